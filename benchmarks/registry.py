@@ -1,0 +1,50 @@
+"""All benchmarks, by name. Each is imported only when it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+
+from benchmarks.outcome import Benchmark, Outcome, Say
+
+__all__ = ["BENCHMARKS"]
+
+
+def _later(name: str, about: str, module: str) -> Benchmark:
+    def run(say: Say) -> Outcome:
+        outcome: Outcome = import_module(module).run(say)
+        return outcome
+
+    return Benchmark(name, about, run)
+
+
+BENCHMARKS: Mapping[str, Benchmark] = {
+    benchmark.name: benchmark
+    for benchmark in (
+        _later(
+            "recipe",
+            "VGG16 trains from random weights: full width, both heads, 3 of 3 seeds; porosity against the constant",
+            "benchmarks.recipe",
+        ),
+        _later(
+            "unseen",
+            "porosity of cores never seen, from other cores of the soil, every simple rival beside it",
+            "benchmarks.unseen",
+        ),
+        _later(
+            "matched",
+            "structure that no histogram tells, on cores never seen of the matched-histogram family",
+            "benchmarks.matched",
+        ),
+        _later(
+            "train-cpu",
+            "full VGG16 training at 200 x 200, batch 8, against plain PyTorch and Keras on TensorFlow",
+            "benchmarks.train_cpu",
+        ),
+        _later(
+            "transfer",
+            "transfer with features computed once, against the loop that runs the frozen convolutions every epoch",
+            "benchmarks.transfer",
+        ),
+    )
+}

@@ -1,0 +1,45 @@
+"""``soilscope init``: write a plan from what was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from soilscope.cli.lengths import spacing
+from soilscope.cli.output import Json, Mode, Output, Quiet
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``init``."""
+    app.command("init")(init)
+
+
+def init(
+    study: Annotated[Path, typer.Argument(help="Folder of the new study.", show_default=False)],
+    cores: Annotated[Path, typer.Option(help="One scan, or a folder with one scan a sub-folder.", show_default=False)],
+    spacing_mm: Annotated[
+        str | None, typer.Option(help="Voxel spacing in mm where the files say none.", metavar="DZ,DY,DX")
+    ] = None,
+    series: Annotated[str | None, typer.Option(help="Which series, where a scan holds several.", metavar="ID")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a study.toml from what is found; read it, change it, then `soilscope run`."""
+    from soilscope import study as studies
+
+    output = Output(Mode.of(as_json, quiet))
+    plan = studies.draft_plan(study, cores, spacing_mm=spacing(spacing_mm), series=series)
+    path = studies.write_plan(study, plan)
+    ids = [core.id for core in plan.cores]
+    output.result(
+        {"plan": str(path), "cores": ids, "scheme": plan.scheme}, f"{path}: {len(ids)} core(s): {', '.join(ids)}"
+    )
+    if not plan.learn.targets:
+        output.hint(
+            'no models are planned, since PyTorch is missing: pip install "soilscope[learn]", then add [[learn.targets]]'
+        )
+    output.hint(f"next: read {path.name}, then `soilscope run {study}`")

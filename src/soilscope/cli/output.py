@@ -1,0 +1,89 @@
+"""What a command says, and where: results to standard output, progress and complaints to standard error."""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from soilscope.errors import SoilscopeError
+from soilscope.findings import Finding
+
+__all__ = ["Json", "Mode", "Output", "Quiet"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results only: no progress, no hints.")]
+
+COLOURS = {"refuse": "bold red", "warning": "yellow", "note": "cyan"}
+
+
+class Mode(enum.Enum):
+    """How a command speaks."""
+
+    PERSON = "person"
+    QUIET = "quiet"
+    JSON = "json"
+
+    @classmethod
+    def of(cls, as_json: bool, quiet: bool) -> Mode:
+        """The mode two options ask for."""
+        return cls.JSON if as_json else cls.QUIET if quiet else cls.PERSON
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Prints in one mode."""
+
+    mode: Mode
+
+    @property
+    def console(self) -> Console:
+        """Standard output."""
+        return Console(soft_wrap=True, highlight=False)
+
+    @property
+    def aside(self) -> Console:
+        """Standard error, for progress and hints."""
+        return Console(stderr=True, highlight=False, quiet=self.mode is not Mode.PERSON)
+
+    def result(self, value: Mapping[str, Any], words: str) -> None:
+        """A command's result: the value as JSON, or the words."""
+        if self.mode is Mode.JSON:
+            typer.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+        else:
+            self.console.print(words, markup=False)
+
+    def hint(self, words: str) -> None:
+        """Something helpful that is no result."""
+        self.aside.print(words, markup=False)
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """A table for people; nothing in JSON mode."""
+        if self.mode is Mode.JSON:
+            return
+        table = Table(*columns, title=title, title_justify="left")
+        for row in rows:
+            table.add_row(*(escape(str(cell)) for cell in row))
+        self.console.print(table)
+
+    def findings(self, findings: Sequence[Finding]) -> None:
+        """Findings for people, gravest first."""
+        if self.mode is Mode.JSON:
+            return
+        order = list(COLOURS)
+        for f in sorted(findings, key=lambda f: order.index(f.severity)):
+            self.console.print(f"  [{COLOURS[f.severity]}]{f.severity}[/] {escape(f.code)}: {escape(f.text)}")
+
+    def error(self, error: SoilscopeError) -> None:
+        """A refusal: to standard error in words, and in JSON mode to standard output as well."""
+        if self.mode is Mode.JSON:
+            content = {"error": {"code": error.code, "text": error.text, "files": list(error.files)}}
+            typer.echo(json.dumps(content, ensure_ascii=False))
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]refused[/] {escape(str(error))}")

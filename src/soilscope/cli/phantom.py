@@ -1,0 +1,39 @@
+"""``soilscope phantom``: one synthetic core with its truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from soilscope.cli.lengths import shape as voxels
+from soilscope.cli.output import Json, Mode, Output, Quiet
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``phantom``."""
+    app.command("phantom")(phantom)
+
+
+def phantom(
+    soil: Annotated[str, typer.Argument(help="Which soil; a wrong name lists them.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder for dicom/, truth.nii.gz and truth.json.", show_default=False)],
+    seed: Annotated[int, typer.Option(help="Another seed is another core of the same soil.", min=0)] = 0,
+    shape: Annotated[str, typer.Option(help="Voxels.", metavar="Z,Y,X")] = "400,200,200",
+    no_noise: Annotated[bool, typer.Option("--no-noise", help="No blur and no noise: the truth itself.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make one synthetic core as a DICOM series, with its truth beside it."""
+    from soilscope import phantoms
+
+    output = Output(Mode.of(as_json, quiet))
+    size = voxels(shape)
+    with output.aside.status(f"making {soil}-{seed}, {shape} voxels"):
+        phantoms.write(phantoms.make(soil, seed=seed, shape=size, noise=not no_noise), out)
+    output.result(
+        {"soil": soil, "seed": seed, "shape": list(size), "out": str(out)}, f"{out / 'dicom'}: {size[0]} slices"
+    )

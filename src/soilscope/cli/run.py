@@ -1,0 +1,98 @@
+"""``soilscope run``, and each step alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from soilscope.cli.output import Json, Mode, Output, Quiet
+from soilscope.cli.progress import RunProgress
+from soilscope.errors import PartlyDone, SoilscopeError, UsageError
+
+__all__ = ["register", "run_study"]
+
+Study = Annotated[Path, typer.Argument(help="Folder with the study.toml.", show_default=False)]
+SINGLE = ("measure", "train", "transfer", "evaluate", "explain", "report")
+SHOWN_AT_MOST = 20
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``run`` and the single steps."""
+    app.command("run")(run)
+    for step in SINGLE:
+        app.command(step, help=f"Do what is missing up to the step {step!r}.")(_single(step))
+
+
+def run(
+    study: Study,
+    until: Annotated[str | None, typer.Option(help="Last step to do.", metavar="STEP")] = None,
+    only: Annotated[str | None, typer.Option(help="The one step to do.", metavar="STEP")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be done, and do nothing.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Do what is missing in a study, and nothing else.
+
+    Steps: import, classify, measure, train, transfer, evaluate, explain, report.
+    """
+    from soilscope import study as studies
+
+    output = Output(Mode.of(as_json, quiet))
+    if until is not None and only is not None:
+        raise UsageError("wrong-use", "--until and --only exclude each other.")
+    steps = studies.STEPS if until is None else studies.steps_until(until)
+    if only is not None:
+        steps = studies.steps_until(only)[-1:]
+    if dry_run:
+        todo = studies.outlook(study, steps)
+        output.result({"todo": todo}, "\n".join(todo) or "Nothing to do.")
+        return
+    run_study(study, steps, output)
+
+
+def _single(step: str) -> Callable[..., None]:
+    def command(study: Study, as_json: Json = False, quiet: Quiet = False) -> None:
+        from soilscope import study as studies
+
+        run_study(study, studies.steps_until(step), Output(Mode.of(as_json, quiet)))
+
+    return command
+
+
+def run_study(study: Path, steps: tuple[str, ...], output: Output) -> None:
+    """Run some steps with a progress bar and say what came of it.
+
+    Raises
+    ------
+    PartlyDone, or the error itself where nothing at all could be done.
+    """
+    from soilscope import study as studies
+
+    with RunProgress(output.aside) as progress:
+        summary = studies.run(study, steps, watcher=progress)
+    if summary.done == 0 and summary.failed == 0:
+        words = f"Nothing to do: all {summary.skipped} items are done."
+    else:
+        words = f"done {summary.done}, skipped {summary.skipped}, failed {summary.failed} in {summary.seconds:.1f} s"
+    for key, reason in summary.declined[:SHOWN_AT_MOST]:
+        output.hint(f"nothing to make for {key}: {reason}")
+    if "report" in steps and (study / "report.html").exists():
+        words += f"\nreport: {study / 'report.html'}"
+    output.result(summary.as_dict(), words)
+    if summary.failed:
+        raise _told(summary, output)
+
+
+def _told(summary: object, output: Output) -> SoilscopeError | Exception:
+    """The error that ends the command: the first real one where nothing was done, else "done in part"."""
+    failures = summary.failures  # type: ignore[attr-defined]
+    real = [f for f in failures if not (isinstance(f.error, UsageError) and f.error.code == "waits")] or list(failures)
+    first: Exception = real[0].error
+    if summary.done + summary.skipped == 0:  # type: ignore[attr-defined]
+        return first
+    text = "; ".join(f"{f.key}: {f.error}" for f in real[:SHOWN_AT_MOST])
+    output.hint("the rest is done and kept; mend the cause and run the same command again")
+    return PartlyDone("done-in-part", text, [])

@@ -1,0 +1,143 @@
+"""Wall told from soil: the wall is the outermost ring in which the values hardly differ from each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soilscope.core.axis import Axis
+from soilscope.types import ValueVolume
+
+__all__ = ["Wall", "distance_mm", "find_wall"]
+
+Profile = NDArray[Any]
+
+BAND = 0.3
+"""The outer share of the radius in which a wall is looked for."""
+
+BINS_PER_PIXEL = 4
+MOST_SLICES = 160
+"""Slices whose rings are averaged; more change nothing."""
+
+WALL_SPREAD = 0.5
+"""A ring whose values spread less than this share of the soil's spread is a wall."""
+
+SHARP = 0.5
+"""A wall whose values spread less than half a HU (or grey value) is free of noise, and its edge exact."""
+
+SEARCH_PX = 2.0
+"""How far from the smooth estimate the exact edge of a noise-free wall is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """Inner radius in mm, and the wall's own level and spread; level is None where the soil has no wall."""
+
+    inner_mm: float
+    level: float | None
+    spread: float
+
+
+def distance_mm(
+    shape: tuple[int, int], centre: tuple[float, float], spacing_mm: tuple[float, float]
+) -> NDArray[np.float64]:
+    """Distance of each voxel's centre from the axis in one slice, shape (y, x), in mm."""
+    y = np.arange(shape[0]) * spacing_mm[0] - centre[0]
+    x = np.arange(shape[1]) * spacing_mm[1] - centre[1]
+    return np.asarray(np.sqrt((y**2)[:, None] + (x**2)[None, :]))
+
+
+def find_wall(values: ValueVolume, axis: Axis, spacing_mm: tuple[float, float]) -> Wall:
+    """The inner radius of the tube, or the outer one where there is no tube."""
+    pixel = min(spacing_mm)
+    rings = _rings(values, axis, spacing_mm)
+    if rings is None:
+        return Wall(axis.radius, None, np.nan)
+    radius, mean, spread, square = rings
+    soil = spread[radius < axis.radius * (1 - BAND / 2)]
+    usual = float(np.median(soil)) if soil.size else np.nan
+    at = _first_calm(spread)
+    if at is None or not spread[at] < WALL_SPREAD * usual:
+        return Wall(axis.radius, None, np.nan)
+    level, calm = float(mean[at]), float(spread[at])
+    away = np.sqrt(np.maximum(square - 2 * level * mean + level**2, 0.0))
+    inner = _half_way(radius[: at + 1], away[: at + 1], pixel)
+    if calm < SHARP:
+        inner = _exact(values, axis, spacing_mm, Wall(inner, level, calm))
+    return Wall(inner, level, calm)
+
+
+def _rings(
+    values: ValueVolume, axis: Axis, spacing_mm: tuple[float, float]
+) -> tuple[Profile, Profile, Profile, Profile] | None:
+    """Radius (inner first), mean, spread and mean square of the values in thin rings below the outline."""
+    width = min(spacing_mm) / BINS_PER_PIXEL
+    first = axis.radius * (1 - BAND)
+    count = int((axis.radius - first) / width)
+    if count < 3 * BINS_PER_PIXEL:
+        return None
+    sums = np.zeros((3, count))
+    chosen = np.unique(np.linspace(0, len(values) - 1, min(len(values), MOST_SLICES)).astype(int))
+    ring: NDArray[np.int_] = np.empty(0, int)
+    inside: NDArray[np.bool_] = np.empty(0, bool)
+    for n, k in enumerate(chosen):
+        if n == 0 or not axis.upright:
+            away = distance_mm(values.shape[1:], (axis.y[k], axis.x[k]), spacing_mm)
+            number = np.floor((away - first) / width).astype(int)
+            inside = (number >= 0) & (number < count)
+            ring = number[inside]
+        found = values[k][inside].astype(np.float64)
+        sums[0] += np.bincount(ring, minlength=count)
+        sums[1] += np.bincount(ring, found, count)
+        sums[2] += np.bincount(ring, found**2, count)
+    kept = sums[0] > 0
+    number, total, squares = sums[:, kept]
+    mean, square = np.asarray(total / number), np.asarray(squares / number)
+    radius: Profile = first + (np.flatnonzero(kept) + 0.5) * width
+    return radius, mean, np.sqrt(np.maximum(square - mean**2, 0.0)), square
+
+
+def _first_calm(spread: NDArray[np.float64]) -> int | None:
+    """From the outline inwards, the first ring whose spread is least before it rises again for a whole voxel."""
+    best: int | None = None
+    for k in range(len(spread) - 1, -1, -1):
+        if best is None or spread[k] < spread[best]:
+            best = k
+        elif best - k > 2 * BINS_PER_PIXEL and spread[k] > 2 * spread[best] + SHARP:
+            break
+    return best
+
+
+def _half_way(radius: NDArray[np.float64], away: NDArray[np.float64], pixel: float) -> float:
+    """Inwards from the wall, where the values' distance from the wall's level reaches half of the soil's."""
+    near = radius >= radius[-1] - 12 * pixel
+    soil = float(np.median(away[near]))
+    half = (away[-1] + max(soil, float(np.median(away)))) / 2
+    beyond = np.flatnonzero(away >= half)
+    if not beyond.size:
+        return float(radius[-1])
+    k = int(beyond[-1])
+    if k + 1 >= len(away):
+        return float(radius[k])
+    part = (away[k] - half) / max(away[k] - away[k + 1], 1e-12)
+    return float(radius[k] + part * (radius[k + 1] - radius[k]))
+
+
+def _exact(values: ValueVolume, axis: Axis, spacing_mm: tuple[float, float], wall: Wall) -> float:
+    """Without noise the edge is the distance of the outermost voxel that does not hold the wall's value."""
+    reach = SEARCH_PX * min(spacing_mm)
+    furthest = 0.0
+    away = np.empty(0)
+    where: NDArray[np.bool_] = np.empty(0, bool)
+    for k in range(len(values)):
+        if k == 0 or not axis.upright:
+            full = distance_mm(values.shape[1:], (axis.y[k], axis.x[k]), spacing_mm)
+            where = np.abs(full - wall.inner_mm) <= reach
+            away = full[where]
+        other = np.abs(values[k][where] - np.float64(wall.level or 0.0)) > SHARP
+        if other.any():
+            furthest = max(furthest, float(away[other].max()))
+    return furthest + 1e-6 * min(spacing_mm) if furthest else wall.inner_mm

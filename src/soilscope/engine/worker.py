@@ -1,0 +1,67 @@
+"""What runs inside a worker process."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.queues import Queue, SimpleQueue
+from typing import Any
+
+from soilscope.engine.task import Outcome, Task
+from soilscope.errors import SoilscopeError
+
+__all__ = ["execute", "serve"]
+
+KILOBYTES_PER_MB = 1024
+WATCH_SECONDS = 1.0
+PR_SET_PDEATHSIG = 1
+
+
+def execute(task: Task, send: Callable[[Any], None]) -> Outcome:
+    """Run one task here; ``send`` reaches the calling process. Errors become part of the outcome."""
+    start = time.perf_counter()
+    value, error = None, None
+    try:
+        value = task.call(*task.arguments, send)
+    except Exception as caught:  # carried to the caller, which tells it and counts the task as failed
+        error = caught if isinstance(caught, SoilscopeError) else _told(caught)
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KILOBYTES_PER_MB
+    return Outcome(task.key, value, error, time.perf_counter() - start, peak_mb)
+
+
+def _told(error: Exception) -> Exception:
+    """An unexpected error in words that survive the way between processes."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else "unknown place"  # noqa: PTH119
+    return RuntimeError(f"{type(error).__name__}: {error} ({place})")
+
+
+def serve(tasks: Queue[Task | None], results: SimpleQueue[tuple[str, str, Any]], parent: int) -> None:
+    """Take tasks until None comes; end at once when the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; Ctrl-C reaches the whole group
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    while (task := tasks.get()) is not None:
+        key = task.key
+        results.put(("start", key, os.getpid()))
+        outcome = execute(task, lambda message, key=key: results.put(("message", key, message)))  # type: ignore[misc]
+        results.put(("outcome", key, outcome))
+
+
+def _end_with(parent: int) -> None:
+    """A worker whose parent was killed must not go on writing into a study that somebody else may hold.
+
+    Linux ends it at once (``prctl(2)``, PR_SET_PDEATHSIG); elsewhere it looks every second.
+    """
+    while os.getppid() == parent:
+        time.sleep(WATCH_SECONDS)
+    os._exit(1)

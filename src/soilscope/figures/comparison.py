@@ -1,0 +1,95 @@
+"""Cores side by side: how classes share them, and where one stands out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+
+from soilscope.errors import UsageError
+from soilscope.figures import style
+from soilscope.figures.colours import class_colour
+from soilscope.figures.grid import class_patches
+from soilscope.figures.text import plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["comparison"]
+
+CLIP = 6.0
+"""Robust z beyond this is coloured alike."""
+TALLEST = 9.0
+
+
+@style.styled
+def comparison(fractions: pd.DataFrame, scores: pd.DataFrame | None = None, limit: float = 3.5) -> Figure:
+    """Stacked class fractions of every core, and robust z of its metrics beside them.
+
+    Parameters
+    ----------
+    fractions : DataFrame
+        core, class, name, fraction: one row a core and class.
+    scores : DataFrame, optional
+        Robust z, index core, one column a metric (at most some twelve, to stay readable); None where cores are too few to judge.
+    limit : float
+        ``|z|`` above this is framed.
+
+    Raises
+    ------
+    UsageError
+        Code ``no-rows``: the table is empty.
+    """
+    if fractions.empty:
+        raise UsageError("no-rows", "a comparison needs the fractions of at least one core; there are none.")
+    cores = list(dict.fromkeys(fractions["core"].astype(str)))
+    size = 8 if len(cores) <= 26 else 200 / len(cores)
+    wanted = 1.3 + 0.27 * len(cores) + (0.9 if scores is not None else 0.0)
+    made = style.figure(min(TALLEST, max(2.0, wanted)))
+    two = scores is not None
+    columns = made.add_gridspec(1, 2 if two else 1, width_ratios=[1, 1.25] if two else [1])
+    bars = made.add_subplot(columns[0, 0])
+    names = _bars(bars, fractions, cores)
+    bars.set_yticks(range(len(cores)), [plain(core, 24) for core in cores], fontsize=size)
+    if scores is not None:
+        _scores(made, made.add_subplot(columns[0, 1]), scores.reindex(cores), limit)
+    handles = class_patches(names, outside=False)
+    if scores is not None:
+        handles.append(Patch(facecolor="white", edgecolor="black", linewidth=1.6, label=f"|z| > {limit:g}"))
+    made.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)))
+    return made
+
+
+def _bars(axes: Axes, fractions: pd.DataFrame, cores: list[str]) -> dict[int, str]:
+    table = fractions.assign(core=fractions["core"].astype(str), key=fractions["class"].astype(str))
+    names: dict[int, str] = {}
+    base = np.zeros(len(cores))
+    for key, rows in table[~table["key"].str.contains("+", regex=False)].groupby("key", sort=False):
+        names[int(str(key))] = str(rows["name"].iloc[0])
+        width = rows.groupby("core")["fraction"].first().reindex(cores).fillna(0.0).to_numpy(float)
+        axes.barh(range(len(cores)), width, left=base, height=0.75, color=class_colour(str(key)))
+        base = base + width
+    axes.set(xlim=(0, 1), ylim=(len(cores) - 0.5, -0.5), xlabel="volume fraction", ylabel="core")
+    axes.tick_params(axis="y", length=0)
+    return names
+
+
+def _scores(made: Figure, axes: Axes, scores: pd.DataFrame, limit: float) -> None:
+    values = scores.to_numpy(float)
+    image = axes.imshow(
+        np.ma.masked_invalid(values), cmap="RdBu_r", norm=Normalize(-CLIP, CLIP), aspect="auto", interpolation="nearest"
+    )
+    axes.set_facecolor(style.OUTSIDE)
+    for (row, column), z in np.ndenumerate(values):
+        if np.isfinite(z) and abs(z) > limit:
+            axes.add_patch(
+                Rectangle((column - 0.45, row - 0.43), 0.9, 0.86, fill=False, edgecolor="black", linewidth=1.6)
+            )
+    axes.set_xticks(range(values.shape[1]), [plain(name, 24) for name in scores.columns], rotation=60, ha="right")
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    made.colorbar(image, ax=axes, extend="both", pad=0.02, fraction=0.06, label="robust z")

@@ -1,0 +1,105 @@
+"""Profiles over depth: the porosity of each class taken as the solid, and how the classes share a slice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from soilscope.errors import UsageError
+from soilscope.figures import style
+from soilscope.figures.colours import class_colour
+from soilscope.figures.text import plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["profiles"]
+
+ROW_INCHES = 1.9
+MOST_PANELS = 12
+"""More classes than this are left to the tables; the shared stack shows all of them."""
+LEAST_SPAN = 0.02
+"""A porosity axis spans at least this, so that an even profile looks even."""
+
+
+@style.styled
+def profiles(slices: pd.DataFrame) -> Figure:
+    """Porosity of every class over depth, and the classes' stacked area fractions.
+
+    Parameters
+    ----------
+    slices : DataFrame
+        One core's rows of the slices table: depth_mm, class, name, fraction, porosity. Rows of joined classes are drawn as
+        profiles but not stacked, their area being counted already.
+
+    Returns
+    -------
+    Figure
+        Depth in mm runs downwards in all panels. Porosity is ``1 - area fraction`` of the class after small clusters were
+        removed (Wieland et al. 2021, figures 7 and 8, doi:10.1098/rsos.201275); the stack is before.
+
+    Raises
+    ------
+    UsageError
+        Code ``no-rows``: the table is empty.
+    """
+    if slices.empty:
+        raise UsageError("no-rows", "a profile needs the rows of one core in the slices table; there are none.")
+    classes = list(dict.fromkeys(slices["class"].astype(str)))
+    shown = classes[:MOST_PANELS]
+    columns = min(len(shown), 3 if len(shown) <= 9 else 4)
+    rows = -(-len(shown) // columns)
+    made = style.figure(max(2, rows) * ROW_INCHES + 0.5)
+    grid = made.add_gridspec(rows, columns + 1, width_ratios=[1.25, *[1] * columns])
+    stack = made.add_subplot(grid[:, 0])
+    _stack(stack, slices, [c for c in classes if "+" not in c])
+    for k, identifier in enumerate(shown):
+        axes = made.add_subplot(grid[k // columns, 1 + k % columns], sharey=stack)
+        _profile(axes, slices[slices["class"].astype(str) == identifier], identifier)
+        axes.tick_params(labelleft=k % columns == 0)
+        if k + columns >= len(shown):
+            axes.set_xlabel("porosity (1 − fraction)")
+    return made
+
+
+def _stack(axes: Axes, slices: pd.DataFrame, classes: list[str]) -> None:
+    table = slices.assign(key=slices["class"].astype(str)).pivot_table(
+        index="depth_mm", columns="key", values="fraction"
+    )
+    depth = table.index.to_numpy(float)
+    base = np.zeros(len(depth))
+    for identifier in classes:
+        width = table[identifier].to_numpy(float) if identifier in table else np.zeros(len(depth))
+        axes.fill_betweenx(depth, base, base + width, color=class_colour(identifier), linewidth=0)
+        base = base + width
+    step = float(np.median(np.diff(depth))) if len(depth) > 1 else 1.0
+    axes.set(xlim=(0, 1), ylim=(depth.max() + step / 2, depth.min() - step / 2))
+    axes.set(xlabel="area fraction (all classes)", ylabel="depth (mm)", title="classes")
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+
+
+def _profile(axes: Axes, rows: pd.DataFrame, identifier: str) -> None:
+    rows = rows.sort_values("depth_mm")
+    porosity = rows["porosity"].to_numpy(float)
+    axes.plot(porosity, rows["depth_mm"].to_numpy(float), color=class_colour(identifier))
+    axes.set_title(plain(f"{identifier} {rows['name'].iloc[0]}", 22), loc="left")
+    axes.add_patch(_swatch(axes, identifier))
+    finite = porosity[np.isfinite(porosity)]
+    if finite.size:
+        middle, half = (finite.max() + finite.min()) / 2, max(float(np.ptp(finite)), LEAST_SPAN) * 0.55
+        axes.set_xlim(middle - half, middle + half)
+    axes.xaxis.set_major_locator(MaxNLocator(3))
+    axes.grid(axis="y", color="#e6e6e6", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def _swatch(axes: Axes, identifier: str) -> Rectangle:
+    """A bar of the class's colour under the panel's title: a thin line alone is a poor sample of a colour."""
+    return Rectangle(
+        (0, 1.0), 1, 0.025, transform=axes.transAxes, color=class_colour(identifier), clip_on=False, linewidth=0
+    )

@@ -1,0 +1,56 @@
+"""What one could read below a path: candidates, told apart and judged before any voxel is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from soilscope.errors import InputRefused
+from soilscope.findings import Finding
+from soilscope.types import Shape, Spacing, Units
+from soilscope.volume import Volume
+
+__all__ = ["Candidate", "Options"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the caller states about a scan; None where the files must say."""
+
+    units: Units | None = None
+    spacing_mm: Spacing | None = None
+    on_gap: str = "refuse"
+    shape: Shape | None = None
+    dtype: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One scan that could be read.
+
+    Parameters
+    ----------
+    id : str
+        What ``series=`` takes.
+    format : str
+        Such as ``"DICOM"`` or ``"TIFF"``.
+    load : function
+        Reads the voxels; called only when the candidate was chosen.
+    is_scan : bool
+        False for scouts, screenshots and the like, which are listed and never picked by themselves.
+    refusal : InputRefused, optional
+        Why it cannot be read, known from the headers.
+    alias : str
+        Another name by which it can be chosen and which is never written.
+    """
+
+    id: str
+    format: str
+    load: Callable[[], Volume]
+    shape: Shape | None = None
+    spacing_mm: Spacing | None = None
+    units: Units = "grey"
+    is_scan: bool = True
+    findings: tuple[Finding, ...] = ()
+    refusal: InputRefused | None = None
+    alias: str = field(default="", repr=False)

@@ -1,0 +1,165 @@
+"""A DICOM series -> candidate -> Volume: the stages of reading, in order."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soilscope.errors import InputRefused
+from soilscope.findings import Finding, merge
+from soilscope.ingest.candidates import Candidate, Options
+from soilscope.ingest.decode import content, stored_values
+from soilscope.ingest.geometry import Grid, arrange
+from soilscope.ingest.headers import Broken, Slice, read_headers
+from soilscope.ingest.pixels import Tally, check_rescale, fill_plane, shares
+from soilscope.ingest.series import CT_CLASSES, Series, group
+from soilscope.ingest.tags import rekey
+from soilscope.ingest.verdict import note, refuse, warn
+from soilscope.types import FILL, BoolVolume, Units
+from soilscope.volume import Volume
+
+__all__ = ["candidates"]
+
+TOP_ASSUMED = note("top-assumed", "the slice at the lowest position was taken for the top of the core; check it.")
+
+
+def candidates(paths: Sequence[Path], options: Options) -> tuple[list[Candidate], int]:
+    """Every series in some DICOM files, judged from the headers, and the number of files without an image.
+
+    Raises
+    ------
+    InputRefused
+        The refusal of the first damaged file, where no slice at all can be read.
+    """
+    headers = read_headers(paths)
+    found = group(headers)
+    if not found and headers.broken:
+        raise headers.broken[0].error
+    whole = [_candidate(series, options) for series in found]
+    known = {series.uid for series in found} | {None}
+    lost = {b.series_uid: b for b in reversed(headers.broken) if b.series_uid not in known}
+    return whole + [_damaged(lost[uid]) for uid in sorted(lost, key=str)], len(headers.no_image)
+
+
+def _damaged(broken: Broken) -> Candidate:
+    """A series of which nothing but damaged files is there: listed, never picked."""
+    uid = broken.series_uid or ""
+
+    def load() -> Volume:
+        raise broken.error
+
+    return Candidate(rekey(uid), "DICOM", load, units="HU", is_scan=False, refusal=broken.error, alias=uid)
+
+
+def _candidate(series: Series, options: Options) -> Candidate:
+    units: Units = options.units or "HU"
+    is_scan = (series.is_ct or options.units is not None) and not series.is_scout
+    first = series.slices[0]
+    shape, spacing = (len(series.slices), first.encoding.rows, first.encoding.columns), options.spacing_mm
+    found, refusal = series.findings, None
+    try:
+        found = merge(found, _judge(series, options))
+        grid = arrange(series.slices, _same, options.on_gap, options.spacing_mm)
+        shape, spacing = grid.shape, grid.spacing_mm
+        found = merge(found, grid.findings)
+    except InputRefused as error:
+        refusal = error
+    return Candidate(
+        series.id,
+        "DICOM",
+        lambda: _load(series, options),
+        shape,
+        spacing,
+        units,
+        is_scan=is_scan,
+        findings=found,
+        refusal=refusal,
+        alias=series.uid,
+    )
+
+
+def _judge(series: Series, options: Options) -> tuple[Finding, ...]:
+    """Everything the headers say against taking the series for a CT scan in HU."""
+    first = series.slices[0]
+    if series.broken:
+        raise series.broken[0].error
+    if series.is_scout:
+        refuse("scout", "this series is a scout (localizer), not a scan.", [first.path])
+    found: list[Finding] = []
+    if not series.is_ct:
+        kind = f"modality {first.modality or 'unknown'!r}, {_class_name(first)}"
+        if options.units is None:
+            text = (
+                f'{first.name} is no CT slice ({kind}): its values are not HU; units="grey" reads them as grey values.'
+            )
+            refuse("not-ct", text, [first.path])
+        found.append(
+            warn("units-asserted", f"the files are no CT slices ({kind}); {options.units} was stated by the user.")
+        )
+    for one in series.slices:
+        check_rescale(one, options.units)
+    kinds = {s.rescale_type for s in series.slices} - {"HU"}
+    if None in kinds and series.is_ct:
+        text = "RescaleType is absent, which in CT images means HU (DICOM PS3.3 C.8.2.1)."
+        found.append(note("rescale-type-absent", text))
+    if options.units == "HU" and kinds - {None}:
+        found.append(warn("units-asserted", f"the files say {sorted(map(str, kinds))}; HU was stated by the user."))
+    if options.units == "grey":
+        found.append(note("units-asserted", "the values were read as grey values, as stated by the user."))
+    return tuple(found)
+
+
+def _class_name(one: Slice) -> str:
+    return CT_CLASSES.get(one.sop_class, "not a CT storage class")
+
+
+def _same(one: Slice, other: Slice) -> bool:
+    """Whether two slices at one position hold the same values."""
+    if (one.slope, one.intercept) != (other.slope, other.intercept):
+        return False
+    a = stored_values(one, content(one.path))
+    b = stored_values(other, content(other.path))
+    return bool(np.array_equal(a, b))
+
+
+def _load(series: Series, options: Options) -> Volume:
+    findings = merge(series.findings, _judge(series, options))
+    grid = arrange(series.slices, _same, options.on_gap, options.spacing_mm)
+    values = np.empty(grid.shape, dtype=np.int16)
+    valid = np.empty(grid.shape, dtype=np.bool_)
+    tally, digest = Tally(), hashlib.sha256()
+    _fill(grid, values, valid, (tally, digest))
+    units: Units = options.units or "HU"
+    findings = merge(
+        findings,
+        grid.findings,
+        tally.findings(),
+        shares(values, valid, units),
+        [TOP_ASSUMED] if grid.shape[0] > 1 else [],
+    )
+    source = {
+        "format": "DICOM",
+        "input_digest": "sha256:" + digest.hexdigest(),
+        "series": series.id,
+        "tags": dict(series.slices[0].tags),
+        "grid": {"origin_mm": grid.origin_mm, "down": grid.down, "column": grid.column, "row": grid.row},
+    }
+    return Volume(values, valid, grid.spacing_mm, units, findings, source=source)
+
+
+def _fill(grid: Grid, values: NDArray[np.int16], valid: BoolVolume, counted: tuple[Tally, Any]) -> None:
+    tally, digest = counted
+    path, raw = None, b""
+    for k, one in enumerate(grid.planes):
+        if one is None:
+            values[k], valid[k] = FILL, False
+            continue
+        if one.path != path:
+            path, raw = one.path, content(one.path)
+            digest.update(raw)
+        fill_plane(one, stored_values(one, raw), values[k], valid[k], tally)

@@ -1,0 +1,206 @@
+"""Where slices lie decides their order, their spacing, and whether they are one regular grid.
+
+Positions and orientations are those of PS3.3 C.7.6.2 (Image Plane): the centre of the first pixel, and the directions
+in which column and row numbers rise. Tolerances are in :mod:`soilscope.ingest.limits`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soilscope.findings import Finding
+from soilscope.ingest import steps
+from soilscope.ingest.headers import Slice
+from soilscope.ingest.limits import AXIAL_COSINE, CORNER_MM, LATERAL_MM, MOST_VOXELS, ORIENTATION
+from soilscope.ingest.spacing import needed
+from soilscope.ingest.verdict import note, refuse
+from soilscope.types import Spacing
+
+__all__ = ["Grid", "arrange", "positions_mm"]
+
+Same = Callable[[Slice, Slice], bool]
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The regular grid a series fills.
+
+    Parameters
+    ----------
+    planes : tuple of Slice or None
+        One entry a plane, top first; None where a missing slice is marked.
+    spacing_mm : (dz, dy, dx)
+    origin_mm, down, column, row : (x, y, z) in the patient's system
+        Centre of voxel (0, 0, 0), and the unit vectors along which z, y and x numbers rise.
+    """
+
+    planes: tuple[Slice | None, ...]
+    spacing_mm: Spacing
+    origin_mm: tuple[float, ...]
+    down: tuple[float, ...]
+    column: tuple[float, ...]
+    row: tuple[float, ...]
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(z, y, x)."""
+        first = next(p for p in self.planes if p is not None)
+        return len(self.planes), first.encoding.rows, first.encoding.columns
+
+
+def positions_mm(slices: Sequence[Slice]) -> Vector | None:
+    """Positions along the slices' common normal, shape (n,), in mm; None where a header does not say."""
+    if any(s.position is None or s.orientation is None for s in slices):
+        return None
+    axis = _axis(np.asarray(slices[0].orientation))
+    return np.asarray([s.position for s in slices]) @ axis
+
+
+def _axis(orientation: Vector) -> Vector:
+    """The slice normal; for axial slices the side of it on which the patient's z rises, however their rows run."""
+    normal: Vector = np.cross(orientation[:3], orientation[3:])
+    return -normal if normal[2] < -AXIAL_COSINE else normal
+
+
+def arrange(slices: Sequence[Slice], same: Same, on_gap: str = "refuse", spacing_mm: Spacing | None = None) -> Grid:
+    """Put slices in order and prove that they are one regular grid.
+
+    Parameters
+    ----------
+    slices : sequence of Slice
+        Frames of one series, in any order.
+    same : function of two slices
+        Whether two frames hold the same values; asked only for frames at one position.
+    on_gap : {"refuse", "mark"}
+    spacing_mm : (dz, dy, dx), optional
+        Stated by the user in place of what the headers say.
+
+    Raises
+    ------
+    InputRefused
+        Codes ``mixed-size``, ``mixed-orientation``, ``mixed-spacing``, ``spacing-missing``, ``position-missing``,
+        ``orientation``, ``tilt``, ``duplicate-position``, ``unequal-spacing``, ``gap``, ``too-large``.
+    """
+    _uniform(slices, "mixed-size", "rows x columns", lambda s: (s.encoding.rows, s.encoding.columns), 0.0)
+    _present(slices, spacing_mm)
+    reference = _uniform(slices, "mixed-orientation", "orientation", lambda s: s.orientation, ORIENTATION)
+    _right_angled(slices[0], reference)
+    if spacing_mm is None:
+        tolerance = CORNER_MM / max(slices[0].encoding.rows, slices[0].encoding.columns)
+        _uniform(slices, "mixed-spacing", "pixel spacing in mm", lambda s: s.pixel_spacing, tolerance)
+    axis = _axis(reference)
+    along = np.asarray([s.position for s in slices]) @ axis
+    order = np.argsort(along, kind="stable")
+    kept, findings = _without_twins([slices[i] for i in order], along[order], same)
+    level = np.asarray([s.position for s in kept]) @ axis
+    spread = _not_tilted(kept, axis)
+    step = steps.regular(kept, level, spacing_mm, on_gap)
+    planes: list[Slice | None] = [None] * step.count
+    for index, one in zip(step.index, kept, strict=True):
+        planes[index] = one
+    if step.count * slices[0].encoding.rows * slices[0].encoding.columns > MOST_VOXELS:
+        refuse("too-large", f"{step.count} slices of this size are more than {MOST_VOXELS} voxels.", [kept[0].path])
+    spacing, more = needed(_stated(step.mm, kept[0]), spacing_mm, kept[0].name)
+    if max(spread, step.deviation_mm) > CORNER_MM:
+        text = f"slices lie up to {max(spread, step.deviation_mm):.4f} mm off the regular grid, within the tolerance."
+        findings.append(note("spacing-jitter", text))
+    return Grid(
+        tuple(planes),
+        spacing,
+        tuple(map(float, kept[0].position or ())),
+        tuple(map(float, axis)),
+        tuple(map(float, reference[3:])),
+        tuple(map(float, reference[:3])),
+        (*findings, *step.findings, *more),
+    )
+
+
+def _stated(step_mm: float | None, first: Slice) -> Spacing | None:
+    """The voxel size according to the headers alone."""
+    if step_mm is None or first.pixel_spacing is None:
+        return None
+    return step_mm, first.pixel_spacing[0], first.pixel_spacing[1]
+
+
+def _uniform(slices: Sequence[Slice], code: str, what: str, of: Callable[[Slice], object], tolerance: float) -> Vector:
+    """The value most slices share; the first that differs is named."""
+    values = [of(s) for s in slices]
+    usual = Counter(values).most_common(1)[0][0]
+    for one, value in zip(slices, values, strict=True):
+        if np.abs(np.subtract(value, usual)).max() > tolerance:  # type: ignore[call-overload]  # tuples of numbers
+            refuse(
+                code,
+                f"{one.name} has {what} {value}, the other slices {usual}; take it out or choose one series.",
+                [one.path],
+            )
+    return np.asarray(usual, dtype=np.float64)
+
+
+def _present(slices: Sequence[Slice], spacing_mm: Spacing | None) -> None:
+    for one in slices:
+        if one.position is None or one.orientation is None:
+            text = f"{one.name} does not say where it lies (Image Position / Orientation); nothing is guessed."
+            refuse("position-missing", text, [one.path])
+        bad = one.pixel_spacing is None or min(one.pixel_spacing) <= 0
+        if spacing_mm is None and bad:
+            text = f"{one.name} has no valid Pixel Spacing; give spacing_mm=(dz, dy, dx) (--spacing-mm DZ,DY,DX)."
+            refuse("spacing-missing", text, [one.path])
+
+
+def _right_angled(first: Slice, reference: Vector) -> None:
+    row, column = reference[:3], reference[3:]
+    errors = (abs(row @ row - 1), abs(column @ column - 1), abs(row @ column))
+    if max(errors) > 1e-3:
+        text = f"{first.name}: the directions {tuple(map(float, reference))} are not two unit vectors at a right angle."
+        refuse("orientation", text, [first.path])
+
+
+def _without_twins(slices: list[Slice], along: Vector, same: Same) -> tuple[list[Slice], list[Finding]]:
+    """Of slices at one position that hold the same values, one is kept; different values are refused."""
+    kept: list[Slice] = []
+    twins: list[Slice] = []
+    last = -np.inf
+    for one, at in zip(slices, along, strict=True):
+        if at - last > steps.SAME_PLANE_MM:
+            kept.append(one)
+            last = at
+        elif same(kept[-1], one):
+            twins.append(one)
+        else:
+            refuse(
+                "duplicate-position",
+                f"{kept[-1].name} and {one.name} both lie at z = {steps.mm(at)} mm and hold different values; "
+                "they are two scans, or one is damaged: take one out.",
+                [kept[-1].path, one.path],
+            )
+    findings = []
+    if twins:
+        text = f"{len(twins)} slices were there twice, with the same values; one of each was kept."
+        findings.append(note("duplicate-slice", text, [t.path for t in twins]))
+    return kept, findings
+
+
+def _not_tilted(slices: Sequence[Slice], axis: Vector) -> float:
+    """Largest sideways shift of a slice from the first one's normal, in mm; a tilted stack is refused."""
+    offset = np.asarray([s.position for s in slices]) - np.asarray(slices[0].position)
+    along = offset @ axis
+    sideways = np.linalg.norm(offset - along[:, None] * axis, axis=1)
+    worst = int(np.argmax(sideways))
+    if sideways[worst] > LATERAL_MM:
+        angle = np.degrees(np.arctan2(sideways[worst], abs(along[worst])))
+        declared = slices[worst].tags.get("GantryDetectorTilt")
+        said = "the header names no tilt" if declared is None else f"the header says {declared:g} degrees"
+        refuse(
+            "tilt",
+            f"the slices are shifted sideways by {sideways[worst]:.2f} mm over {abs(along[worst]):.2f} mm, a tilt of {angle:.1f} "
+            f"degrees ({said}); resample the scan to a straight stack first.",
+            [slices[worst].path],
+        )
+    return float(sideways[worst])

@@ -1,0 +1,253 @@
+"""DICOM headers -> one :class:`Slice` a frame, holding what geometry and values need and nothing personal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pydicom.uid import UID
+
+from soilscope.errors import InputRefused
+from soilscope.ingest import frames
+from soilscope.ingest.limits import MOST_PIXELS, MOST_PLANES
+from soilscope.ingest.part10 import PixelElement, parse
+from soilscope.ingest.tags import TECHNICAL, technical_tags
+from soilscope.ingest.verdict import parsing, refuse
+
+__all__ = ["Broken", "Encoding", "Headers", "Slice", "read_headers"]
+
+PATIENT_FREE = [
+    "SOPClassUID", "SeriesInstanceUID", "FrameOfReferenceUID", "ImageType", "NumberOfFrames", "InstanceNumber",
+    "AcquisitionNumber", "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime", "ImagesInAcquisition",
+    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns", "SamplesPerPixel",
+    "PhotometricInterpretation", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope",
+    "RescaleIntercept", "PixelPaddingValue", "PixelPaddingRangeLimit", "ModalityLUTSequence", "BurnedInAnnotation",
+    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", *TECHNICAL,
+]  # fmt: skip
+"""The only elements read at all. Acquisition date and time tell two acquisitions apart and go no further."""
+
+
+Tags = dict[str, str | float]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How the stored values of one frame are written (PS3.3 C.7.6.3)."""
+
+    syntax: str
+    rows: int
+    columns: int
+    bits_allocated: int
+    bits_stored: int
+    high_bit: int
+    signed: bool
+    pixels: PixelElement
+    big_endian: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One frame: where it lies, what its stored values mean. Lengths in mm; None where the header is silent."""
+
+    path: Path
+    frame: int
+    frames: int
+    encoding: Encoding
+    sop_class: str
+    series_uid: str = field(repr=False)
+    modality: str
+    image_type: tuple[str, ...]
+    position: tuple[float, ...] | None
+    orientation: tuple[float, ...] | None
+    pixel_spacing: tuple[float, ...] | None
+    thickness: float | None
+    step_hint: float | None
+    slope: float | None
+    intercept: float | None
+    rescale_type: str | None
+    has_modality_lut: bool
+    padding: int | None
+    padding_limit: int | None
+    instance: int | None
+    acquisition: int | None
+    acquired: str = field(repr=False)
+    acquisition_images: int | None
+    kernel: str
+    lossy: bool
+    tags: Tags
+
+    @property
+    def name(self) -> str:
+        """File name, with the frame where a file holds several."""
+        return self.path.name if self.frames == 1 else f"{self.path.name} (frame {self.frame + 1})"
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A DICOM image file that cannot be trusted, and its series where that could still be read."""
+
+    path: Path
+    error: InputRefused
+    series_uid: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """What the header pass found: frames, broken files, and files that are DICOM but hold no image."""
+
+    slices: tuple[Slice, ...]
+    broken: tuple[Broken, ...]
+    no_image: tuple[Path, ...]
+
+
+def read_headers(paths: Iterable[Path]) -> Headers:
+    """Read every header; damage is recorded, not raised."""
+    slices: list[Slice] = []
+    broken: list[Broken] = []
+    no_image: list[Path] = []
+    tags: dict[str | None, Tags] = {}
+    damaged = "{name} is damaged ({error} in its header); copy it again from the scanner."
+    for path in paths:
+        dataset: Any = None
+        try:
+            with parsing("file-damaged", damaged.replace("{name}", path.name), [path]):
+                parsed = parse(path, PATIENT_FREE)
+                dataset = parsed.dataset
+                if parsed.problem is not None:
+                    raise parsed.problem
+                if parsed.pixels is not None:
+                    uid = _series_of(dataset)
+                    if uid not in tags:  # they describe the scan, so one slice's are enough
+                        tags[uid] = technical_tags(dataset)
+                    slices.extend(_slices(path, dataset, parsed.pixels, tags[uid]))
+                elif _should_hold_pixels(dataset):
+                    refuse(
+                        "file-cut", f"{path.name} ends before its pixels; copy the file again from the scanner.", [path]
+                    )
+                else:
+                    no_image.append(path)
+        except InputRefused as error:
+            if error.code == "colour":  # a screenshot or a dose sheet, sound but no scan
+                no_image.append(path)
+                continue
+            broken.append(Broken(path, error, _series_of(dataset)))
+    return Headers(tuple(slices), tuple(broken), tuple(no_image))
+
+
+def _series_of(dataset: Any) -> str | None:
+    try:
+        return str(dataset.SeriesInstanceUID) or None
+    except Exception:  # whatever is wrong with it, the series is unknown
+        return None
+
+
+def _should_hold_pixels(dataset: Any) -> bool:
+    """A storage class of images, or no class at all because the file was cut before it."""
+    declared = dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID")
+    return not declared or "Image Storage" in UID(str(declared)).name or "Rows" in dataset
+
+
+def _slices(path: Path, dataset: Any, pixels: PixelElement, tags: Tags) -> list[Slice]:
+    encoding = _encoding(path, dataset, pixels)
+    count = int(dataset.get("NumberOfFrames") or 1)
+    if not 1 <= count <= MOST_PLANES:
+        refuse("too-large", f"{path.name} claims {count} frames; the limit is {MOST_PLANES}.", [path])
+    _length_fits(path, encoding, count)
+    groups = frames.functional_groups(dataset, count, path)
+    return [replace(_slice(path, dataset, groups[k], encoding, (k, count)), tags=tags) for k in range(count)]
+
+
+def _encoding(path: Path, dataset: Any, pixels: PixelElement) -> Encoding:
+    rows, columns = int(dataset.Rows), int(dataset.Columns)
+    if not 1 <= rows * columns <= MOST_PIXELS:
+        refuse("too-large", f"{path.name} claims {rows} x {columns} pixels; the limit is {MOST_PIXELS}.", [path])
+    if int(dataset.get("SamplesPerPixel") or 1) != 1:
+        refuse("colour", f"{path.name} is a colour picture (several samples per pixel), not CT values.", [path])
+    allocated = int(dataset.BitsAllocated)
+    stored = int(dataset.get("BitsStored") or allocated)
+    high_value = dataset.get("HighBit")
+    high = stored - 1 if high_value is None else int(high_value)
+    if allocated not in (8, 16, 32) or not 1 <= stored <= high + 1 <= allocated:
+        text = (
+            f"{path.name}: {stored} bits stored up to bit {high} do not fit {allocated} bits allocated (8, 16 or 32)."
+        )
+        refuse("bits", text, [path])
+    syntax = str(dataset.file_meta.get("TransferSyntaxUID") or "")
+    little = bool(dataset.original_encoding[1])
+    signed = bool(int(dataset.get("PixelRepresentation") or 0))
+    return Encoding(syntax, rows, columns, allocated, stored, high, signed, pixels, not little)
+
+
+def _length_fits(path: Path, encoding: Encoding, count: int) -> None:
+    if encoding.pixels.length is None:
+        return
+    wanted = encoding.rows * encoding.columns * encoding.bits_allocated // 8 * count
+    found = encoding.pixels.length
+    if found not in (wanted, wanted + wanted % 2):
+        refuse(
+            "pixel-length",
+            f"{path.name}: {encoding.rows} x {encoding.columns} pixels of {encoding.bits_allocated} bits in {count} frame(s) "
+            f"are {wanted} bytes, but the file holds {found}.",
+            [path],
+        )
+
+
+def _slice(path: Path, dataset: Any, group: frames.Group, encoding: Encoding, place: tuple[int, int]) -> Slice:
+    image_type = dataset.get("ImageType") or ()
+    return Slice(
+        path=path,
+        frame=place[0],
+        frames=place[1],
+        encoding=encoding,
+        sop_class=str(dataset.get("SOPClassUID") or ""),
+        series_uid=str(dataset.get("SeriesInstanceUID") or ""),
+        modality=str(dataset.get("Modality") or ""),
+        image_type=(image_type,) if isinstance(image_type, str) else tuple(map(str, image_type)),
+        position=_numbers(group.get("ImagePositionPatient"), 3),
+        orientation=_numbers(group.get("ImageOrientationPatient"), 6),
+        pixel_spacing=_numbers(group.get("PixelSpacing"), 2),
+        thickness=_number(group.get("SliceThickness")),
+        step_hint=_number(dataset.get("SpacingBetweenSlices")),
+        slope=_number(group.get("RescaleSlope")),
+        intercept=_number(group.get("RescaleIntercept")),
+        rescale_type=str(group.get("RescaleType") or "").strip() or None,
+        has_modality_lut="ModalityLUTSequence" in dataset,
+        padding=_whole(dataset.get("PixelPaddingValue")),
+        padding_limit=_whole(dataset.get("PixelPaddingRangeLimit")),
+        instance=_whole(group.get("InstanceNumber")),
+        acquisition=_whole(group.get("AcquisitionNumber")),
+        acquired=" ".join(
+            str(dataset.get(n) or "") for n in ("AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime")
+        ),
+        acquisition_images=_whole(dataset.get("ImagesInAcquisition")),
+        kernel=str(dataset.get("ConvolutionKernel") or ""),
+        lossy=str(dataset.get("LossyImageCompression") or "") == "01",
+        tags={},
+    )
+
+
+def _number(value: Any) -> float | None:
+    """A finite or NaN float, None where absent; NaN is refused later, by name."""
+    if value is None or value == "" or (isinstance(value, Sequence) and len(value) == 0):
+        return None
+    return float(value)
+
+
+def _whole(value: Any) -> int | None:
+    """An integer, also from the two bytes of an element whose VR was lost."""
+    if value is None or value == "" or value == b"":
+        return None
+    if isinstance(value, bytes):
+        return int.from_bytes(value, "little", signed=True)
+    number = float(value)
+    return int(number) if math.isfinite(number) else None
+
+
+def _numbers(value: Any, count: int) -> tuple[float, ...] | None:
+    if value is None or isinstance(value, str) or len(value) != count:
+        return None
+    numbers = tuple(float(v) for v in value)
+    return numbers if all(map(math.isfinite, numbers)) else None

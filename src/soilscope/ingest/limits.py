@@ -1,0 +1,80 @@
+"""Every tolerance and limit of reading, each with the sentence that justifies it."""
+
+from __future__ import annotations
+
+__all__ = [
+    "AXIAL_COSINE",
+    "CORNER_MM",
+    "LATERAL_MM",
+    "MOST_ARCHIVE_BYTES",
+    "MOST_DEPTH",
+    "MOST_EXPANSION",
+    "MOST_FILES",
+    "MOST_INFLATED_BYTES",
+    "MOST_MEMBERS",
+    "MOST_PIXELS",
+    "MOST_PLANES",
+    "MOST_VOXELS",
+    "ORIENTATION",
+    "SHARE_TOLD",
+    "SMALL_ARCHIVE_BYTES",
+    "SPACING_SHARE",
+    "SPACING_SLACK_MM",
+    "UNSCANNED_HU",
+]
+
+CORNER_MM = 1e-3
+"""A slice corner from the grid may differ this much from its header before a finding says so: one micrometre is far
+below any pixel and above the rounding of positions printed with three decimals."""
+
+SPACING_SHARE = 0.01
+"""Steps between slices may differ by one hundredth of the step: more would bend volumes by more than 1 %."""
+
+SPACING_SLACK_MM = 5e-3
+"""Steps under half a millimetre may differ by this much, because positions are often printed to 0.001 mm."""
+
+LATERAL_MM = 0.02
+"""Slices may be shifted sideways by this much: encoder jitter is micrometres, and a gantry tilt of one degree already
+shifts 1 mm apart slices by 0.017 mm *each*, adding up over the stack."""
+
+ORIENTATION = 1e-4
+"""Direction cosines of one series may differ by this much (0.006 degrees): the rounding of six printed decimals."""
+
+AXIAL_COSINE = 0.999
+"""Slices within 2.6 degrees of the patient's axial plane are ordered by the patient's z, whichever way their rows run."""
+
+UNSCANNED_HU = -1500
+"""Nothing real is lighter than vacuum (-1000 HU) by more than noise: a constant below this was never scanned."""
+
+SHARE_TOLD = 0.001
+"""Shares of voxels at the floor or the ceiling from one in a thousand on are told."""
+
+MOST_FILES = 200_000
+"""Files looked at below one folder."""
+
+MOST_DEPTH = 32
+"""Folders inside folders."""
+
+MOST_PIXELS = 16384 * 16384
+"""Rows x columns of one slice."""
+
+MOST_PLANES = 65_536
+"""Slices of one scan, marked gaps included."""
+
+MOST_VOXELS = 2048**3 * 2
+"""Voxels of one scan."""
+
+MOST_INFLATED_BYTES = 1 << 28
+"""Bytes a deflated DICOM file may grow to: one slice of 8192 x 8192 and its header."""
+
+MOST_MEMBERS = 200_000
+"""Members of one archive."""
+
+MOST_ARCHIVE_BYTES = 1 << 36
+"""Bytes an archive may unpack to: 64 GiB."""
+
+SMALL_ARCHIVE_BYTES = 1 << 30
+"""An archive may always unpack to this much; constant slices shrink a thousandfold and are no attack."""
+
+MOST_EXPANSION = 100
+"""Beyond that, an archive may unpack to this many times its own size."""

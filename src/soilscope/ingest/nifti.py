@@ -1,0 +1,65 @@
+"""NIfTI-1 and -2 by nibabel, stored (x, y, z) and turned to the array order of the DICOM series it stems from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from soilscope.ingest.grey import within_limits
+from soilscope.ingest.oriented import Oriented, Placement, place
+from soilscope.ingest.verdict import note, refuse
+from soilscope.types import Shape
+
+__all__ = ["header", "load"]
+
+RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+UNSTATED = "orientation-unstated"
+MM_PER_UNIT = {"meter": 1000.0, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
+
+
+def header(path: Path) -> Oriented:
+    """Shape and voxel size without reading voxels."""
+    image = nib.load(path)
+    shape, placed, findings = _about(image, path)
+    turned = (shape[placed.order[0]], shape[placed.order[1]], shape[placed.order[2]])
+    return Oriented(np.empty((0, 0, 0), image.get_data_dtype()), placed.spacing_mm, {}, findings, turned)
+
+
+def load(path: Path) -> Oriented:
+    """Values in (z, y, x), by the file's own scale where it has one."""
+    image = nib.load(path)
+    shape, placed, findings = _about(image, path)
+    slope, inter = image.dataobj.slope, image.dataobj.inter
+    plain = (slope, inter) == (1, 0)
+    values = np.asarray(image.dataobj.get_unscaled() if plain else image.dataobj).reshape(shape)
+    grid = {} if any(f.code == UNSTATED for f in findings) else placed.grid
+    return Oriented(placed.apply(values), placed.spacing_mm, grid, findings)
+
+
+def _about(image: Any, path: Path) -> tuple[Shape, Placement, tuple[Any, ...]]:
+    sizes = [int(n) for n in image.shape]
+    while len(sizes) > 3 and sizes[-1] == 1:
+        sizes.pop()
+    if len(sizes) == 2:
+        sizes.append(1)
+    shape = within_limits(tuple(sizes), path.name)
+    unit = image.header.get_xyzt_units()[0]
+    findings = []
+    if unit == "unknown":
+        findings.append(
+            note("length-unit-assumed", f"{path.name} names no unit of length; mm were taken, as is the custom.")
+        )
+    if unit not in MM_PER_UNIT:
+        refuse("spacing-missing", f"{path.name} gives lengths in {unit!r}; give spacing_mm=(dz, dy, dx).", [path])
+    affine = np.asarray(image.affine, dtype=np.float64)
+    diagonal = np.diag(affine)[:3]
+    if np.array_equal(affine, np.diag([*diagonal, 1.0])) and (diagonal > 0).all():
+        findings.append(note(UNSTATED, f"{path.name} does not say how it lies; its array order was kept."))
+        turned = affine
+    else:
+        turned = RAS_TO_LPS @ affine
+    scale = np.diag([MM_PER_UNIT[unit]] * 3 + [1.0])
+    return shape, place(scale @ turned, shape, path.name), tuple(findings)

@@ -1,0 +1,92 @@
+"""NRRD by pynrrd; a detached header may name a data file beside it and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nrrd as pynrrd
+import numpy as np
+
+from soilscope.ingest.grey import within_limits
+from soilscope.ingest.oriented import Oriented, Placement, place
+from soilscope.ingest.verdict import refuse
+from soilscope.types import Shape, Spacing
+
+__all__ = ["header", "load"]
+
+TO_LPS = {
+    "left-posterior-superior": (1.0, 1.0, 1.0),
+    "lps": (1.0, 1.0, 1.0),
+    "right-anterior-superior": (-1.0, -1.0, 1.0),
+    "ras": (-1.0, -1.0, 1.0),
+    "left-anterior-superior": (1.0, -1.0, 1.0),
+    "las": (1.0, -1.0, 1.0),
+}
+
+
+def header(path: Path) -> Oriented:
+    """Shape and voxel size without reading voxels."""
+    about = _header(path)
+    shape = _stored_shape(about, path)
+    placed, spacing = _placed(about, shape, path)
+    order = placed.order if placed else (2, 1, 0)
+    turned = (shape[order[0]], shape[order[1]], shape[order[2]])
+    return Oriented(np.empty((0, 0, 0)), spacing, placed.grid if placed else {}, shape=turned)
+
+
+def load(path: Path) -> Oriented:
+    """Values in (z, y, x)."""
+    shape = _stored_shape(_header(path), path)
+    values, about = pynrrd.read(str(path), index_order="F")
+    values = values.reshape(shape, order="F")
+    placed, spacing = _placed(about, shape, path)
+    if placed is None:
+        return Oriented(np.ascontiguousarray(values.transpose(2, 1, 0)), spacing)
+    return Oriented(placed.apply(values), spacing, placed.grid)
+
+
+def _header(path: Path) -> dict[str, Any]:
+    about: dict[str, Any] = pynrrd.read_header(str(path))
+    data = about.get("data file", about.get("datafile"))
+    if data is not None and (not isinstance(data, str) or Path(data).name != data or data.startswith((".", "LIST"))):
+        refuse("detached-data", f"{path.name} points to data in another folder; put the data file beside it.", [path])
+    if data is not None and (path.parent / data).is_symlink():
+        refuse("detached-data", f"{path.name} points to a link; put the data file itself beside it.", [path])
+    return about
+
+
+def _stored_shape(about: dict[str, Any], path: Path) -> Shape:
+    sizes = [int(n) for n in about["sizes"]]
+    while len(sizes) > 3 and sizes[-1] == 1:
+        sizes.pop()
+    if len(sizes) == 2:
+        sizes.append(1)
+    return within_limits(tuple(sizes), path.name)
+
+
+def _placed(about: dict[str, Any], shape: Shape, path: Path) -> tuple[Placement | None, Spacing | None]:
+    """Placement where the file names its space, else only the spacing, else neither."""
+    directions = about.get("space directions")
+    if directions is not None:
+        rows = np.asarray(directions, dtype=np.float64)
+        rows = rows[np.isfinite(rows).all(axis=1)]
+        if rows.shape == (3, 3):
+            signs = TO_LPS.get(str(about.get("space", "")).lower())
+            affine = np.eye(4)
+            affine[:3, :3] = rows.T
+            affine[:3, 3] = np.asarray(about.get("space origin", np.zeros(3)), dtype=np.float64)
+            if signs is None:
+                dx, dy, dz = np.linalg.norm(rows, axis=1)
+                return None, _positive((float(dz), float(dy), float(dx)))
+            placed = place(np.diag([*signs, 1.0]) @ affine, shape, path.name)
+            return placed, placed.spacing_mm
+    spacings = about.get("spacings")
+    if spacings is not None and len(spacings) >= 3:
+        dx, dy, dz = (float(s) for s in spacings[:3])
+        return None, _positive((dz, dy, dx))
+    return None, None
+
+
+def _positive(spacing: Spacing) -> Spacing | None:
+    return spacing if all(np.isfinite(spacing)) and min(spacing) > 0 else None

@@ -1,0 +1,158 @@
+"""One DICOM file opened safely: its header without personal tags, and where its pixel bytes lie.
+
+DICOM PS3.10 (file format) and PS3.5 (encoding). Elements outside the list asked for are never kept, deflated files are
+inflated under a limit, and a file that ends before its pixels do is told from one that never had any.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pydicom
+
+from soilscope.errors import InputRefused
+from soilscope.ingest.limits import MOST_INFLATED_BYTES
+from soilscope.ingest.verdict import refuse
+
+__all__ = ["Parsed", "PixelElement", "as_part10", "parse"]
+
+DEFLATED = b"1.2.840.10008.1.2.1.99"
+EXPLICIT = b"1.2.840.10008.1.2.1\0\0\0"
+MAGIC = b"\0" * 128 + b"DICM"
+META_PROBE_BYTES = 2048
+PIXEL_GROUP, PIXEL_ELEMENT = 0x7FE0, 0x0010
+UNDEFINED = 0xFFFFFFFF
+ITEM, DELIMITER = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
+
+
+@dataclass(frozen=True, slots=True)
+class PixelElement:
+    """Where the value of Pixel Data starts in the (plain) file, its length, and where it ends.
+
+    ``length`` is None for encapsulated (compressed) pixels.
+    """
+
+    offset: int
+    length: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """Header (only the elements wanted), the place of the pixels (None where there are none), and what is wrong with them."""
+
+    dataset: Any
+    pixels: PixelElement | None = None
+    problem: InputRefused | None = None
+
+
+def as_part10(raw: bytes, name: str) -> bytes:
+    """File content as pydicom wants it: preamble added where absent, deflated content inflated up to the limit."""
+    data = raw if raw[128:132] == b"DICM" else MAGIC + raw
+    if DEFLATED not in data[:META_PROBE_BYTES]:
+        return data
+    (group_length,) = struct.unpack("<I", data[140:144])
+    end = 144 + group_length
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        body = inflater.decompress(data[end:], MOST_INFLATED_BYTES)
+    except zlib.error:
+        refuse(
+            "file-cut", f"{name} is deflated and its data are damaged; copy the file again from the scanner.", [name]
+        )
+    if inflater.unconsumed_tail:
+        refuse(
+            "too-large", f"{name} inflates to more than {MOST_INFLATED_BYTES >> 20} MB; it is not a CT slice.", [name]
+        )
+    if not inflater.eof:
+        refuse("file-cut", f"{name} ends before its deflated data do; copy the file again from the scanner.", [name])
+    return data[:end].replace(DEFLATED, EXPLICIT) + body
+
+
+def parse(path: Path, wanted: list[str]) -> Parsed:
+    """Header and the place of the pixels.
+
+    The problem is ``file-cut`` where the file ends too early, ``file-damaged`` where compressed pixels do not hang together,
+    and ``excess-bytes`` where bytes follow that belong to nothing.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(META_PROBE_BYTES)
+        if head[128:132] == b"DICM" and DEFLATED not in head:
+            stream.seek(0)
+            return _parse(stream, path, wanted)
+        stream.seek(0)
+        return _parse(io.BytesIO(as_part10(stream.read(), path.name)), path, wanted)
+
+
+def _parse(stream: BinaryIO, path: Path, wanted: list[str]) -> Parsed:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's warnings quote values, which may be personal
+        dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=wanted)
+    try:
+        return Parsed(dataset, _pixels(stream, path, dataset.original_encoding))
+    except InputRefused as problem:
+        return Parsed(dataset, problem=problem)
+
+
+def _pixels(stream: BinaryIO, path: Path, encoding: tuple[bool, bool]) -> PixelElement | None:
+    """The pixel element the stream stands at, once its bytes are proved to be there and nothing odd behind them."""
+    implicit, little = encoding
+    order = "<" if little else ">"
+    start = stream.tell()
+    head = stream.read(12)
+    size = stream.seek(0, io.SEEK_END)
+    if len(head) < 8 or struct.unpack(order + "HH", head[:4]) != (PIXEL_GROUP, PIXEL_ELEMENT):
+        return None
+    if not implicit and len(head) < 12:
+        _cut(path, size, start + 12)
+    (length,) = struct.unpack(order + "I", head[4:8] if implicit else head[8:12])
+    offset = start + (8 if implicit else 12)
+    end = _end_of_fragments(stream, offset, size, path) if length == UNDEFINED else offset + length
+    if end > size:
+        _cut(path, size, end)
+    _nothing_odd_follows(stream, end, size, order, path)
+    return PixelElement(offset, None if length == UNDEFINED else length)
+
+
+def _cut(path: Path, size: int, wanted: int) -> None:
+    refuse(
+        "file-cut",
+        f"{path.name} ends at byte {size}, but its header promises {wanted} bytes; copy the file again from the scanner.",
+        [path],
+    )
+
+
+def _end_of_fragments(stream: BinaryIO, offset: int, size: int, path: Path) -> int:
+    """Walk the items of encapsulated pixels (PS3.5 A.4) to their delimiter."""
+    at = offset
+    while True:
+        stream.seek(at)
+        head = stream.read(8)
+        if len(head) < 8:
+            _cut(path, size, at + 8)
+        group, element, length = struct.unpack("<HHI", head)
+        if (group, element) == DELIMITER:
+            return at + 8
+        if (group, element) != ITEM:
+            refuse("file-damaged", f"{path.name}: its compressed pixels are not a chain of items at byte {at}.", [path])
+        at += 8 + length
+
+
+def _nothing_odd_follows(stream: BinaryIO, end: int, size: int, order: str, path: Path) -> None:
+    """Only elements with a higher tag, such as Data Set Trailing Padding (FFFC,FFFC), may follow the pixels."""
+    if end == size:
+        return
+    stream.seek(end)
+    head = stream.read(4)
+    group = struct.unpack(order + "H", head[:2])[0] if len(head) == 4 else 0
+    if group <= PIXEL_GROUP:
+        refuse(
+            "excess-bytes",
+            f"{path.name} holds {size - end} bytes after its pixels that belong to nothing; copy it again from the scanner.",
+            [path],
+        )

@@ -1,0 +1,148 @@
+"""The one decision point: which scan lies at a path, and whether it can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from soilscope.errors import UsageError
+from soilscope.findings import Finding, merge
+from soilscope.ingest.candidates import Candidate, Options
+from soilscope.ingest.sources import Source, opened
+from soilscope.ingest.spacing import checked
+from soilscope.ingest.verdict import note, refuse
+from soilscope.types import Shape, Spacing, Units
+from soilscope.volume import Volume
+
+__all__ = ["options_of", "read"]
+
+
+def read(
+    path: str | Path,
+    series: str | None = None,
+    units: Units | None = None,
+    spacing_mm: Spacing | None = None,
+    on_gap: str = "refuse",
+    shape: Shape | None = None,
+    dtype: str | None = None,
+) -> Volume:
+    """Read a scan into a volume, or refuse it with the reason and the next step.
+
+    Parameters
+    ----------
+    path : path
+        A DICOM series (folder or file), a stack of TIFF or PNG slices, a multi-page TIFF, NIfTI, NRRD, npy, npz, a raw file
+        (with ``shape`` and ``dtype``), or a zip or tar archive of these.
+    series : str, optional
+        Which one, where several lie at the path: an id as ``soilscope inspect`` lists them, or a DICOM series UID.
+    units : {"HU", "grey"}, optional
+        States what the values are, where the files do not say it or say something else; recorded as a finding.
+    spacing_mm : (dz, dy, dx), optional
+        States the distance between voxel centres; recorded as a finding where the files say otherwise.
+    on_gap : {"refuse", "mark"}
+        What to do about missing slices: refuse, or keep them as masked planes.
+    shape, dtype : optional
+        For raw files: (z, y, x) and a NumPy number type such as ``"<u2"``.
+
+    Returns
+    -------
+    Volume
+        Values (z, y, x), int16 HU or grey values, the slice at the lowest position first.
+
+    Raises
+    ------
+    InputRefused
+        With a code that says why; nothing is guessed and nothing is written.
+    UsageError
+        Codes ``units``, ``on-gap``, ``spacing``, ``raw``: the call itself is wrong.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile, pathlib
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "core.npy"
+    >>> np.save(file, np.zeros((4, 3, 2), dtype=np.uint16))
+    >>> read(file, spacing_mm=(0.1, 0.05, 0.05)).shape
+    (4, 3, 2)
+    """
+    options = options_of(units, spacing_mm, on_gap, shape=shape, dtype=dtype)
+    with opened(Path(path), options) as source:
+        chosen = _choose(source, series)
+        if chosen.refusal is not None:
+            raise chosen.refusal
+        volume = chosen.load()
+        return replace(volume, findings=merge(source.findings, chosen.findings, volume.findings, _left(source, chosen)))
+
+
+def options_of(
+    units: Units | None = None,
+    spacing_mm: object = None,
+    on_gap: str = "refuse",
+    *,
+    shape: Shape | None = None,
+    dtype: str | None = None,
+) -> Options:
+    """The caller's statements, checked.
+
+    Raises
+    ------
+    UsageError
+        Codes ``units``, ``on-gap``, ``spacing``.
+    """
+    if units not in ("HU", "grey", None):
+        raise UsageError("units", f'units must be "HU" or "grey", not {units!r}.')
+    if on_gap not in ("refuse", "mark"):
+        raise UsageError("on-gap", f'on_gap must be "refuse" or "mark", not {on_gap!r}.')
+    return Options(units, checked(spacing_mm), on_gap, shape, None if dtype is None else str(dtype))
+
+
+def _choose(source: Source, series: str | None) -> Candidate:
+    """The candidate asked for, or the only one that is a scan.
+
+    Raises
+    ------
+    InputRefused
+        Codes ``nothing-readable``, ``no-such-series``, ``ambiguous-series``, or the refusal of the only damaged file.
+    """
+    listed = source.candidates
+    if not listed:
+        if source.broken:
+            raise source.broken[0]
+        text = f"{source.name} holds no scan that can be read ({source.skipped} files looked at and skipped)."
+        refuse("nothing-readable", text, [source.name])
+    if series is not None:
+        named = [c for c in listed if c.id == series] or [c for c in listed if c.alias == series and series]
+        if not named:
+            refuse(
+                "no-such-series", f"{source.name} holds no series {series!r}; it holds {_ids(listed)}.", [source.name]
+            )
+        return _only(named, source)
+    return _only([c for c in listed if c.is_scan] or list(listed), source)
+
+
+def _only(named: Sequence[Candidate], source: Source) -> Candidate:
+    if len(named) > 1:
+        refuse(
+            "ambiguous-series",
+            f"{source.name} holds {len(named)} scans: {_ids(named)}; choose one by its id, series=... (--series ID).",
+            [source.name],
+        )
+    return named[0]
+
+
+def _ids(listed: Sequence[Candidate]) -> str:
+    return "; ".join(f"{c.id} ({c.format}, {' x '.join(map(str, c.shape or ('unknown size',)))})" for c in listed)
+
+
+def _left(source: Source, chosen: Candidate) -> list[Finding]:
+    """What lies beside the chosen scan and was not read."""
+    found = []
+    others = [c for c in source.candidates if c is not chosen]
+    if others:
+        found.append(note("other-series", f"not read, beside this scan: {_ids(others)}."))
+    if source.broken:
+        text = f"{len(source.broken)} files beside this scan are damaged: {source.broken[0].text}"
+        found.append(note("damaged-beside", text, [f for e in source.broken for f in e.files]))
+    if source.skipped:
+        found.append(note("skipped", f"{source.skipped} files or entries that are no scan were skipped."))
+    return found

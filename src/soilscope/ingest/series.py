@@ -1,0 +1,111 @@
+"""Frames -> series: what belongs together, and what must never be mixed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+
+from soilscope.findings import Finding
+from soilscope.ingest.geometry import positions_mm
+from soilscope.ingest.headers import Broken, Headers, Slice
+from soilscope.ingest.tags import rekey
+from soilscope.ingest.verdict import note
+
+__all__ = ["CT_CLASSES", "Series", "group"]
+
+CT_CLASSES = {
+    "1.2.840.10008.5.1.4.1.1.2": "CT Image Storage",
+    "1.2.840.10008.5.1.4.1.1.2.1": "Enhanced CT Image Storage",
+    "1.2.840.10008.5.1.4.1.1.2.2": "Legacy Converted Enhanced CT Image Storage",
+}
+SCOUT_TYPES = {"LOCALIZER", "SCOUT", "TOPOGRAM", "SCANOGRAM", "SURVIEW"}
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Frames that may be one scan.
+
+    Parameters
+    ----------
+    id : str
+        Re-keyed series UID, with ``-1``, ``-2`` where one UID held several.
+    slices : tuple of Slice
+        In the natural order of their file names; position decides later.
+    broken : tuple of Broken
+        Damaged files of this series, or of none that is known.
+    uid : str
+        The UID as the scanner wrote it, for choosing only; it is never written.
+    """
+
+    id: str
+    slices: tuple[Slice, ...]
+    broken: tuple[Broken, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    uid: str = field(default="", repr=False)
+
+    @property
+    def is_scout(self) -> bool:
+        """A localizer, told by its image type."""
+        return any(word.upper() in SCOUT_TYPES for word in self.slices[0].image_type)
+
+    @property
+    def is_ct(self) -> bool:
+        """CT by modality and by storage class."""
+        first = self.slices[0]
+        return first.modality == "CT" and first.sop_class in CT_CLASSES
+
+
+def group(headers: Headers) -> tuple[Series, ...]:
+    """Split by series UID, then by what one scan cannot mix: storage class, modality, image kind, kernel, acquisition."""
+    by_uid: dict[str, list[Slice]] = defaultdict(list)
+    for one in headers.slices:
+        by_uid[one.series_uid].append(one)
+    found: list[Series] = []
+    for uid in sorted(by_uid):
+        broken = tuple(b for b in headers.broken if b.series_uid in (uid, None))
+        found.extend(_split(uid, by_uid[uid], broken))
+    return tuple(found)
+
+
+def _split(uid: str, slices: Sequence[Slice], broken: tuple[Broken, ...]) -> list[Series]:
+    parts = [part for kind in _by(slices, _kind) for part in _acquisitions(kind)]
+    base = Series(rekey(uid), tuple(slices), broken, uid=uid)
+    if len(parts) == 1:
+        return [base]
+    text = f"one series UID held {len(parts)} sets of slices (kernels, acquisitions or kinds of image); they are kept apart."
+    finding = note("series-split", text)
+    return [
+        replace(base, id=f"{base.id}-{k}", slices=tuple(part), findings=(finding,))
+        for k, part in enumerate(parts, start=1)
+    ]
+
+
+def _kind(one: Slice) -> Hashable:
+    scout = any(word.upper() in SCOUT_TYPES for word in one.image_type)
+    return (scout, one.sop_class, one.modality, one.kernel)
+
+
+def _by(slices: Sequence[Slice], key: Callable[[Slice], Hashable]) -> list[list[Slice]]:
+    parts: dict[Hashable, list[Slice]] = defaultdict(list)
+    for one in slices:
+        parts[key(one)].append(one)
+    return [parts[k] for k in sorted(parts, key=str)]
+
+
+def _acquisitions(slices: list[Slice]) -> list[list[Slice]]:
+    """Several acquisitions that cover the same stretch are several scans; ones that follow each other are one."""
+    keys: tuple[Callable[[Slice], Hashable], ...] = (lambda s: s.acquisition, lambda s: s.acquired)
+    for key in keys:
+        parts = _by(slices, key)
+        if any(_overlap(a, b) for a, b in combinations([p for p in parts if len(p) > 1], 2)):
+            return parts
+    return [slices]
+
+
+def _overlap(one: Sequence[Slice], other: Sequence[Slice]) -> bool:
+    a, b = positions_mm(one), positions_mm(other)
+    if a is None or b is None:
+        return False
+    return bool(min(a.max(), b.max()) > max(a.min(), b.min()))

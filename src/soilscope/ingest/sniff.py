@@ -1,0 +1,53 @@
+"""What a file is, by its first bytes, not by its name."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Literal
+
+__all__ = ["Kind", "sniff"]
+
+Kind = Literal["dicom", "tiff", "png", "nifti", "nrrd", "numpy", "archive", "other", "unreadable"]
+
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+HEAD_BYTES = 512
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+
+
+def sniff(path: Path) -> Kind:
+    """The kind of one file; ``"other"`` for what no reader knows."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(HEAD_BYTES)
+    except OSError:
+        return "unreadable"
+    name = path.name.lower()
+    if head[128:132] == b"DICM" or _bare_dicom(head):
+        return "dicom"
+    if head[:4] in TIFF:
+        return "tiff"
+    if head[:8] == b"\x89PNG\r\n\x1a\n":
+        return "png"
+    if head[:7] == b"NRRD000":
+        return "nrrd"
+    if head[:6] == b"\x93NUMPY" or (name.endswith(".npz") and head[:4] == b"PK\x03\x04"):
+        return "numpy"
+    if name.endswith((".nii", ".nii.gz")):
+        return "nifti"
+    if name.endswith(ARCHIVES) or head[:4] == b"PK\x03\x04" or head[257:262] == b"ustar":
+        return "archive"
+    return "other"
+
+
+def _bare_dicom(head: bytes) -> bool:
+    """A data set without preamble starts with an element of group 0002 or 0008, low element number, sane length."""
+    if len(head) < 16:
+        return False
+    group, element = struct.unpack("<HH", head[:4])
+    if group not in (0x0002, 0x0008) or element > 0x0060:
+        return False
+    if head[4:6].isalpha() and head[4:6].isupper():
+        return True
+    (length,) = struct.unpack("<I", head[4:8])
+    return bool(length <= 128 and group == 0x0008)

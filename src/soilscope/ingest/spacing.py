@@ -1,0 +1,73 @@
+"""Spacing from the files, from the user, or nothing: never a guess."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from soilscope.errors import UsageError
+from soilscope.findings import Finding
+from soilscope.ingest.limits import SPACING_SHARE
+from soilscope.ingest.verdict import note, refuse, warn
+from soilscope.types import Spacing
+
+__all__ = ["checked", "needed", "told_twice"]
+
+
+def checked(spacing_mm: object) -> Spacing | None:
+    """The user's spacing as three floats.
+
+    Raises
+    ------
+    UsageError
+        Code ``spacing``: not three positive, finite lengths.
+    """
+    if spacing_mm is None:
+        return None
+    try:
+        dz, dy, dx = (float(s) for s in spacing_mm)  # type: ignore[attr-defined]  # the error below says what it must be
+    except (TypeError, ValueError):
+        raise UsageError(
+            "spacing", f"spacing_mm must be three lengths (dz, dy, dx) in mm, not {spacing_mm!r}."
+        ) from None
+    if not (np.isfinite([dz, dy, dx]).all() and min(dz, dy, dx) > 0):
+        raise UsageError(
+            "spacing", f"spacing_mm must be three positive lengths (dz, dy, dx) in mm, not {spacing_mm!r}."
+        )
+    return dz, dy, dx
+
+
+def needed(stated: Spacing | None, given: Spacing | None, name: str) -> tuple[Spacing, tuple[Finding, ...]]:
+    """The spacing to use, the user's before the file's.
+
+    Raises
+    ------
+    InputRefused
+        Code ``spacing-missing``: neither says it.
+    """
+    spacing = given or stated
+    if spacing is None:
+        refuse(
+            "spacing-missing",
+            f"{name} does not say how large a voxel is, and nothing is guessed; give spacing_mm=(dz, dy, dx) "
+            "(--spacing-mm DZ,DY,DX) in mm.",
+            [name],
+        )
+    if stated is None:
+        return spacing, (
+            note("spacing-asserted", f"the voxel size {_text(spacing)} mm was stated by the user, not by the file."),
+        )
+    return spacing, told_twice(stated, given)
+
+
+def told_twice(stated: Spacing | None, given: Spacing | None) -> tuple[Finding, ...]:
+    """A finding where the user's spacing overrides another one in the file."""
+    if given is None:
+        return ()
+    if stated is not None and np.allclose(stated, given, rtol=SPACING_SHARE * 0.1, atol=0):
+        return ()
+    other = "says nothing of it" if stated is None else f"says {_text(stated)} mm"
+    return (warn("spacing-asserted", f"the voxel size {_text(given)} mm was stated by the user; the file {other}."),)
+
+
+def _text(spacing: Spacing) -> str:
+    return " x ".join(f"{s:g}" for s in spacing)

@@ -1,0 +1,147 @@
+"""From positions along the normal to one step, with gaps told from unequal spacing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soilscope.findings import Finding
+from soilscope.ingest.headers import Slice
+from soilscope.ingest.limits import MOST_PLANES, SPACING_SHARE, SPACING_SLACK_MM
+from soilscope.ingest.verdict import refuse, warn
+from soilscope.types import Spacing
+
+__all__ = ["SAME_PLANE_MM", "Steps", "mm", "regular"]
+
+SAME_PLANE_MM = 1e-3
+"""Slices closer than a micrometre lie at one position."""
+
+MOST_NAMED = 5
+"""Gaps named in a message; their number is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """``mm`` between planes as measured (None for one slice), ``count`` planes, each slice's plane, the largest deviation."""
+
+    mm: float | None
+    count: int
+    index: tuple[int, ...]
+    deviation_mm: float
+    findings: tuple[Finding, ...] = ()
+
+
+def mm(value: float) -> str:
+    """A length or position with as many decimals as it needs, one at least, three at most."""
+    text = f"{value:.3f}".rstrip("0")
+    return text + "0" if text.endswith(".") else text
+
+
+def regular(slices: Sequence[Slice], along: NDArray[np.float64], spacing_mm: Spacing | None, on_gap: str) -> Steps:
+    """The one step of slices in ascending order, or a refusal that names the millimetres.
+
+    Raises
+    ------
+    InputRefused
+        Codes ``gap``, ``unequal-spacing``, ``spacing-missing`` (one slice of unknown thickness).
+    """
+    if len(slices) == 1:
+        return _single(slices[0], spacing_mm)
+    between = np.diff(along)
+    step = _step(slices, between)
+    tolerance = max(SPACING_SHARE * step, SPACING_SLACK_MM)
+    times = np.maximum(np.rint(between / step), 1).astype(int)
+    off = np.abs(between - times * step)
+    odd = np.flatnonzero(off > tolerance * times)
+    if odd.size:
+        _unequal(slices, along, step, int(odd[0]))
+    index = np.concatenate([[0], np.cumsum(times)])
+    if index[-1] >= MOST_PLANES:
+        refuse("too-large", f"the slices span {index[-1] + 1} planes; the limit is {MOST_PLANES}.", [slices[0].path])
+    findings = [*_gaps(slices, along, times, on_gap), *_thickness(slices, step), *_numbers(slices)]
+    exact = float(along[-1] - along[0]) / int(index[-1])
+    deviation = float(np.abs(along - along[0] - index * exact).max())
+    return Steps(exact, int(index[-1]) + 1, tuple(map(int, index)), deviation, tuple(findings))
+
+
+def _single(one: Slice, spacing_mm: Spacing | None) -> Steps:
+    if spacing_mm is not None:
+        return Steps(None, 1, (0,), 0.0)
+    thickness = one.thickness or one.step_hint
+    if not thickness or thickness <= 0:
+        refuse(
+            "spacing-missing",
+            f"{one.name} is one slice of unknown thickness; give spacing_mm=(dz, dy, dx).",
+            [one.path],
+        )
+    text = f"one slice only: its thickness of {thickness:g} mm stands for the distance between slices."
+    return Steps(thickness, 1, (0,), 0.0, (warn("single-slice", text, [one.path]),))
+
+
+def _step(slices: Sequence[Slice], between: NDArray[np.float64]) -> float:
+    """The median, unless most distances are multiples of a smaller one that a header confirms."""
+    median, least = float(np.median(between)), float(between.min())
+    if least > 0.75 * median:
+        return median
+    hints = [h for h in (slices[0].step_hint, slices[0].thickness) if h]
+    return least if any(abs(h - least) <= SPACING_SHARE * least for h in hints) else median
+
+
+def _unequal(slices: Sequence[Slice], along: NDArray[np.float64], step: float, at: int) -> None:
+    refuse(
+        "unequal-spacing",
+        f"{slices[at].name} and {slices[at + 1].name} lie {mm(along[at + 1] - along[at])} mm apart (z = {mm(along[at])} and "
+        f"{mm(along[at + 1])} mm), the other slices {mm(step)} mm; the tolerance is {SPACING_SHARE:.0%}. "
+        "Two scans may be mixed, or slices were reconstructed unevenly: choose one series or export it evenly.",
+        [slices[at].path, slices[at + 1].path],
+    )
+
+
+def _gaps(slices: Sequence[Slice], along: NDArray[np.float64], times: NDArray[np.int_], on_gap: str) -> list[Finding]:
+    where = np.flatnonzero(times > 1)
+    if not where.size:
+        return []
+    told = [
+        f"{times[k] - 1} {'slice' if times[k] == 2 else 'slices'} missing between z = {mm(along[k])} and {mm(along[k + 1])} mm"
+        for k in where[:MOST_NAMED]
+    ]
+    if where.size > MOST_NAMED:
+        told.append(f"{where.size - MOST_NAMED} more gaps")
+    files = [slices[int(k) + side].path for k in where for side in (0, 1)]
+    text = "; ".join(told)
+    if on_gap != "mark":
+        refuse("gap", f'{text}; on_gap="mark" (--on-gap mark) keeps them as masked planes.', files)
+    return [warn("gap", f"{text}; kept as masked planes.", files)]
+
+
+def _thickness(slices: Sequence[Slice], step: float) -> list[Finding]:
+    """Slices further apart than they are thick are legal, and are also what every second slice missing looks like."""
+    thick = slices[0].thickness
+    if not thick or step <= thick * (1 + SPACING_SHARE) + SPACING_SLACK_MM:
+        return []
+    text = (
+        f"slices lie {mm(step)} mm apart but are {mm(thick)} mm thick: either the scan left room between them, or slices are "
+        "missing at regular intervals."
+    )
+    return [warn("slices-apart", text)]
+
+
+def _numbers(slices: Sequence[Slice]) -> list[Finding]:
+    """The scanner's own count against what is here: slices missing at an end leave a regular grid."""
+    numbers = {s.instance for s in slices if s.instance is not None}
+    promised = slices[0].acquisition_images
+    if len(numbers) == len(slices):
+        low, high = min(numbers), max(numbers)
+        missing = max(low - 1, 0) + (high - low + 1 - len(numbers))
+        if missing:
+            text = (
+                f"InstanceNumber runs from {low} to {high} with {len(numbers)} slices here: up to {missing} of the scanner's "
+                "slices are not here, perhaps at an end of the core."
+            )
+            return [warn("slices-missing", text)]
+    if promised and promised > len(slices):
+        return [warn("slices-missing", f"the scanner counted {promised} slices, {len(slices)} are here.")]
+    return []

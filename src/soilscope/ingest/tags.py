@@ -1,0 +1,56 @@
+"""What of a DICOM header may pass: technical tags by name, identifiers only as digests."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+__all__ = ["TECHNICAL", "rekey", "technical_tags"]
+
+TECHNICAL = (
+    "Modality",
+    "Manufacturer",
+    "ManufacturerModelName",
+    "KVP",
+    "XRayTubeCurrent",
+    "Exposure",
+    "ExposureTime",
+    "ConvolutionKernel",
+    "FilterType",
+    "SliceThickness",
+    "SpacingBetweenSlices",
+    "SpiralPitchFactor",
+    "ReconstructionDiameter",
+    "DataCollectionDiameter",
+    "GantryDetectorTilt",
+    "RescaleType",
+    "LossyImageCompression",
+)
+"""The whole list: none of them names a person, a place or a day. Everything else stays in the scan's files."""
+
+MOST_CHARACTERS = 64
+NUMBERS = frozenset(TECHNICAL) - {"Modality", "Manufacturer", "ManufacturerModelName", "ConvolutionKernel", "FilterType",
+                                  "RescaleType", "LossyImageCompression"}  # fmt: skip
+
+
+def rekey(uid: str) -> str:
+    """A short identifier that stays the same for one UID and does not lead back to it."""
+    return hashlib.sha256(b"soilscope series " + uid.encode()).hexdigest()[:12]
+
+
+def technical_tags(dataset: Any) -> dict[str, str | float]:
+    """The tags of the allow-list that a data set holds, as numbers or short plain text."""
+    kept: dict[str, str | float] = {}
+    for name in TECHNICAL:
+        value = dataset.get(name)
+        if value is None or value == "":
+            continue
+        if name in NUMBERS:
+            try:
+                kept[name] = float(value)
+            except (TypeError, ValueError):
+                continue
+        else:
+            text = "\\".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+            kept[name] = "".join(c for c in text if c.isprintable())[:MOST_CHARACTERS]
+    return kept

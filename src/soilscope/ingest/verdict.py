@@ -1,0 +1,67 @@
+"""How a stage of reading speaks: a note, a warning, or a refusal that stops it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from soilscope.errors import InputRefused, SoilscopeError
+from soilscope.findings import Finding
+
+__all__ = ["as_finding", "names", "note", "parsing", "refuse", "warn"]
+
+RUST_PANIC = "PanicException"
+"""What decoders written in Rust raise; the class has no public name."""
+
+MOST_NAMES = 20
+"""Files named in one finding; the text gives their number."""
+
+
+def names(files: Iterable[str | Path]) -> tuple[str, ...]:
+    """File names without their folders, which may hold what is personal."""
+    return tuple(Path(f).name for f in files)[:MOST_NAMES]
+
+
+def note(code: str, text: str, files: Iterable[str | Path] = ()) -> Finding:
+    """Context worth knowing."""
+    return Finding(code, "note", text, names(files))
+
+
+def warn(code: str, text: str, files: Iterable[str | Path] = ()) -> Finding:
+    """Something that can change how a number reads."""
+    return Finding(code, "warning", text, names(files))
+
+
+def refuse(code: str, text: str, files: Iterable[str | Path] = ()) -> NoReturn:
+    """Stop reading.
+
+    Raises
+    ------
+    InputRefused
+        Always, with ``code``; the files by name only.
+    """
+    raise InputRefused(code, text, names(files)) from None  # what a parser said may quote a personal tag
+
+
+def as_finding(error: InputRefused) -> Finding:
+    """A refusal as a finding, for listings that go on."""
+    return Finding(error.code, "refuse", error.text, names(error.files))
+
+
+@contextlib.contextmanager
+def parsing(code: str, text: str, files: Iterable[str | Path]) -> Iterator[None]:
+    """Turn whatever a foreign parser trips over on damaged bytes into a refusal; ``{error}`` in the text is its kind.
+
+    Parsers raise nearly anything there (assertions, look-ups, recursion, even a Rust panic that is no ``Exception``), and their
+    messages may quote a personal tag: only the kind is told.
+    """
+    try:
+        yield
+    except SoilscopeError:
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != RUST_PANIC:
+            raise
+        refuse(code, text.replace("{error}", type(error).__name__), files)

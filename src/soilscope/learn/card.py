@@ -1,0 +1,135 @@
+"""A model's card: what it is, what it was trained on and how, and how well its rivals do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from soilscope import findings as notes
+from soilscope._version import __version__
+from soilscope.files import digest_json
+from soilscope.findings import Finding
+from soilscope.learn import machine, splits
+from soilscope.learn.baselines import rmse, scores
+from soilscope.learn.examples import Scaling, gather, targets_of
+from soilscope.learn.fitting import Fitted
+from soilscope.learn.model import Model, in_order, require_finite
+from soilscope.learn.schedule import Schedule
+from soilscope.learn.slices import Slices, digest
+from soilscope.learn.torch_extra import require_torch
+
+__all__ = ["Plan", "finish"]
+
+PREDICTED_AT_ONCE = 64
+"""Rows gathered at a time, so that a large training set is never copied whole."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Everything a training's result depends on.
+
+    Parameters
+    ----------
+    parts : tuple of Slices
+    split : Split
+    rows, division : Rows, Division
+        All slices, and which of them train and test.
+    network : mapping
+        kind, width, image_size, head, outputs.
+    schedule : Schedule
+    seed, threads : int
+    precision : {"bf16", "fp32"}
+    kind : {"full", "transfer", "fine-tuned"}
+    donor : mapping, optional
+        The donor's digest, target and cores.
+    """
+
+    parts: tuple[Slices, ...]
+    split: splits.Split
+    rows: splits.Rows
+    division: splits.Division
+    network: Mapping[str, Any]
+    schedule: Schedule
+    seed: int
+    threads: int
+    precision: str
+    kind: str = "full"
+    donor: Mapping[str, Any] | None = None
+
+    def described(self) -> dict[str, Any]:
+        """The plan as plain values; part of the card."""
+        return {
+            "kind": self.kind,
+            "network": dict(self.network),
+            "schedule": self.schedule.as_dict(),
+            "split": splits.describe(self.split, self.rows, self.division),
+            "seed": self.seed,
+            "threads": self.threads,
+            "dtype": self.precision,
+            "donor": None if self.donor is None else dict(self.donor),
+            "data": [digest(part) for part in self.parts],
+            "torch": str(require_torch().__version__),
+            "isa": machine.instruction_set(),
+            "software": f"soilscope {__version__}",
+        }
+
+    def identity(self) -> str:
+        """Digest of the plan: the same one gives the same weights."""
+        return digest_json(self.described())
+
+
+def finish(plan: Plan, module: Any, scaling: Scaling, fitted: Fitted, more: Mapping[str, Any]) -> Model:
+    """The model of a finished training, scored on its own training and test slices beside its rivals.
+
+    Raises
+    ------
+    LearningStopped
+        Code ``not-finite``: weights or predictions are not finite.
+    """
+    require_finite(module)
+    first = plan.parts[0]
+    cores = [part.core for part in plan.parts]
+    trained = [core for core in dict.fromkeys(cores) if np.any(plan.rows.core[plan.division.train] == core)]
+    donor_cores = list(plan.donor["cores"]) if plan.donor else []
+    card: dict[str, Any] = {
+        **plan.described(),
+        "identity": plan.identity(),
+        "channels": first.channels,
+        "channel_mean": [float(v) for v in scaling.channel_mean],
+        "channel_sd": [float(v) for v in scaling.channel_sd],
+        "target": first.target,
+        "of": list(first.source.get("of", [])),
+        "unit": first.unit,
+        "target_mean": scaling.target_mean,
+        "target_sd": scaling.target_sd,
+        "scheme": first.source.get("scheme"),
+        "rule": first.source.get("rule"),
+        "cores": list(dict.fromkeys(donor_cores + trained)),
+        "history": fitted.history,
+        "best_epoch": fitted.best_epoch or fitted.epoch,
+        "findings": notes.to_records(notes.merge(*(p.findings for p in plan.parts), fitted.findings, _noticed(plan))),
+        **more,
+    }
+    model = Model(in_order(module), card)
+    card["train_rmse"] = _rmse(model, plan, plan.division.train)
+    card["test_rmse"] = _rmse(model, plan, plan.division.test)
+    card["baselines"] = scores(plan.parts, plan.rows, plan.division)
+    return model
+
+
+def _rmse(model: Model, plan: Plan, rows: splits.Positions) -> float:
+    pieces = [rows[k : k + PREDICTED_AT_ONCE] for k in range(0, len(rows), PREDICTED_AT_ONCE)]
+    predicted = np.concatenate([model.predict(gather(plan.parts, piece)) for piece in pieces])
+    return rmse(predicted, targets_of(plan.parts)[rows])
+
+
+def _noticed(plan: Plan) -> Sequence[Finding]:
+    """What a reader of the model's figures should know about how it was trained."""
+    found = []
+    if plan.split.kind == "random":
+        text = "The split is random: neighbouring slices are almost alike, so the test error rewards remembering."
+        found.append(Finding("random-split", "note", text))
+    return found

@@ -1,0 +1,181 @@
+"""The loop that trains: the same bytes from the same data, schedule, seed, threads and machine, resumed or not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soilscope.errors import LearningStopped
+from soilscope.findings import Finding
+from soilscope.learn import checkpoint
+from soilscope.learn.examples import Examples
+from soilscope.learn.machine import autocast
+from soilscope.learn.schedule import Schedule
+from soilscope.learn.torch_extra import require_torch
+
+__all__ = ["Fitted", "Progress", "Run", "fit", "forward"]
+
+Progress = Callable[[int, int, float], None]
+"""``progress(epoch, epochs, loss)`` after each epoch, counted from 1; loss is 1 for a constant prediction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How one fit is run.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    rate : float
+        Greatest learning rate.
+    precision : {"bf16", "fp32"}
+    seed : int
+    identity : str
+        Digest of everything the result depends on; a checkpoint of another identity is not used.
+    keep : Path, optional
+        Folder of the checkpoint.
+    progress : callable, optional
+    """
+
+    schedule: Schedule
+    rate: float
+    precision: str
+    seed: int
+    identity: str = ""
+    keep: Path | None = None
+    progress: Progress | None = None
+
+
+@dataclass(slots=True)
+class Fitted:
+    """Where a fit stands: what a checkpoint holds beside weights and moments."""
+
+    epoch: int = 0
+    step: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_loss: float = math.inf
+    best_weights: dict[str, Any] | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+def forward(module: Any, inputs: Any, precision: str) -> Any:
+    """Predictions of a network, shape (n, outputs), float32: the last layer is always multiplied in fp32."""
+    with autocast(precision):
+        if hasattr(module, "features"):
+            inputs = module.flatten(module.avgpool(module.features(inputs)))
+            module = module.classifier
+        hidden = module[:-1](inputs)
+    return module[-1](hidden.float())
+
+
+def fit(module: Any, train: Examples, validation: Examples | None, run: Run) -> Fitted:
+    """Train all parameters of ``module`` in place.
+
+    Raises
+    ------
+    LearningStopped
+        Code ``not-finite``: an input, the loss or the gradient was NaN or infinite; the slices of the batch are named.
+        Nothing is kept of that step.
+    """
+    torch = require_torch()
+    schedule = run.schedule
+    optimiser = torch.optim.AdamW(
+        module.parameters(), lr=run.rate, weight_decay=schedule.weight_decay, foreach=False, fused=True
+    )
+    state = checkpoint.restore(module, optimiser, run)
+    saver = checkpoint.Saver(run)
+    while state.epoch < schedule.epochs and not _waited_enough(state, schedule):
+        loss = _epoch(module, optimiser, train, run, state)
+        entry = {"epoch": state.epoch, "loss": loss}
+        if validation is not None:
+            entry["validation"] = _validate(module, validation, run)
+            _keep_best(module, state, entry["validation"])
+        state.history.append(entry)
+        saver.save(module, optimiser, state)
+        if run.progress is not None:
+            run.progress(state.epoch, schedule.epochs, loss)
+    if state.best_weights is not None:
+        module.load_state_dict(state.best_weights)
+    return state
+
+
+def _waited_enough(state: Fitted, schedule: Schedule) -> bool:
+    return schedule.patience is not None and state.epoch - state.best_epoch >= schedule.patience
+
+
+def _epoch(module: Any, optimiser: Any, train: Examples, run: Run, state: Fitted) -> float:
+    """One pass over the training slices; order and augmentation come from the seed and the epoch's number alone."""
+    schedule = run.schedule
+    per_epoch = math.ceil(len(train) / schedule.batch)
+    rng = np.random.default_rng([run.seed, 10, state.epoch])
+    order = rng.permutation(len(train))
+    module.train()
+    total = 0.0
+    for first in range(0, len(order), schedule.batch):
+        places = order[first : first + schedule.batch]
+        rate = run.rate * schedule.factor(state.step, per_epoch * schedule.epochs)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        total += _step(module, optimiser, train, places, rng, run) * len(places)
+        state.step += 1
+    module.eval()
+    state.epoch += 1
+    return total / len(order)
+
+
+def _step(
+    module: Any, optimiser: Any, train: Examples, places: NDArray[np.int64], rng: np.random.Generator, run: Run
+) -> float:
+    torch = require_torch()
+    inputs, targets = (_tensor(a) for a in train.batch(places, rng))
+    if not (torch.isfinite(inputs).all() and torch.isfinite(targets).all()):
+        raise _not_finite("an input or target", train, places)
+    optimiser.zero_grad(set_to_none=True)
+    loss = torch.nn.functional.mse_loss(forward(module, inputs, run.precision)[:, 0], targets)
+    if not torch.isfinite(loss):
+        raise _not_finite("the loss", train, places)
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(module.parameters(), run.schedule.clip)
+    if not torch.isfinite(norm):
+        raise _not_finite("the gradient", train, places)
+    optimiser.step()
+    return float(loss.detach())
+
+
+def _validate(module: Any, validation: Examples, run: Run) -> float:
+    torch = require_torch()
+    total = 0.0
+    with torch.inference_mode():
+        for first in range(0, len(validation), run.schedule.batch):
+            places = np.arange(first, min(first + run.schedule.batch, len(validation)))
+            inputs, targets = (_tensor(a) for a in validation.batch(places, None))
+            error = forward(module, inputs, run.precision)[:, 0] - targets
+            total += float(error.square().sum())
+    return total / len(validation)
+
+
+def _keep_best(module: Any, state: Fitted, loss: float) -> None:
+    if loss < state.best_loss:
+        state.best_loss, state.best_epoch = loss, state.epoch
+        state.best_weights = {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+
+def _tensor(array: NDArray[np.float32]) -> Any:
+    torch = require_torch()
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+
+
+def _not_finite(what: str, train: Examples, places: NDArray[np.int64]) -> LearningStopped:
+    return LearningStopped(
+        "not-finite",
+        f"{what} became NaN or infinite in the batch of slices {train.names(places)}; nothing was kept. Look at these "
+        "slices, or lower the learning rate.",
+    )

@@ -1,0 +1,188 @@
+"""From a study's results to the document of its report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from soilscope import findings as notes
+from soilscope.errors import UsageError
+from soilscope.report import pictures, tables
+from soilscope.report.caveats import caveats
+from soilscope.report.document import Comparison, CoreSection, Document, Explanation, Fact, ModelsSection, TargetSection
+from soilscope.report.methods import methods
+from soilscope.report.noticed import group_findings
+from soilscope.report.outliers import FEWEST_CORES, LIMIT, outliers, score_table
+from soilscope.report.references import cited
+from soilscope.report.results import CoreResult, ExplanationResult, StudyResults
+from soilscope.report.summary import core_facts, models_text, summary, target_text, unit_of_target
+from soilscope.report.words import count, target_title
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["CoreResult", "ExplanationResult", "StudyResults", "document"]
+
+MOST_METRICS = 12
+"""Metrics drawn in the comparison: those in which some core stands out most."""
+MANY_CORES = 12
+"""A matrix wider than this would be cut in print: it is left to its picture and to tables/matrix.csv."""
+
+
+def document(results: StudyResults) -> Document:
+    """The report's document: all its words, numbers and pictures, made from the results.
+
+    Raises
+    ------
+    UsageError
+        Code ``no-cores``: there is no core to report on.
+    """
+    if not results.cores:
+        raise UsageError("no-cores", "a report needs at least one measured core; run the study's measure step first.")
+    names = tables.class_names(results.slices)
+    comparison = _comparison(results, names)
+    said = methods(_ran(results))
+    warned = caveats(results)
+    extra = [comparison.text] if comparison else []
+    return Document(
+        title=results.title,
+        summary=summary(results, names),
+        methods=said,
+        references=cited([*said, *(c.text for c in warned), *extra]),
+        cores=tuple(_core(core, results, names) for core in results.cores),
+        caveats=warned,
+        comparison=comparison,
+        models=_models(results),
+        targets=_targets(results, names),
+        explanations=tuple(
+            Explanation(f"{e.model} on {e.core}, {e.depth_mm:.1f} mm", e.picture) for e in results.explanations
+        ),
+        findings=group_findings(_noticed(results)),
+        settings=tuple(Fact(*pair) for pair in _flat(results.settings)),
+        versions=tuple(Fact(name, version) for name, version in results.versions.items()),
+    )
+
+
+def _ran(results: StudyResults) -> dict[str, Any]:
+    """The settings, and beside them what really ran."""
+    ran = dict(results.settings)
+    ran["cores"] = [
+        {"name": c.name, "shape": c.shape, "spacing_mm": c.spacing_mm, "units": c.units, "soil": c.soil}
+        for c in results.cores
+    ]
+    ran["cards"] = list(results.cards.values())
+    ran["matrix"] = results.matrix is not None and not results.matrix.empty
+    ran["cover"] = results.cover is not None and not results.cover.empty
+    ran["explained"] = list(dict.fromkeys(layer for e in results.explanations for layer in e.layers))
+    ran["sign"] = results.explanations[0].sign if results.explanations else 1
+    ran["outliers"] = len(results.cores) >= FEWEST_CORES
+    return ran
+
+
+def _noticed(results: StudyResults) -> dict[str, tuple[notes.Finding, ...]]:
+    found = {"": results.findings}
+    found |= {core.name: core.findings for core in results.cores}
+    for name, card in results.cards.items():
+        # A card repeats its cores' findings, which are told with the cores.
+        told = {f for core in results.cores for f in core.findings}
+        found[f"model {name}"] = tuple(f for f in notes.from_records(card.get("findings", ())) if f not in told)
+    return found
+
+
+def _core(core: CoreResult, results: StudyResults, names: Mapping[str, str]) -> CoreSection:
+    standing = [
+        f"{o.metric.rpartition(' ')[0]} of class {o.metric.rpartition(' ')[2]} (robust z {o.z:.1f})".replace("-", "−")
+        for o in outliers(results.core_metrics)
+        if o.core == core.name
+    ]
+    table = tables.class_table(core, results.core_metrics, names)
+    return CoreSection(core.name, core_facts(core), core.findings, table, core.pictures, tuple(standing))
+
+
+def _comparison(results: StudyResults, names: Mapping[str, str]) -> Comparison | None:
+    if len(results.cores) < 2:
+        return None
+    fractions = _fractions(results, names)
+    found, scores = outliers(results.core_metrics), score_table(results.core_metrics)
+    if scores.empty:
+        text = f"{count(len(results.cores), 'core')} are too few to say which stands out: that takes at least {FEWEST_CORES}."
+        return Comparison(text, pictures.comparison_picture(fractions, None, LIMIT))
+    most = scores.abs().max(axis=0).sort_values(ascending=False, kind="stable").index[:MOST_METRICS]
+    shown = scores[[column for column in scores.columns if column in most]]
+    picture = pictures.comparison_picture(fractions, shown, LIMIT)
+    rule = f"A core is marked where the robust z of a metric is beyond ±{LIMIT:g} (Iglewicz & Hoaglin 1993)."
+    if not found:
+        return Comparison(f"{rule} None is.", picture)
+    cores = len({o.core for o in found})
+    few = " With so few cores this points to where to look, and no further." if len(results.cores) < 10 else ""
+    return Comparison(
+        f"{rule} {count(cores, 'core')} of {len(results.cores)} {'is' if cores == 1 else 'are'}.{few}",
+        picture,
+        tables.outlier_table(found, names),
+    )
+
+
+def _fractions(results: StudyResults, names: Mapping[str, str]) -> pd.DataFrame:
+    """Whole-core fractions, core by core in the study's order."""
+    rows = results.core_metrics[results.core_metrics["metric"] == "fraction"]
+    if rows.empty:
+        keys = ["core", "class", "name"]
+        rows = results.slices.groupby(keys, sort=False)["fraction"].mean().reset_index(name="value")
+    called = [names.get(str(k), "") for k in rows["class"]]
+    made = rows.assign(core=rows["core"].astype(str), name=called, fraction=rows["value"])
+    order = {core.name: number for number, core in enumerate(results.cores)}
+    return made[made["core"].isin(order)].sort_values("core", key=lambda c: c.map(order), kind="stable")
+
+
+def _models(results: StudyResults) -> ModelsSection | None:
+    if results.models is None or results.models.empty:
+        return None
+    drawn = pictures.training_pictures(results.cards)
+    if results.predictions is not None and not results.predictions.empty:
+        drawn += pictures.predicted_pictures(results.predictions, results.cards)
+    return ModelsSection(models_text(results), tables.models_table(results.models, results.cards), drawn)
+
+
+def _targets(results: StudyResults, names: Mapping[str, str]) -> tuple[TargetSection, ...]:
+    if results.matrix is None or results.matrix.empty:
+        return ()
+    limit = results.settings.get("limit")
+    made = []
+    for target in dict.fromkeys(results.matrix["target"].astype(str)):
+        cells = results.matrix[results.matrix["target"].astype(str) == target]
+        unit = unit_of_target(results, target)
+        title = target_title(target, names)
+        chosen = None if results.cover is None else results.cover[results.cover["target"].astype(str) == target]
+        made.append(
+            TargetSection(
+                target,
+                title,
+                unit,
+                target_text(results, target, cells),
+                pictures.matrix_picture(cells, limit, unit, title),
+                tables.matrix_table(cells, title, unit) if cells["core"].nunique() <= MANY_CORES else None,
+                tables.cover_table(chosen, title, limit) if chosen is not None and not chosen.empty else None,
+            )
+        )
+    return tuple(made)
+
+
+def _flat(settings: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
+    """Nested settings as names with dots and printed values."""
+    made: list[tuple[str, str]] = []
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            made += _flat(value, f"{above}{name}.")
+        else:
+            made.append(
+                (f"{above}{name}", ", ".join(map(_plain, value)) if isinstance(value, (list, tuple)) else _plain(value))
+            )
+    return made
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, (float, np.floating)):
+        return f"{value:g}"
+    return {None: "–", True: "yes", False: "no"}[value] if value is None or isinstance(value, bool) else str(value)

@@ -1,0 +1,143 @@
+"""A core's part of the report, and an explanation's, made from the volume while it is in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from soilscope.classes import Scheme
+from soilscope.report.document import Picture
+from soilscope.report.pictures import as_picture
+from soilscope.report.results import CoreResult, ExplanationResult
+from soilscope.types import FloatImage, LabelVolume
+from soilscope.volume import Volume
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["core_result", "explanation_result"]
+
+
+def core_result(
+    volume: Volume, labels: LabelVolume, scheme: Scheme | Mapping[int, str], slices: pd.DataFrame
+) -> CoreResult:
+    """Check picture, profiles and slices of one core.
+
+    Parameters
+    ----------
+    volume : Volume
+        The core as measured (soil found, crop made).
+    labels : uint8 array, shape (z, y, x)
+        0 outside, 1..n the classes.
+    scheme : Scheme or mapping of int to str
+        The scheme used (resolved here for the core's own range), or the names of classes made elsewhere.
+    slices : DataFrame
+        The slices table; only rows of this core are used.
+
+    Returns
+    -------
+    CoreResult
+        With the pictures in the order check, profiles, slices; without profiles where the table has no row of this core.
+    """
+    if isinstance(scheme, Scheme):
+        held = scheme.resolve(volume)
+        classes, edges, described = dict(enumerate(held.names, 1)), held.edges, held.as_dict()
+    else:
+        classes, edges = {int(k): str(name) for k, name in scheme.items()}, ()
+        described = {"name": "made elsewhere", "names": list(classes.values())}
+    rows = slices[slices["core"].astype(str) == volume.core]
+    pictures = [_check(volume, labels, classes, edges)]
+    if not rows.empty:
+        pictures.append(_profiles(volume.core, rows))
+    pictures.append(_slices(volume, labels, classes))
+    return CoreResult(
+        volume.core,
+        volume.shape,
+        volume.spacing_mm,
+        volume.units,
+        dict(volume.source.get("soil", {})),
+        float(volume.valid.mean()),
+        described,
+        volume.findings,
+        tuple(pictures),
+    )
+
+
+def explanation_result(
+    model: str,
+    card: Mapping[str, Any],
+    core: str,
+    depth_mm: float,
+    image: FloatImage,
+    maps: Mapping[str, FloatImage],
+    sign: int = 1,
+    spacing_mm: tuple[float, float] | None = None,
+) -> ExplanationResult:
+    """A row of Grad-CAM maps over one slice.
+
+    Parameters
+    ----------
+    model, core : str
+    card : mapping
+        The model's card; its target is named in the caption.
+    depth_mm : float
+        The slice's depth in mm.
+    image : float array, shape (y, x)
+        The slice as shown below the maps (grey or HU, or the sum of the channels).
+    maps : mapping of layer name to float array, shape (y, x)
+        As :func:`soilscope.explain.grad_cam` gives them; all NaN where a layer has no influence.
+    sign : {+1, -1}
+        Which sign the maps were made with.
+    spacing_mm : (dy, dx), optional
+        Size of a pixel of ``image`` in mm; without it the axes count pixels.
+    """
+    from soilscope.figures.explanations import explanations
+
+    target = str(card.get("target", ""))
+    way = "up" if sign > 0 else "down"
+    seen = core in card.get("cores", ())
+    picture = as_picture(
+        explanations(image, maps, spacing_mm),
+        f"Slice of {core} at {depth_mm:.1f} mm and Grad-CAM maps of {len(maps)} layers of the model {model}.",
+        f"Grad-CAM of {model} on {core}, {depth_mm:.1f} mm deep, a core the model "
+        f"{'was trained on' if seen else 'has never seen'}. Bright is where the layer pushes the predicted {target} "
+        f"{way} (sign {'+' if sign > 0 else '−'}1), in units of the standardised target; each map has its own scale.",
+    )
+    return ExplanationResult(model, core, target, depth_mm, sign, tuple(maps), picture)
+
+
+def _check(volume: Volume, labels: LabelVolume, classes: Mapping[int, str], edges: tuple[float, ...]) -> Picture:
+    from soilscope.figures.check import check
+
+    kind = volume.source.get("soil", {}).get("kind")
+    found = {
+        "cylinder": "Magenta: outline of the soil found. ",
+        "masked": "Magenta: what the scan's own mask leaves. ",
+    }.get(str(kind), "")
+    return as_picture(
+        check(volume, labels, classes, edges),
+        f"Check picture of {volume.core}: soil outline, classes, and histogram with class edges.",
+        f"Check of {volume.core}. {found}Below: voxels by value on a logarithmic "
+        f"scale{', with the edges between classes' if edges else ''}.",
+    )
+
+
+def _profiles(core: str, rows: pd.DataFrame) -> Picture:
+    from soilscope.figures.profiles import profiles
+
+    return as_picture(
+        profiles(rows),
+        f"Profiles of {core} over depth: area fractions of all classes, and the porosity of each.",
+        f"Profiles of {core} over depth. Left: area fractions before small clusters are removed. Right: porosity, 1 "
+        "− area fraction of the class after their removal; the scales differ.",
+    )
+
+
+def _slices(volume: Volume, labels: LabelVolume, classes: Mapping[int, str]) -> Picture:
+    from soilscope.figures.slices import slices
+
+    return as_picture(
+        slices(volume, labels, classes),
+        f"Slices of {volume.core} at several depths and a vertical section, in grey and in classes.",
+        f"Slices of {volume.core}, in grey and in classes; black to white is the 0.5 to 99.5 percentile of the soil.",
+    )

@@ -1,0 +1,86 @@
+"""Cores that stand out: a robust z for every metric, and how far to trust it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from soilscope.report.document import Outlier
+from soilscope.types import FloatProfile
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FEWEST_CORES", "LIMIT", "metric_table", "outliers", "robust_z", "score_table"]
+
+LIMIT = 3.5
+"""``|z|`` above which a core is marked (Iglewicz & Hoaglin 1993)."""
+FEWEST_CORES = 5
+"""With fewer, a median and its spread say nothing about one of them."""
+_NORMAL_MAD = 0.6745
+_NORMAL_MEAN = 1.253314
+
+
+def robust_z(values: FloatProfile) -> FloatProfile:
+    """Distance from the median in robust standard deviations.
+
+    Parameters
+    ----------
+    values : float array, shape (n,)
+        One a core; NaN where a core has no value.
+
+    Returns
+    -------
+    float array, shape (n,)
+        ``0.6745 (x - median) / MAD``; where more than half are equal and the MAD is 0, ``(x - median) / (1.2533 * mean absolute
+        deviation)``; 0 where all are equal (Iglewicz & Hoaglin 1993). NaN where the value is, or where fewer than five are left.
+    """
+    known = np.isfinite(values)
+    if known.sum() < FEWEST_CORES:
+        return np.full(len(values), np.nan)
+    away = values - np.median(values[known])
+    spread = float(np.median(np.abs(away[known]))) / _NORMAL_MAD
+    if spread == 0.0:
+        spread = float(np.abs(away[known]).mean()) * _NORMAL_MEAN
+    return away / spread if spread > 0 else np.where(known, 0.0, np.nan)
+
+
+def metric_table(core_metrics: pd.DataFrame) -> pd.DataFrame:
+    """The cores table with a row a core and a column a metric and class, such as ``"fraction 2"``.
+
+    Joined classes are left out, being sums of others, and so is ``area``, which is the fraction times the core's size.
+    """
+    table = core_metrics.assign(
+        core=core_metrics["core"].astype(str),
+        key=core_metrics["metric"].astype(str) + " " + core_metrics["class"].astype(str),
+    )
+    single = ~table["class"].astype(str).str.contains("+", regex=False) & (table["metric"] != "area")
+    order = list(dict.fromkeys(table.loc[single, "key"]))
+    wide = table[single].pivot_table(index="core", columns="key", values="value", aggfunc="first", dropna=False)
+    return wide.reindex(index=list(dict.fromkeys(table["core"])), columns=order)
+
+
+def score_table(core_metrics: pd.DataFrame) -> pd.DataFrame:
+    """Robust z of every core in every metric; no rows where there are fewer than five cores."""
+    table = metric_table(core_metrics)
+    if len(table) < FEWEST_CORES:
+        return table.iloc[:0]
+    return table.apply(lambda column: robust_z(column.to_numpy(float)), axis=0, result_type="broadcast")
+
+
+def outliers(core_metrics: pd.DataFrame) -> tuple[Outlier, ...]:
+    """Cores with ``|z| > 3.5`` in a metric, strongest first."""
+    values, scores = metric_table(core_metrics), score_table(core_metrics)
+    known, z = values.to_numpy(float), scores.to_numpy(float)
+    found = [
+        Outlier(
+            str(values.index[row]),
+            str(values.columns[column]),
+            float(known[row, column]),
+            float(np.nanmedian(known[:, column])),
+            float(z[row, column]),
+        )
+        for row, column in zip(*np.nonzero(np.abs(z) > LIMIT), strict=True)
+    ]
+    return tuple(sorted(found, key=lambda o: (-abs(o.z), o.core, o.metric)))

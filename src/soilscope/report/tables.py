@@ -1,0 +1,160 @@
+"""The study's frames as the report's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from soilscope.report.document import Cell, Column, Outlier, Table
+from soilscope.report.results import CoreResult
+from soilscope.report.words import unit_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["class_names", "class_table", "cover_table", "matrix_table", "models_table", "outlier_table"]
+
+_METRICS = (
+    "fraction",
+    "porosity",
+    "local-thickness",
+    "clusters",
+    "largest-fraction",
+    "connection-3d",
+    "percolating-fraction",
+    "euler-3d",
+    "surface-density",
+    "critical-diameter",
+)
+"""Shown for each core, in this order, as far as measured; all others are in tables/cores.csv."""
+MOST_METRICS = 6
+
+
+def class_names(slices: pd.DataFrame) -> dict[str, str]:
+    """Class -> name, as the slices table has them."""
+    pairs = slices[["class", "name"]].astype(str).drop_duplicates("class")
+    return dict(zip(pairs["class"], pairs["name"], strict=True))
+
+
+def class_table(core: CoreResult, metrics: pd.DataFrame, names: Mapping[str, str]) -> Table | None:
+    """Edges and whole-core figures of each class of one core; None where nothing was measured."""
+    rows = metrics[metrics["core"].astype(str) == core.name]
+    if rows.empty:
+        return None
+    units = dict(zip(rows["metric"].astype(str), rows["unit"].astype(str), strict=True))
+    shown = [name for name in _METRICS if name in units][:MOST_METRICS]
+    values = {(str(r["class"]), str(r["metric"])): float(r["value"]) for _, r in rows.iterrows()}
+    classes = list(dict.fromkeys(rows["class"].astype(str)))
+    edges = list(core.scheme.get("edges", ()))
+    columns = [Column("class"), Column("name")]
+    columns += [Column("range", "HU" if core.units == "HU" else "grey value")] if edges else []
+    columns += [Column(name, unit_of(units[name]), True) for name in shown]
+    body = []
+    for key in classes:
+        row: list[Cell] = [key, names.get(key, "")]
+        row += [_range(key, edges, str(core.scheme.get("closed", "right")))] if edges else []
+        body.append((*row, *[values.get((key, name)) for name in shown]))
+    caption = f"Classes of {core.name}, whole core. The fraction is before small clusters are removed."
+    return Table(caption, tuple(columns), tuple(body))
+
+
+def _range(key: str, edges: Sequence[float], closed: str) -> str:
+    if not key.isdigit() or not 1 <= int(key) < len(edges):
+        return ""
+    low, high = (f"{edges[int(key) - k]:.5g}".replace("-", "−") for k in (1, 0))
+    return f"({low}, {high}]" if closed == "right" else f"[{low}, {high})"
+
+
+def models_table(models: pd.DataFrame, cards: Mapping[str, Mapping[str, Any]]) -> Table:
+    """All models with all three baselines; those that do not beat the best one are marked."""
+    columns = (
+        Column("model"),
+        Column("core"),
+        Column("target"),
+        Column("kind"),
+        Column("split"),
+        Column("train RMSE", number=True),
+        Column("test RMSE", number=True),
+        Column("constant", number=True),
+        Column("nearest slice", number=True),
+        Column("histogram", number=True),
+    )
+    body: list[tuple[Cell, ...]] = []
+    marked = []
+    for number, (_, row) in enumerate(models.iterrows()):
+        card = cards.get(str(row["model"]), {})
+        rivals = card.get("baselines", {})
+        if not row["test_rmse"] < row["baseline_rmse"]:
+            marked.append(number)
+        body.append(
+            (
+                str(row["model"]),
+                str(row["core"]),
+                f"{row['target']} ({unit})" if (unit := unit_of(str(card.get("unit", "1")))) else str(row["target"]),
+                str(row["kind"]),
+                str(row["split"]),
+                float(row["train_rmse"]),
+                float(row["test_rmse"]),
+                *(rivals.get(name) for name in ("constant", "nearest_slice", "histogram")),
+            )
+        )
+    caption = (
+        "Models: RMSE on their training and test slices, and the RMSE of three baselines on the same test slices. "
+        "Shaded: not better than the best baseline."
+    )
+    return Table(caption, columns, tuple(body), tuple(marked))
+
+
+def matrix_table(cells: pd.DataFrame, title: str, unit: str) -> Table:
+    """One target's matrix in figures; in-sample cells carry a star."""
+    models, cores = (list(dict.fromkeys(cells[name].astype(str))) for name in ("model", "core"))
+    rmse = {(str(r["model"]), str(r["core"])): (float(r["rmse"]), bool(r["in_sample"])) for _, r in cells.iterrows()}
+    body = tuple((model, *(_starred(*rmse.get((model, core), (np.nan, False))) for core in cores)) for model in models)
+    columns = (Column("model"), *(Column(core, number=True) for core in cores))
+    shown = f" ({unit_of(unit)})" if unit_of(unit) else ""
+    return Table(
+        f"RMSE of {title}{shown}, every model on every core. A star marks a core the model was trained on.",
+        columns,
+        body,
+    )
+
+
+def _starred(value: float, in_sample: bool) -> Cell:
+    from soilscope.figures.text import number
+
+    if not np.isfinite(value):
+        return None
+    return number(value, 3) + ("*" if in_sample else "")
+
+
+def cover_table(cover: pd.DataFrame, title: str, limit: float | None) -> Table:
+    """One target's cover."""
+    body = tuple(
+        (int(r["order"]), str(r["model"]), int(r["covered"]), str(r["cores"]).replace(";", ", "))
+        for _, r in cover.sort_values("order").iterrows()
+    )
+    below = f" (RMSE < {limit:g})" if limit is not None else ""
+    columns = (
+        Column("order"),
+        Column("model"),
+        Column("newly covered cores"),
+        Column("cores"),
+    )
+    return Table(f"Greedy cover for {title}{below}; in-sample cells count, as in the paper.", columns, body)
+
+
+def outlier_table(found: Sequence[Outlier], names: Mapping[str, str]) -> Table:
+    """Cores that stand out, strongest first."""
+    body = []
+    for outlier in found:
+        metric, _, key = outlier.metric.rpartition(" ")
+        called = f"{metric}, class {key} {names.get(key, '')}".rstrip()
+        body.append((outlier.core, called, outlier.value, outlier.median, outlier.z))
+    columns = (
+        Column("core"),
+        Column("metric"),
+        *(Column(t, number=True) for t in ("value", "median of all", "robust z")),
+    )
+    return Table("Cores that stand out.", columns, tuple(body))

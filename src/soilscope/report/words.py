@@ -1,0 +1,107 @@
+"""How names, targets, units and numbers are put into sentences."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from soilscope.figures.text import number
+from soilscope.types import Spacing
+
+__all__ = ["UNITS", "and_list", "ball_mm", "count", "split_target", "target_title", "unit_of", "with_unit"]
+
+UNITS = {"1": "", "mm2": "mm²", "1/mm2": "1/mm²", "1/mm3": "1/mm³", "mm2/mm3": "mm²/mm³"}
+_TARGET = re.compile(r"^(?P<metric>.+)-(?P<of>\d+(?:\+\d+)*)$")
+_METRICS = {
+    "porosity": "porosity",
+    "fraction": "area fraction",
+    "local-thickness": "local thickness",
+    "euler-2d": "Euler number density in the slice",
+    "connection-2d": "connection probability in the slice",
+    "log-connection-2d": "logarithm of the connection probability in the slice",
+    "connection-3d": "connection probability in the core",
+}
+SHOWN_IN_LIST = 8
+
+
+def unit_of(unit: str) -> str:
+    """A unit as it is printed; nothing for plain shares.
+
+    Examples
+    --------
+    >>> unit_of("1/mm2"), unit_of("1"), unit_of("mm")
+    ('1/mm²', '', 'mm')
+    """
+    return UNITS.get(unit, unit)
+
+
+def with_unit(value: float, unit: str, digits: int = 2) -> str:
+    """A number and its unit."""
+    return f"{number(value, digits)} {unit_of(unit)}".rstrip()
+
+
+def split_target(target: str) -> tuple[str, tuple[str, ...]]:
+    """Metric and classes of a target's name.
+
+    Examples
+    --------
+    >>> split_target("log-connection-2d-5+6")
+    ('log-connection-2d', ('5', '6'))
+    """
+    found = _TARGET.match(target)
+    return (found["metric"], tuple(found["of"].split("+"))) if found else (target, ())
+
+
+def target_title(target: str, names: Mapping[str, str]) -> str:
+    """A target in words, with the names of its classes.
+
+    Examples
+    --------
+    >>> target_title("porosity-5+6", {"5": "dense matrix", "6": "stone"})
+    'porosity of classes 5 + 6 (dense matrix, stone)'
+    """
+    metric, of = split_target(target)
+    words = _METRICS.get(metric, metric)
+    if not of:
+        return words
+    known = [names[k] for k in of if k in names]
+    called = f" ({', '.join(known)})" if known else ""
+    return f"{words} of class{'es' if len(of) > 1 else ''} {' + '.join(of)}{called}"
+
+
+def and_list(items: Iterable[str], most: int = SHOWN_IN_LIST) -> str:
+    """A list in words; beyond ``most`` the rest is counted.
+
+    Examples
+    --------
+    >>> and_list(["a", "b", "c"]), and_list("abcdef", most=3)
+    ('a, b and c', 'a, b, c and 3 more')
+    """
+    named: Sequence[str] = list(items)
+    if len(named) > most:
+        return f"{', '.join(named[:most])} and {len(named) - most} more"
+    return " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
+
+
+def count(number_of: int, singular: str, plural: str | None = None) -> str:
+    """A number and its noun.
+
+    Examples
+    --------
+    >>> count(1, "core"), count(4, "core"), count(2, "series", "series")
+    ('1 core', '4 cores', '2 series')
+    """
+    return f"{number_of} {singular if number_of == 1 else plural or singular + 's'}"
+
+
+def ball_mm(voxels: int, spacing_mm: Spacing) -> float:
+    """Diameter in mm of the ball that has the volume of so many voxels.
+
+    Examples
+    --------
+    >>> round(ball_mm(60, (0.25, 0.351, 0.351)), 2)
+    1.52
+    """
+    dz, dy, dx = spacing_mm
+    return float((6.0 * voxels * dz * dy * dx / math.pi) ** (1 / 3))

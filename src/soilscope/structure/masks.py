@@ -1,0 +1,65 @@
+"""What every metric asks of its masks: three axes, bool, one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soilscope.errors import UsageError
+from soilscope.types import BoolVolume, Spacing
+
+__all__ = ["as_mask", "as_spacing", "as_valid"]
+
+
+def as_mask(mask: NDArray[Any]) -> BoolVolume:
+    """The mask as a C-ordered bool array of three axes, copied only where it is not one already.
+
+    Raises
+    ------
+    UsageError
+        Code ``mask``: not three axes, or not bool (0 and 1 are taken too, other values are not).
+    """
+    array = np.asarray(mask)
+    if array.ndim != 3:
+        raise UsageError("mask", f"a mask has three axes (z, y, x), not shape {array.shape}.")
+    if array.dtype != np.bool_:
+        if array.dtype.kind not in "ui" or (array.size and (array.min() < 0 or array.max() > 1)):
+            raise UsageError(
+                "mask", f"a mask is bool, or 0 and 1; this one is {array.dtype} with other values: compare first."
+            )
+        array = array.astype(np.bool_)
+    return np.ascontiguousarray(array)
+
+
+def as_valid(valid: NDArray[Any] | None, mask: BoolVolume) -> BoolVolume:
+    """The window as a mask of the same shape; None means that every voxel counts.
+
+    Raises
+    ------
+    UsageError
+        Code ``mask``: shapes differ.
+    """
+    if valid is None:
+        return np.ones(mask.shape, np.bool_)
+    window = as_mask(valid)
+    if window.shape != mask.shape:
+        raise UsageError("mask", f"mask {mask.shape} and valid {window.shape} must have one (z, y, x) shape.")
+    return window
+
+
+def as_spacing(spacing_mm: Sequence[float]) -> Spacing:
+    """(dz, dy, dx) in mm, checked.
+
+    Raises
+    ------
+    UsageError
+        Code ``spacing``: not three positive, finite lengths.
+    """
+    lengths = tuple(float(s) for s in spacing_mm)
+    if len(lengths) != 3 or not all(np.isfinite(s) and s > 0 for s in lengths):
+        raise UsageError("spacing", f"spacing_mm {lengths} must be three positive lengths (dz, dy, dx) in mm.")
+    dz, dy, dx = lengths
+    return dz, dy, dx

@@ -1,0 +1,156 @@
+"""What a metric is, and the registry of those there are.
+
+A metric of your own is a function of a :class:`~soilscope.structure.phase.Phase`::
+
+    from soilscope import structure as st
+
+    def coarse(phase):                                  # share of the class in places wider than 2 mm
+        wide = (phase.thickness >= 2.0) & phase.mask
+        return wide.sum(axis=(1, 2)) / phase.counts.clip(1)
+
+    st.register(st.Metric("coarse", "1", "share of the class wider than 2 mm", slices=coarse))
+
+It then stands in ``measure``'s tables, in reports, and among the targets a model can learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from soilscope.errors import UsageError
+from soilscope.structure.phase import Phase
+from soilscope.types import BoolVolume, FloatProfile, Neighbours3D, Spacing
+
+__all__ = ["METRICS", "Metric", "metrics_named", "register"]
+
+UNIT_SUFFIX = {
+    "1": "",
+    "mm": "_mm",
+    "mm2": "_mm2",
+    "mm3": "_mm3",
+    "HU": "_hu",
+    "1/mm": "_per_mm",
+    "1/mm2": "_per_mm2",
+    "1/mm3": "_per_mm3",
+    "mm2/mm3": "_mm2_per_mm3",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One figure that describes a class, per slice, per core, or both.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case words joined by hyphens.
+    unit : {"1", "mm", "mm2", "mm3", "HU", "1/mm", "1/mm2", "1/mm3", "mm2/mm3"}
+        Unit of both figures.
+    about : str
+        What it means, in one sentence, with rule and source.
+    slices : function of a Phase, optional
+        Gives a float array of shape (z,), NaN where a slice has nothing to say.
+    core : function of a Phase, optional
+        Gives one float. Left out, it is the mean of ``slices`` over the slices that have a value.
+    clusters : {"removed", "kept"}
+        Whether it sees the class after small clusters were removed, or before.
+
+    Raises
+    ------
+    UsageError
+        Code ``metric``: unknown unit, or neither function given.
+    """
+
+    name: str
+    unit: str
+    about: str
+    slices: Callable[[Phase], FloatProfile] | None = None
+    core: Callable[[Phase], float] | None = None
+    clusters: Literal["removed", "kept"] = field(default="removed", kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.unit not in UNIT_SUFFIX:
+            raise UsageError("metric", f"metric {self.name!r}: unit {self.unit!r} is none of {', '.join(UNIT_SUFFIX)}.")
+        if self.slices is None and self.core is None:
+            raise UsageError("metric", f"metric {self.name!r} needs a function for slices, for the core, or both.")
+
+    @property
+    def column(self) -> str:
+        """The metric's column in the table of slices, its unit in the name."""
+        return self.name.replace("-", "_") + UNIT_SUFFIX[self.unit]
+
+    def profile(
+        self, mask: BoolVolume, valid: BoolVolume | None, spacing_mm: Spacing, neighbours: Neighbours3D = 6
+    ) -> FloatProfile | None:
+        """The figure of each slice, shape (z,), from a mask; None where the metric has none."""
+        if self.slices is None:
+            return None
+        return self.profile_of(Phase.of(mask, valid, spacing_mm, neighbours))
+
+    def total(
+        self, mask: BoolVolume, valid: BoolVolume | None, spacing_mm: Spacing, neighbours: Neighbours3D = 6
+    ) -> float:
+        """The figure of the whole core from a mask."""
+        return self.total_of(Phase.of(mask, valid, spacing_mm, neighbours))
+
+    def profile_of(self, phase: Phase) -> FloatProfile:
+        """The figure of each slice of a phase, NaN where a slice has no valid voxel.
+
+        Raises
+        ------
+        UsageError
+            Code ``metric``: the metric has no figure for slices.
+        """
+        if self.slices is None:
+            raise UsageError("metric", f"metric {self.name!r} describes the whole core and has no figure for slices.")
+        values = np.asarray(self.slices(phase), dtype=np.float64)
+        if values.shape != (len(phase.mask),):
+            raise UsageError("metric", f"metric {self.name!r} gave shape {values.shape} for {len(phase.mask)} slices.")
+        return np.where(phase.area > 0, values, np.nan)
+
+    def total_of(self, phase: Phase) -> float:
+        """The figure of a whole phase."""
+        if self.core is not None:
+            return float(self.core(phase))
+        values = self.profile_of(phase)
+        said = values[~np.isnan(values)]
+        return float(said.mean()) if said.size else float("nan")
+
+
+METRICS: dict[str, Metric] = {}
+"""The metrics there are, by name, in the order of the tables."""
+
+
+def register(metric: Metric) -> Metric:
+    """Add a metric to :data:`METRICS`.
+
+    Raises
+    ------
+    UsageError
+        Code ``metric``: another metric has this name or this column.
+    """
+    taken = {m.name for m in METRICS.values()} | {m.column for m in METRICS.values()}
+    if metric.name in taken or metric.column in taken:
+        raise UsageError("metric", f"there is a metric {metric.name!r} already; give yours another name.")
+    METRICS[metric.name] = metric
+    return metric
+
+
+def metrics_named(names: list[str] | tuple[str, ...]) -> tuple[Metric, ...]:
+    """The metrics of some names.
+
+    Raises
+    ------
+    UsageError
+        Code ``metric-unknown``; the message lists the metrics there are.
+    """
+    unknown = [n for n in names if n not in METRICS]
+    if unknown:
+        raise UsageError(
+            "metric-unknown", f"no metric is called {', '.join(map(repr, unknown))}; there are {', '.join(METRICS)}."
+        )
+    return tuple(METRICS[n] for n in names)

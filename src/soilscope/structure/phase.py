@@ -1,0 +1,102 @@
+"""One class inside its window, with what several metrics need worked out once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soilscope.structure.clusters import ClusterRule, Clusters, find_clusters, without_small
+from soilscope.structure.connectivity import connection_2d_profile
+from soilscope.structure.distance import squared_distance
+from soilscope.structure.masks import as_mask, as_spacing, as_valid
+from soilscope.structure.porosity import label_counts
+from soilscope.structure.thickness import thickness_from_distance
+from soilscope.types import BoolVolume, FloatProfile, Neighbours3D, Spacing
+
+__all__ = ["Phase", "cleaned"]
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """A class as a mask inside a window.
+
+    Parameters
+    ----------
+    mask : bool array, shape (z, y, x)
+        True where a voxel belongs to the class; never outside the window.
+    valid : bool array, shape (z, y, x)
+        The window: True where a voxel was scanned and lies in the core.
+    spacing_mm : (dz, dy, dx)
+        Voxel size in mm.
+    neighbours : {6, 18, 26}
+        What joins voxels to clusters.
+    """
+
+    mask: BoolVolume
+    valid: BoolVolume
+    spacing_mm: Spacing
+    neighbours: Neighbours3D = field(default=6)
+
+    @classmethod
+    def of(cls, mask: BoolVolume, valid: BoolVolume | None, spacing_mm: Spacing, neighbours: Neighbours3D = 6) -> Phase:
+        """A phase from a mask that may reach outside the window.
+
+        Raises
+        ------
+        UsageError
+            Codes ``mask`` and ``spacing``.
+        """
+        inside = as_mask(mask)
+        window = as_valid(valid, inside)
+        return cls(inside & window, window, as_spacing(spacing_mm), neighbours)
+
+    @property
+    def voxel_mm3(self) -> float:
+        """Volume of one voxel, mm³."""
+        dz, dy, dx = self.spacing_mm
+        return dz * dy * dx
+
+    @property
+    def pixel_mm2(self) -> float:
+        """Area of one voxel seen from above, mm²."""
+        return self.spacing_mm[1] * self.spacing_mm[2]
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """Voxels of the class in each slice, shape (z,)."""
+        return label_counts(self.mask.view(np.uint8), self.valid, 1)[0][:, 0]
+
+    @cached_property
+    def area(self) -> NDArray[np.int64]:
+        """Valid voxels of each slice, shape (z,)."""
+        return label_counts(self.mask.view(np.uint8), self.valid, 1)[1]
+
+    @cached_property
+    def clusters(self) -> Clusters:
+        """Connected components of the class."""
+        return find_clusters(self.mask, self.neighbours)
+
+    @cached_property
+    def squared_distance(self) -> NDArray[np.float32]:
+        """Squared distance to the nearest voxel outside the class, mm², 0 outside it."""
+        return squared_distance(self.mask, self.spacing_mm)
+
+    @cached_property
+    def thickness(self) -> NDArray[np.float32]:
+        """Local thickness, mm, 0 outside the class."""
+        return thickness_from_distance(self.squared_distance, self.spacing_mm)
+
+    @cached_property
+    def connection_2d(self) -> FloatProfile:
+        """Connection probability within each slice, 8 neighbours."""
+        return connection_2d_profile(self.mask)
+
+
+def cleaned(phase: Phase, rule: ClusterRule) -> Phase:
+    """The phase without its clusters under the rule's size; the phase itself where nothing goes."""
+    if rule.under <= 1 or not (phase.clusters.sizes[1:] < rule.under).any():
+        return phase
+    return Phase(without_small(phase.clusters, rule.under), phase.valid, phase.spacing_mm, phase.neighbours)

@@ -1,0 +1,96 @@
+"""Surface area density by Crofton's formula: no voxel faces, no smoothing, any voxel shape."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soilscope.structure.corners import Table, bit_of, corner_counts
+from soilscope.structure.masks import as_mask, as_spacing, as_valid
+from soilscope.types import BoolVolume, Spacing
+
+__all__ = ["surface_area_density"]
+
+Direction = tuple[int, int, int]
+DIRECTIONS: tuple[Direction, ...] = tuple(
+    (z, y, x) for z, y, x in product((-1, 0, 1), repeat=3) if (z, y, x) > (0, 0, 0)
+)
+"""The 13 lines through a voxel and one of its 26 neighbours."""
+
+
+def surface_area_density(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolume | None = None) -> float:
+    """Surface of a class inside the window, for each mm³ of window.
+
+    Parameters
+    ----------
+    mask : bool array, shape (z, y, x)
+    spacing_mm : (dz, dy, dx)
+        Voxel size in mm, not necessarily cubic.
+    valid : bool array, shape (z, y, x), optional
+        The window; None takes the whole array. Where the window cuts the class, the cut is not a surface.
+
+    Returns
+    -------
+    float
+        mm²/mm³; NaN where the window is empty. The Cauchy-Crofton formula over the 13 directions of the voxel
+        neighbourhood, each weighted by its share of the sphere: ``S = 4 sum_k w_k A_k`` with A_k the projected area
+        counted by lines of direction k (Legland, Kiêu & Devaux 2007, doi:10.5566/ias.v26.p83-92). A ball of 20 voxels'
+        radius comes out within 2 %, a plane along an axis 7 % low; lines that leave the window are lost, which takes
+        about one voxel of the window's width.
+    """
+    mask = as_mask(mask)
+    window = as_valid(valid, mask)
+    spacing = as_spacing(spacing_mm)
+    inside = mask & window
+    volume = float(np.count_nonzero(window)) * float(np.prod(spacing))
+    if volume == 0.0:
+        return float("nan")
+    # Pairs X | rest of the window = (pairs around X + pairs around the rest - pairs around the window) / 2.
+    rest = window & ~inside
+    twice = corner_counts(inside) + corner_counts(rest) - corner_counts(window)
+    return float(twice @ mm2_of_patterns(spacing)) / 2.0 / volume
+
+
+@lru_cache(maxsize=32)
+def mm2_of_patterns(spacing_mm: Spacing) -> NDArray[np.float64]:
+    """Each corner pattern's share in the surface, mm², shape (256,)."""
+    table = np.zeros(256)
+    for direction, weight in zip(DIRECTIONS, direction_weights(spacing_mm), strict=True):
+        step = float(np.linalg.norm(np.multiply(direction, spacing_mm)))
+        # A line of this direction stands for an area of (voxel volume / step); a body's lines cross its surface twice.
+        area = 4.0 * weight * float(np.prod(spacing_mm)) / step / 2.0
+        table += area * _crossings(direction) / _corners_seeing(direction)
+    return table
+
+
+@lru_cache(maxsize=32)
+def direction_weights(spacing_mm: Spacing) -> NDArray[np.float64]:
+    """Share of the sphere nearest to each direction, shape (13,), summing to 1."""
+    from scipy.spatial import SphericalVoronoi
+
+    steps = np.asarray(DIRECTIONS) * np.asarray(spacing_mm)
+    steps /= np.linalg.norm(steps, axis=1, keepdims=True)
+    areas = SphericalVoronoi(np.concatenate([steps, -steps])).calculate_areas()
+    shares: NDArray[np.float64] = (areas[:13] + areas[13:]) / areas.sum()
+    return shares
+
+
+def _crossings(direction: Direction) -> Table:
+    """How many voxel pairs of a direction in each pattern have one voxel in and one out, shape (256,)."""
+    counts = np.zeros(256, np.int64)
+    for start in product((0, 1), repeat=3):
+        end = tuple(s + d for s, d in zip(start, direction, strict=True))
+        if not all(e in (0, 1) for e in end):
+            continue
+        a, b = bit_of(*start), bit_of(*(int(e) for e in end))
+        for pattern in range(256):
+            counts[pattern] += (pattern >> a & 1) != (pattern >> b & 1)
+    return counts
+
+
+def _corners_seeing(direction: Direction) -> int:
+    """How many corners see the same voxel pair: 4 for a face pair, 2 across an edge, 1 across a corner."""
+    return int(2 ** sum(d == 0 for d in direction))

@@ -1,0 +1,25 @@
+"""A study: one plan file, what is done by digest, and a run that does what is missing."""
+
+from soilscope.study.draft import draft_plan
+from soilscope.study.items import STEPS
+from soilscope.study.plan import PLAN_FILE, Plan, read_plan
+from soilscope.study.run import Summary, outlook, run, steps_until
+from soilscope.study.verify import verify
+from soilscope.study.work import Failure, Watcher
+from soilscope.study.write import write_plan
+
+__all__ = [
+    "PLAN_FILE",
+    "STEPS",
+    "Failure",
+    "Plan",
+    "Summary",
+    "Watcher",
+    "draft_plan",
+    "outlook",
+    "read_plan",
+    "run",
+    "steps_until",
+    "verify",
+    "write_plan",
+]

@@ -1,0 +1,131 @@
+"""Draft a plan from what was found in a folder of scans; nothing is read beyond what ``inspect`` reads."""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+from soilscope import ingest
+from soilscope.errors import InputRefused
+from soilscope.study.plan import CorePlan, LearnPlan, Plan, RunPlan, TargetPlan
+from soilscope.types import Spacing
+
+__all__ = ["draft_plan", "scan_folders"]
+
+UNTELLING = {"dicom", "dcm", "tif", "tiff", "slices", "scan", "stack", "ct"}
+"""Folder names that say nothing of the core; the folder above names it."""
+
+IMAGE_SIZE = 200
+WORKERS_AT_MOST = 2
+
+
+def scan_folders(path: Path) -> list[Path]:
+    """The scans at a path: the path itself, or each of its sub-folders when it holds no files of its own."""
+    if path.is_file() or (path / "dicom").is_dir():
+        return [_narrowed(path)]
+    inside = sorted((p for p in path.iterdir() if not p.name.startswith(".")), key=lambda p: p.name)
+    folders = [p for p in inside if p.is_dir()]
+    if any(p.is_file() and _may_be_scan(p) for p in inside) or not folders:
+        return [path]
+    return [_narrowed(p) for p in folders]
+
+
+def _may_be_scan(path: Path) -> bool:
+    return path.suffix.lower() not in {".csv", ".md", ".txt", ".json", ".pdf", ".xlsx", ".toml"}
+
+
+def _narrowed(path: Path) -> Path:
+    """In the layout of ``soilscope phantom``, the series lies in ``dicom`` beside its truth."""
+    return path / "dicom" if (path / "dicom").is_dir() else path
+
+
+def draft_plan(study: Path, cores: Path, spacing_mm: Spacing | None = None, series: str | None = None) -> Plan:
+    """A plan for the scans at a path: one scan, or a folder with one scan a sub-folder.
+
+    Raises
+    ------
+    InputRefused
+        Code ``no-such-scan``, ``no-series``, ``series-ambiguous``, or that of what keeps a series from being used.
+    """
+    if not cores.exists():
+        raise InputRefused("no-such-scan", f"there is nothing at {cores}.", [cores])
+    found = [_core(study, path, spacing_mm, series) for path in scan_folders(cores)]
+    named = _distinct([core for core, _ in found])
+    units = {unit for _, unit in found}
+    if len(units) > 1:
+        raise InputRefused(
+            "units-mixed",
+            "some scans hold HU and some grey values; make a study of each, for no scheme fits both.",
+            [cores],
+        )
+    hu = units == {"HU"}
+    learn = LearnPlan(targets=_targets(), channels="paper-2021" if hu else "grey", image_size=IMAGE_SIZE)
+    workers = max(1, min(WORKERS_AT_MOST, os.cpu_count() or 1))
+    return Plan(
+        name=study.absolute().name,
+        scheme="paper-2021" if hu else "script-2021",
+        cores=tuple(named),
+        learn=learn,
+        run=RunPlan(workers=workers),
+    )
+
+
+def _targets() -> tuple[TargetPlan, ...]:
+    """The paper's example: object 3 is learnt, object 2 is learnt on its convolutions. Without torch, nothing."""
+    if util.find_spec("torch") is None:
+        return ()
+    return (TargetPlan(of=(3,)), TargetPlan(of=(2,), transfer_from=(3,)))
+
+
+def _core(study: Path, path: Path, spacing_mm: Spacing | None, series: str | None) -> tuple[CorePlan, str]:
+    inspected = ingest.inspect(path, spacing_mm=spacing_mm)
+    usable = [s for s in inspected.series if s.usable and series in (None, s.id)]
+    if not usable:
+        raise _refusal(path, inspected)
+    if len(usable) > 1:
+        ids = ", ".join(s.id for s in usable)
+        raise InputRefused(
+            "series-ambiguous", f"{path.name} holds {len(usable)} series: {ids}; name one with --series.", [path]
+        )
+    chosen = usable[0]
+    values: dict[str, Any] = {"id": _core_name(path), "path": _as_written(study, path)}
+    if len(inspected.series) > 1:
+        values["series"] = chosen.id
+    if spacing_mm is not None:
+        values["spacing_mm"] = spacing_mm
+    return CorePlan(**values), str(chosen.units)
+
+
+def _refusal(path: Path, inspected: Any) -> InputRefused:
+    reasons = [f for s in inspected.series for f in s.findings if f.severity == "refuse"]
+    if not reasons:
+        return InputRefused("no-series", f"no usable scan was found in {path.name}; try `soilscope inspect`.", [path])
+    return InputRefused(reasons[0].code, f"{path.name}: {reasons[0].text}", [path, *reasons[0].files])
+
+
+def _core_name(path: Path) -> str:
+    """The folder's or file's name, cleaned; the next telling folder above where the name says nothing."""
+    name = path.name if path.is_dir() else path.name.split(".")[0]
+    if name.lower() in UNTELLING:
+        name = path.absolute().parent.name
+    cleaned = re.sub(r"[^A-Za-z0-9.+-]+", "-", name).strip("-.+_")
+    return cleaned[:80] or "core"
+
+
+def _distinct(cores: list[CorePlan]) -> list[CorePlan]:
+    seen: dict[str, int] = {}
+    named = []
+    for core in cores:
+        seen[core.id] = seen.get(core.id, 0) + 1
+        again = seen[core.id]
+        named.append(core if again == 1 else core.model_copy(update={"id": f"{core.id}-{again}"}))
+    return named
+
+
+def _as_written(study: Path, path: Path) -> str:
+    """Relative to the study where the scan lies inside it, else absolute."""
+    absolute, home = path.absolute(), study.absolute()
+    return absolute.relative_to(home).as_posix() if absolute.is_relative_to(home) else str(absolute)

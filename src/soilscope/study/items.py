@@ -1,0 +1,165 @@
+"""A plan as a list of items, in an order in which each comes after what it needs.
+
+An item's recipe is the digest of its own part of the plan, its inputs, the software, and the recipes that really made
+what it builds on. So a changed plan changes the recipes of what depends on it and of nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from soilscope._version import __version__
+from soilscope.files import digest_json
+from soilscope.study.layout import Layout
+from soilscope.study.ledger import Ledger
+from soilscope.study.models import ModelPlan, models, targets
+from soilscope.study.plan import CorePlan, Plan, plan_values
+from soilscope.study.steps import classify, evaluate, explain, imports, measure, pictures, report, train, transfer
+
+__all__ = ["STEPS", "Item", "items"]
+
+STEPS = ("import", "classify", "measure", "train", "transfer", "evaluate", "explain", "report")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to do.
+
+    Parameters
+    ----------
+    key : str
+        ``<step>:<name>``.
+    own : str
+        Digest of its own part of the plan, its inputs and the software.
+    outputs : tuple of str
+        Files and folders it publishes, below the study.
+    call, subject
+        The function that does it, called with (study, plan, subject, send).
+    needs : tuple of str
+        Keys of the items that must be done before.
+    after : tuple of str
+        Keys of the items whose results are gathered, as far as they could be made: one refused core must not cost the
+        tables of all others. The recipe says which are missing.
+    """
+
+    key: str
+    own: str
+    outputs: tuple[str, ...]
+    call: Callable[..., Any]
+    subject: Any
+    needs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+    def recipe(self, made: Mapping[str, str]) -> str:
+        """Digest of everything it is made from, given the recipes of what is there."""
+        return digest_json([self.own, {key: made.get(key) for key in (*self.needs, *self.after)}])
+
+    @property
+    def step(self) -> str:
+        """The step it belongs to."""
+        return self.key.partition(":")[0]
+
+    @property
+    def name(self) -> str:
+        """Its name within the step."""
+        return self.key.partition(":")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class _Do:
+    """What doing an item means: a function, its subject, and what it publishes."""
+
+    call: Callable[..., Any]
+    subject: Any
+    outputs: Sequence[str]
+
+
+class _Builder:
+    """Collects items by key."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, Item] = {}
+
+    def add(self, key: str, own: Any, do: _Do, needs: Sequence[str] = (), after: Sequence[str] = ()) -> str:
+        digest = digest_json([key, __version__, own])
+        self.items[key] = Item(key, digest, tuple(do.outputs), do.call, do.subject, tuple(needs), tuple(after))
+        return key
+
+
+def items(study: Path, plan: Plan, ledger: Ledger) -> list[Item]:
+    """All items of a plan, in an order in which each comes after what it needs."""
+    build = _Builder()
+    tables = _structure(build, study, plan, ledger)
+    if plan.learn.targets:
+        _learning(build, plan)
+    drawn = [_drawing(build, core.id) for core in plan.cores]
+    gathered = [*drawn, *(key for key in build.items if key.startswith(("transfer:_table", "evaluate:", "explain:")))]
+    build.add("report:_page", plan_values(plan), _Do(report.write_report, None, [Layout.report]), [tables], gathered)
+    return list(build.items.values())
+
+
+def _structure(build: _Builder, study: Path, plan: Plan, ledger: Ledger) -> str:
+    rule = [plan.structure.under, plan.structure.neighbours, measure.metrics(plan), plan.joined]
+    measured = []
+    for core in plan.cores:
+        own = [
+            core.model_dump(mode="json", exclude={"path"}),
+            ledger.input_digest(core.id, study / core.path),
+            plan.window,
+        ]
+        kept = build.add(f"import:{core.id}", own, _Do(imports.import_core, core, [Layout.store(core.id)]))
+        cut = _Do(classify.classify_core, core, classify.outputs(plan, core.id))
+        classes = build.add(f"classify:{core.id}", _classes(study, plan, core, ledger), cut, [kept])
+        numbers = _Do(measure.measure_core, core.id, measure.outputs(core.id))
+        measured.append(build.add(f"measure:{core.id}", rule, numbers, [classes]))
+    tables = [*Layout.slices, Layout.cores, Layout.provenance]
+    return build.add("measure:_tables", None, _Do(measure.join_tables, None, tables), after=measured)
+
+
+def _drawing(build: _Builder, core: str) -> str:
+    do = _Do(pictures.draw_core, core, pictures.outputs(core))
+    return build.add(f"report:{core}", None, do, [f"measure:{core}"])
+
+
+def _classes(study: Path, plan: Plan, core: CorePlan, ledger: Ledger) -> Any:
+    if plan.labels is None:
+        return plan.scheme if isinstance(plan.scheme, str) else plan.scheme.model_dump(mode="json")
+    return [ledger.input_digest(f"labels {core.id}", classify.labels_path(study, plan, core.id)), plan.label_names]
+
+
+def _learning(build: _Builder, plan: Plan) -> None:
+    recipe = [plan.seed, plan.learn.model_dump(mode="json", exclude={"targets"}), _torch_version()]
+    chosen = models(plan)
+    for model in chosen:
+        needs = [f"measure:{model.core}"] + ([f"train:{model.donor}"] if model.donor else [])
+        call = train.train_model if model.donor is None else transfer.transfer_model
+        own = [recipe, model.target.model_dump(mode="json")]
+        build.add(model.key, own, _Do(call, model, [Layout.model(model.name)]), needs)
+    trained = [key for key in build.items if key.startswith(("train:", "transfer:"))]
+    build.add("transfer:_table", None, _Do(transfer.models_table, chosen, [Layout.models]), after=trained)
+    _evaluation(build, plan, chosen)
+
+
+def _evaluation(build: _Builder, plan: Plan, chosen: list[ModelPlan]) -> None:
+    measured = [f"measure:{core.id}" for core in plan.cores]
+    cells = []
+    for model in chosen:
+        do = _Do(evaluate.evaluate_model, model, [Layout.part("evaluate", f"{model.name}.json")])
+        cells.append(build.add(f"evaluate:{model.name}", None, do, [model.key], after=measured))
+    join = _Do(evaluate.join_matrix, chosen, [Layout.matrix, Layout.cover])
+    matrix = build.add("evaluate:_matrix", plan.evaluate.limit, join, after=cells)
+    explained = plan.explain.model_dump(mode="json")
+    for name in targets(plan):
+        do = _Do(explain.explain_target, name, [Layout.part("explain", f"{name}.npz")])
+        build.add(f"explain:{name}", explained, do, [matrix], after=measured)
+
+
+def _torch_version() -> str | None:
+    try:
+        return metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        return None

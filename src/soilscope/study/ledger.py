@@ -1,0 +1,110 @@
+"""What is done, by digest. The ledger is the only memory of a study: no step looks at dates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from soilscope import files
+from soilscope.errors import Damaged
+
+__all__ = ["LEDGER_FILE", "Entry", "Ledger"]
+
+LEDGER_FILE = "ledger.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One item that is done.
+
+    Parameters
+    ----------
+    recipe : str
+        Digest of everything the item was made from: its part of the plan, its inputs, the software.
+    outputs : mapping of str to str
+        Digest by path below the study.
+    declined : str
+        Why there was nothing to make, such as a target that is the same in every slice; empty when made.
+    """
+
+    recipe: str
+    outputs: Mapping[str, str]
+    declined: str = ""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The entries of a study, saved after each change."""
+
+    study: Path
+    entries: dict[str, Entry] = field(default_factory=dict)
+    seen: dict[str, list[str]] = field(default_factory=dict)
+    """Per input: digest of names, sizes and times when last read, and digest of the content then."""
+
+    @classmethod
+    def read(cls, study: Path) -> Ledger:
+        """Read a study's ledger; an absent one is empty.
+
+        Raises
+        ------
+        Damaged
+            Code ``ledger-damaged``.
+        """
+        path = study / LEDGER_FILE
+        if not path.exists():
+            return cls(study)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            entries = {k: Entry(v["recipe"], v["outputs"], v.get("declined", "")) for k, v in content["items"].items()}
+            return cls(study, entries, content["inputs"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise Damaged(
+                "ledger-damaged",
+                f"{path} cannot be read ({error}); delete it and run again: what is there is then made anew and compared.",
+                [path],
+            ) from error
+
+    def put(self, key: str, entry: Entry) -> None:
+        """Remember an item and save."""
+        self.entries[key] = entry
+        self.save()
+
+    def save(self) -> None:
+        """Publish ``ledger.json``."""
+        items: dict[str, Any] = {
+            key: {"recipe": e.recipe, "outputs": dict(e.outputs), **({"declined": e.declined} if e.declined else {})}
+            for key, e in self.entries.items()
+        }
+        files.write_json(self.study / LEDGER_FILE, {"format": FORMAT, "items": items, "inputs": self.seen})
+
+    def holds(self, key: str, recipe: str) -> bool:
+        """Whether an item is done by this recipe, and all its outputs are still there."""
+        entry = self.entries.get(key)
+        return (
+            entry is not None and entry.recipe == recipe and all((self.study / path).exists() for path in entry.outputs)
+        )
+
+    def input_digest(self, name: str, path: Path) -> str:
+        """Digest of an input's content; read again only when a name, size or time below it changed.
+
+        A scan that is away (a disk not plugged in) counts as unchanged: what was made from it stays, and only what would
+        need to read it fails.
+        """
+        if not path.exists():
+            return self.seen[name][1] if name in self.seen else "absent"
+        stamp = _stamp(path)
+        known = self.seen.get(name)
+        if known is None or known[0] != stamp:
+            content = files.digest_folder(path) if path.is_dir() else files.digest_file(path)
+            self.seen[name] = [stamp, content]
+        return self.seen[name][1]
+
+
+def _stamp(path: Path) -> str:
+    below = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    rows = [(p.relative_to(path).as_posix(), p.stat().st_size, p.stat().st_mtime_ns) for p in below]
+    return files.digest_json(rows)

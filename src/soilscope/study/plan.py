@@ -1,0 +1,247 @@
+"""The plan of a study: ``study.toml``, read with every mistake told at once."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from soilscope.classes import SCHEMES, Scheme
+from soilscope.classes import scheme as named_scheme
+from soilscope.errors import PlanError
+from soilscope.structure import METRICS
+from soilscope.structure import targets as structure_targets
+
+__all__ = ["PLAN_FILE", "CorePlan", "Plan", "TargetPlan", "read_plan"]
+
+PLAN_FILE = "study.toml"
+NAME = re.compile(r"^[^\W_][\w.+-]*$")
+Positive = Annotated[float, Field(gt=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CorePlan(_Strict):
+    """One core: its name, where its scan lies, and what the files do not say."""
+
+    id: str
+    path: str
+    series: str | None = None
+    units: Literal["HU", "grey"] | None = None
+    spacing_mm: tuple[Positive, Positive, Positive] | None = None
+    on_gap: Literal["refuse", "mark"] = "refuse"
+    soil: Literal["find", "whole"] = "find"
+
+    @field_validator("id")
+    @classmethod
+    def _usable(cls, value: str) -> str:
+        if not NAME.match(value) or len(value) > 80:
+            raise ValueError(f"{value!r} cannot name a folder: letters, digits, '.', '-', '_' and '+' only, 80 at most")
+        return value
+
+
+class SchemePlan(_Strict):
+    """Classes by edges, in place of a named scheme."""
+
+    name: str
+    edges: tuple[float, ...]
+    names: tuple[str, ...] | None = None
+    units: Literal["HU", "grey"] = "HU"
+    closed: Literal["left", "right"] = "right"
+
+
+class StructurePlan(_Strict):
+    """What is measured, and the rule for small clusters."""
+
+    metrics: tuple[str, ...] | None = None
+    under: Annotated[int, Field(ge=0)] = 60
+    neighbours: Literal[6, 18, 26] = 6
+
+    @field_validator("metrics")
+    @classmethod
+    def _known(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        unknown = sorted(set(value or ()) - set(METRICS))
+        if unknown:
+            raise ValueError(f"unknown metrics {unknown}; there are {sorted(METRICS)}")
+        return value
+
+
+class TargetPlan(_Strict):
+    """What a model learns: a per-slice metric of one class, or of several joined."""
+
+    target: str = "porosity"
+    of: tuple[Annotated[int, Field(ge=1)], ...]
+    transfer_from: tuple[Annotated[int, Field(ge=1)], ...] | None = None
+    fine_tune: bool = False
+
+    @field_validator("target")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in structure_targets():
+            raise ValueError(f"unknown target {value!r}; there are {sorted(structure_targets())}")
+        return value
+
+
+class LearnPlan(_Strict):
+    """How models are trained."""
+
+    targets: tuple[TargetPlan, ...] = ()
+    network: str = "vgg16"
+    width: Annotated[float, Field(gt=0, le=1)] = 1.0
+    head: Literal["pooled", "pooled-dense", "dense", "flat"] = "pooled"
+    channels: str = "paper-2021"
+    image_size: Annotated[int, Field(ge=32)] | None = None
+    epochs: Annotated[int, Field(ge=1)] = 20
+    transfer_epochs: Annotated[int, Field(ge=1)] = 40
+    batch: Annotated[int, Field(ge=1)] = 8
+    learning_rate: Positive | None = None
+    augment: Literal["symmetries", "rolls", "none"] = "symmetries"
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    split: Literal["random", "depth-blocks"] = "random"
+    threads: Annotated[int, Field(ge=1)] = 1
+
+
+class EvaluatePlan(_Strict):
+    """When a model counts as covering a core."""
+
+    limit: Positive = 0.04
+
+
+class ExplainPlan(_Strict):
+    """Which heat maps are made."""
+
+    layers: tuple[str, ...] = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3")
+    slices: Annotated[int, Field(ge=1, le=20)] = 2
+    sign: Literal[-1, 1] = -1
+
+
+class RunPlan(_Strict):
+    """How the work is spread; changes no result."""
+
+    workers: Annotated[int, Field(ge=1)] = 1
+
+
+class Plan(_Strict):
+    """A whole study."""
+
+    name: str
+    seed: Annotated[int, Field(ge=0)] = 0
+    scheme: str | SchemePlan = "paper-2021"
+    labels: str | None = None
+    label_names: dict[str, str] | None = None
+    window: Literal["all"] | tuple[int, int, int] = "all"
+    cores: tuple[CorePlan, ...]
+    structure: StructurePlan = StructurePlan()
+    learn: LearnPlan = LearnPlan()
+    evaluate: EvaluatePlan = EvaluatePlan()
+    explain: ExplainPlan = ExplainPlan()
+    run: RunPlan = RunPlan()
+
+    @field_validator("scheme")
+    @classmethod
+    def _known_scheme(cls, value: str | SchemePlan) -> str | SchemePlan:
+        if isinstance(value, str) and value not in SCHEMES:
+            raise ValueError(
+                f"unknown scheme {value!r}; there are {sorted(SCHEMES)}, or give edges in a [scheme] table"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Plan:
+        ids = [core.id for core in self.cores]
+        repeated = sorted({i for i in ids if ids.count(i) > 1})
+        if repeated:
+            raise ValueError(f"core ids must differ; {repeated} stand more than once")
+        if not ids:
+            raise ValueError("a study needs at least one core")
+        full = {t.of for t in self.learn.targets if t.transfer_from is None}
+        for target in self.learn.targets:
+            if target.transfer_from is not None and target.transfer_from not in full:
+                raise ValueError(
+                    f"transfer_from {list(target.transfer_from)} is no trained target; there are {sorted(full)}"
+                )
+        if self.labels is not None and self.label_names is None:
+            raise ValueError('labels made elsewhere need label_names, such as { 1 = "roots" }')
+        return self
+
+    def scheme_value(self) -> Scheme | None:
+        """The scheme as a value; None where labels made elsewhere take its place."""
+        if self.labels is not None:
+            return None
+        if isinstance(self.scheme, str):
+            return named_scheme(self.scheme)
+        s = self.scheme
+        return Scheme.from_edges(s.name, s.edges, s.names, s.units, s.closed)
+
+    def names(self) -> dict[int, str] | None:
+        """Names of labels made elsewhere, by value."""
+        return None if self.label_names is None else {int(k): v for k, v in self.label_names.items()}
+
+    @property
+    def joined(self) -> tuple[tuple[int, ...], ...]:
+        """Joined classes some target asks for, such as (5, 6)."""
+        wanted = [t.of for t in self.learn.targets if len(t.of) > 1]
+        return tuple(dict.fromkeys(wanted))
+
+
+def read_plan(folder: Path) -> Plan:
+    """Read ``study.toml`` of a study folder.
+
+    Raises
+    ------
+    PlanError
+        Code ``plan``: missing, not TOML, or wrong; every mistake at once, each with its key and line.
+    """
+    path = Path(folder) / PLAN_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise PlanError("plan", f"there is no {PLAN_FILE} in {folder}; `soilscope init` writes one.", [path]) from error
+    except UnicodeDecodeError as error:
+        raise PlanError("plan", f"{path} is not UTF-8 text: {error}.", [path]) from error
+    try:
+        return Plan.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise PlanError("plan", f"{path} is not TOML: {error}.", [path]) from error
+    except ValidationError as error:
+        raise PlanError("plan", _told(path, text, error), [path]) from error
+
+
+def _told(path: Path, text: str, error: ValidationError) -> str:
+    lines = [f"{path} has {error.error_count()} mistake(s):"]
+    for mistake in error.errors():
+        keys = [
+            str(k)
+            for k in mistake["loc"]
+            if not str(k).startswith(("function", "literal", "tuple", "SchemePlan", "str"))
+        ]
+        line = _line_of(text, keys)
+        where = ".".join(keys) or "the plan"
+        lines.append(f"  {f'line {line}: ' if line else ''}{where}: {mistake['msg']}")
+    return "\n".join(lines)
+
+
+def _line_of(text: str, keys: list[str]) -> int | None:
+    """The line a dotted key stands on, as near as the text allows: its table first, then the key itself."""
+    lines, start = text.splitlines(), 0
+    found: int | None = None
+    for key in keys:
+        if key.isdigit():
+            heads = [i for i, line in enumerate(lines) if i >= start - 1 and line.strip().startswith("[[")]
+            start = heads[int(key)] if int(key) < len(heads) else start
+            continue
+        pattern = re.compile(rf"^\s*(\[+\s*)?([\w-]+\.)*\"?{re.escape(key)}\"?\s*(=|\]|\.)")
+        hit = next((i for i in range(start, len(lines)) if pattern.match(lines[i])), None)
+        if hit is not None:
+            found, start = hit + 1, hit
+    return found
+
+
+def plan_values(plan: Plan) -> dict[str, Any]:
+    """The plan as plain JSON values, what changes no result left out."""
+    return plan.model_dump(mode="json", exclude={"run"})

@@ -1,0 +1,72 @@
+"""Classify: which edges hold for this core, how many voxels each class has, and the histogram they cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from soilscope import ingest
+from soilscope.classes import classify
+from soilscope.errors import InputRefused
+from soilscope.files import publish, write_json
+from soilscope.study.layout import Layout
+from soilscope.study.plan import CorePlan, Plan
+from soilscope.study.steps.imports import read_scan
+from soilscope.types import LabelVolume
+from soilscope.volume import Volume, read_store
+
+__all__ = ["classify_core", "labels_path", "outputs"]
+
+BINS = 256
+
+
+def labels_path(study: Path, plan: Plan, core: str) -> Path:
+    """Where a core's label volume made elsewhere lies."""
+    return study / str(plan.labels).replace("{core}", core)
+
+
+def outputs(plan: Plan, core: str) -> list[str]:
+    """What the step publishes: the classes' summary, and the cropped labels where they were made elsewhere."""
+    summary = [Layout.part("classify", f"{core}.json")]
+    return summary if plan.labels is None else [*summary, Layout.part("classify", f"{core}.npz")]
+
+
+def classify_core(study: Path, plan: Plan, core: CorePlan, send: Callable[[Any], None]) -> None:
+    """Cut a core into classes and keep what a person needs to check the cut."""
+    send(("progress", 0, 1, f"classes of {core.id}"))
+    volume = read_store(study / Layout.store(core.id))
+    scheme = plan.scheme_value()
+    if scheme is None:
+        labels = _labels_made_elsewhere(study, plan, core, volume)
+        with publish(study / Layout.part("classify", f"{core.id}.npz")) as partial, partial.open("wb") as stream:
+            np.savez_compressed(stream, labels=labels)
+        described = None
+    else:
+        resolved = scheme.resolve(volume)
+        labels = classify(volume, resolved)
+        described = resolved.as_dict()
+    write_json(study / Layout.part("classify", f"{core.id}.json"), _summary(volume, labels, described))
+
+
+def _labels_made_elsewhere(study: Path, plan: Plan, core: CorePlan, volume: Volume) -> LabelVolume:
+    """Labels checked against the scan's own grid, then cut as the core was."""
+    path = labels_path(study, plan, core.id)
+    if not path.exists():
+        raise InputRefused("no-such-labels", f"core {core.id!r}: there is no label volume at {path.name}.", [path])
+    labels = ingest.read_labels(path, like=read_scan(study, core))
+    for box in volume.source.get("crops", []):
+        labels = labels[tuple(slice(first, end) for first, end in box)]
+    return np.where(volume.valid, labels, 0).astype(np.uint8)
+
+
+def _summary(volume: Volume, labels: LabelVolume, scheme: dict[str, Any] | None) -> dict[str, Any]:
+    inside = volume.values[volume.valid]
+    counts, edges = np.histogram(inside, bins=BINS)
+    return {
+        "scheme": scheme,
+        "voxels": np.bincount(labels[volume.valid], minlength=2).tolist(),
+        "histogram": {"counts": counts.tolist(), "edges": [float(e) for e in edges]},
+    }

@@ -1,0 +1,42 @@
+"""A core of the study with its classes, as the later steps see it: no scan file is touched any more."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from soilscope.classes import Scheme, classify
+from soilscope.study.layout import Layout
+from soilscope.study.plan import Plan
+from soilscope.types import LabelVolume
+from soilscope.volume import Volume, read_store
+
+__all__ = ["OpenedCore", "open_core"]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedCore:
+    """A core, its labels, and the scheme or names they stand for."""
+
+    volume: Volume
+    labels: LabelVolume
+    scheme: Scheme | None
+    names: dict[int, str]
+
+
+def open_core(study: Path, plan: Plan, core: str) -> OpenedCore:
+    """Read a core from the store and cut it into the plan's classes."""
+    volume = read_store(study / Layout.store(core))
+    scheme = plan.scheme_value()
+    if scheme is None:
+        with np.load(study / Layout.part("classify", f"{core}.npz"), allow_pickle=False) as stored:
+            return OpenedCore(volume, stored["labels"], None, plan.names() or {})
+    described = json.loads((study / Layout.part("classify", f"{core}.json")).read_text(encoding="utf-8"))["scheme"]
+    resolved = Scheme(
+        described["name"], tuple(described["edges"]), tuple(described["names"]), described["units"], described["closed"],
+        source=described["source"],
+    )  # fmt: skip
+    return OpenedCore(volume, classify(volume, resolved), resolved, dict(enumerate(resolved.names, start=1)))

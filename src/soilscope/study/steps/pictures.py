@@ -1,0 +1,71 @@
+"""Report, first half: a core's pictures, made while the core is in memory and kept for the page."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from soilscope import findings as notes
+from soilscope.files import write_bytes, write_json
+from soilscope.report import CoreResult, Picture, core_result
+from soilscope.study.layout import Layout
+from soilscope.study.plan import Plan
+from soilscope.study.steps.measure import core_provenance, slice_table
+from soilscope.study.steps.opened import open_core
+
+__all__ = ["draw_core", "kept_core", "outputs", "write_picture"]
+
+KINDS = ("check", "profiles", "slices")
+
+
+def outputs(core: str) -> list[str]:
+    """What drawing one core publishes; the pictures themselves stand in ``figures/`` too."""
+    return [Layout.part("report", f"{core}.json")]
+
+
+def draw_core(study: Path, plan: Plan, core: str, send: Callable[[Any], None]) -> None:
+    """Draw a core's check picture, profiles and slices."""
+    send(("progress", 0, 1, f"pictures of {core}"))
+    opened = open_core(study, plan, core)
+    result = core_result(opened.volume, opened.labels, opened.scheme or opened.names, slice_table(study, core))
+    for kind, picture in zip(KINDS, result.pictures, strict=False):
+        write_picture(study, f"{core}.{kind}", picture)
+    found = notes.merge(result.findings, notes.from_records(core_provenance(study, core).get("findings", [])))
+    content = {f.name: getattr(result, f.name) for f in fields(result)}
+    content["scheme"] = dict(result.scheme)
+    content["soil"] = dict(result.soil)
+    content["findings"] = notes.to_records(found)
+    content["pictures"] = [_as_values(picture) for picture in result.pictures]
+    write_json(study / outputs(core)[0], content)
+
+
+def kept_core(study: Path, core: str) -> CoreResult:
+    """A drawn core, read back."""
+    content: dict[str, Any] = json.loads((study / outputs(core)[0]).read_text(encoding="utf-8"))
+    content["findings"] = notes.from_records(content["findings"])
+    content["pictures"] = tuple(_as_picture(values) for values in content["pictures"])
+    content["shape"], content["spacing_mm"] = tuple(content["shape"]), tuple(content["spacing_mm"])
+    return CoreResult(**content)
+
+
+def write_picture(study: Path, name: str, picture: Picture) -> None:
+    """Keep a picture in ``figures/`` as what it is: SVG text, or a PNG."""
+    if isinstance(picture.data, str):
+        write_bytes(study / "figures" / f"{name}.svg", picture.data.encode())
+    else:
+        write_bytes(study / "figures" / f"{name}.png", picture.data)
+
+
+def _as_values(picture: Picture) -> dict[str, str]:
+    binary = isinstance(picture.data, bytes)
+    data = base64.b64encode(picture.data).decode() if isinstance(picture.data, bytes) else picture.data
+    return {"data": data, "binary": "yes" if binary else "", "alt": picture.alt, "caption": picture.caption}
+
+
+def _as_picture(values: Mapping[str, str]) -> Picture:
+    data = base64.b64decode(values["data"]) if values["binary"] else values["data"]
+    return Picture(data, values["alt"], values["caption"])

@@ -1,0 +1,147 @@
+"""Report, second half: tables, cards, pictures and findings -> one page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from soilscope import findings as notes
+from soilscope._version import __version__
+from soilscope.files import digest_json, write_text
+from soilscope.findings import Finding
+from soilscope.report import ExplanationResult, StudyResults, document, explanation_result, render
+from soilscope.study.layout import Layout
+from soilscope.study.models import ModelPlan, models, targets
+from soilscope.study.plan import Plan, plan_values
+from soilscope.study.steps.evaluate import predictions
+from soilscope.study.steps.gathered import Gathered
+from soilscope.study.steps.pictures import kept_core, write_picture
+from soilscope.study.steps.transfer import made, model_card
+
+__all__ = ["write_report"]
+
+LIBRARIES = (
+    "numpy",
+    "numba",
+    "pandas",
+    "pydicom",
+    "zarr",
+    "scikit-image",
+    "connected-components-3d",
+    "edt",
+    "matplotlib",
+)
+
+
+def write_report(study: Path, plan: Plan, gathered: Gathered, send: Callable[[Any], None]) -> None:
+    """Write ``report.html`` and the study's pictures."""
+    send(("progress", 0, 1, "report"))
+    page = document(_results(study, plan, gathered))
+    _keep_pictures(study, page)
+    write_text(study / Layout.report, render(page))
+
+
+def _results(study: Path, plan: Plan, gathered: Gathered) -> StudyResults:
+    chosen = models(plan)
+    there = made(gathered, chosen) if "transfer:_table" in gathered.held else []
+    cards = {model.name: model_card(study, model.name) for model in there}
+    drawn = [core.id for core in plan.cores if f"report:{core.id}" in gathered.held]
+    evaluated = "evaluate:_matrix" in gathered.held and bool(there)
+    return StudyResults(
+        title=plan.name,
+        settings=_settings(study, plan),
+        cores=tuple(kept_core(study, core) for core in drawn),
+        slices=pd.read_parquet(study / Layout.slices[1]),
+        core_metrics=_table(study / Layout.cores),
+        models=_table(study / Layout.models) if there else None,
+        matrix=_table(study / Layout.matrix) if evaluated else None,
+        cover=_table(study / Layout.cover) if evaluated else None,
+        cards=cards,
+        predictions=predictions(study, gathered, chosen) if evaluated else None,
+        explanations=_explanations(study, plan, gathered, cards),
+        findings=_findings(gathered, cards),
+        versions=_versions(there),
+    )
+
+
+def _table(path: Path) -> pd.DataFrame:
+    text = dict.fromkeys(("core", "class", "name", "model", "cores"), str)
+    return pd.read_csv(path, dtype=text, keep_default_na=True)
+
+
+def _settings(study: Path, plan: Plan) -> dict[str, Any]:
+    values = plan_values(plan)
+    provenance = json.loads((study / Layout.provenance).read_text(encoding="utf-8"))["cores"]
+    first: dict[str, Any] = next(iter(provenance.values()))
+    settings: dict[str, Any] = {
+        "rule": {"under": plan.structure.under, "neighbours": plan.structure.neighbours},
+        "metrics": list(first.get("metrics", [])),
+        "seed": plan.seed,
+        "threads": plan.learn.threads,
+        "limit": plan.evaluate.limit,
+        "plan_digest": digest_json(values),
+        "explain": {"layers": list(plan.explain.layers), "sign": plan.explain.sign},
+    }
+    scheme = plan.scheme_value()
+    settings |= {"labels": str(plan.labels)} if scheme is None else {"scheme": scheme.as_dict()}
+    if plan.window != "all":
+        settings["inner"] = list(plan.window)
+    return settings
+
+
+def _explanations(
+    study: Path, plan: Plan, gathered: Gathered, cards: dict[str, dict[str, Any]]
+) -> tuple[ExplanationResult, ...]:
+    rows: list[ExplanationResult] = []
+    for target in targets(plan):
+        key = f"explain:{target}"
+        if key not in gathered.held or key in gathered.declined:
+            continue
+        with np.load(study / Layout.part("explain", f"{target}.npz"), allow_pickle=False) as kept:
+            model, layers = str(kept["model"]), [str(name) for name in kept["layers"]]
+            for image, maps, core, depth in zip(
+                kept["image"], kept["maps"], kept["core"], kept["depth_mm"], strict=True
+            ):
+                named = dict(zip(layers, maps, strict=True))
+                grey = image.sum(axis=0)
+                rows.append(
+                    explanation_result(
+                        model, cards[model], str(core), float(depth), grey, named, sign=plan.explain.sign
+                    )
+                )
+    return tuple(rows)
+
+
+def _findings(gathered: Gathered, cards: dict[str, dict[str, Any]]) -> tuple[Finding, ...]:
+    """What the run itself noticed: failures, items with nothing to make, models from other machines."""
+    failed = [Finding("not-done", "warning", f"{key}: {text}") for key, text in sorted(gathered.failures.items())]
+    declined = [Finding("nothing-to-make", "note", f"{key}: {why}") for key, why in sorted(gathered.declined.items())]
+    machines = {str(card.get(name)) for card in cards.values() for name in ("isa",)}
+    mixed = []
+    if len(machines) > 1:
+        text = f"models were trained on different instruction sets ({', '.join(sorted(machines))}); their last digits may differ."
+        mixed = [Finding("mixed-machines", "note", text)]
+    return notes.merge(failed, declined, mixed)
+
+
+def _versions(there: list[ModelPlan]) -> dict[str, str]:
+    wanted = (*LIBRARIES, "torch") if there else LIBRARIES
+    return {"soilscope": __version__, **{name: metadata.version(name) for name in wanted}}
+
+
+def _keep_pictures(study: Path, page: Any) -> None:
+    for section in page.targets:
+        if section.picture is not None:
+            write_picture(study, f"matrix.{section.target}", section.picture)
+    for number, picture in enumerate(page.models.pictures if page.models else (), start=1):
+        write_picture(study, f"models.{number}", picture)
+    for number, shown in enumerate(page.explanations, start=1):
+        write_picture(study, f"explanation.{number}", shown.picture)
+    if page.comparison is not None and page.comparison.picture is not None:
+        write_picture(study, "comparison", page.comparison.picture)

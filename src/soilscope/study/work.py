@@ -1,0 +1,161 @@
+"""The state of one run: what is held, what was done, what failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from soilscope import files
+from soilscope.engine import Engine, Outcome, Task
+from soilscope.errors import UsageError
+from soilscope.study.items import Item
+from soilscope.study.ledger import Entry, Ledger
+from soilscope.study.plan import Plan
+from soilscope.study.steps.gathered import Gathered
+from soilscope.study.timings import Timings
+from soilscope.volume.store import store_digest
+
+__all__ = ["Failure", "Nobody", "Watcher", "Work"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An item that could not be done."""
+
+    key: str
+    error: Exception
+
+
+class Watcher(Protocol):
+    """Somebody who looks on: a progress bar, a log, or nobody."""
+
+    def step(self, name: str, todo: int) -> None:
+        """A step begins with so many items to do."""
+
+    def message(self, key: str, content: Any) -> None:
+        """A running item says how far it is."""
+
+    def finished(self, key: str, error: Exception | None) -> None:
+        """An item ended."""
+
+
+class Nobody:
+    """Looks on at nothing."""
+
+    def step(self, name: str, todo: int) -> None:
+        """Say nothing."""
+
+    def message(self, key: str, content: Any) -> None:
+        """Say nothing."""
+
+    def finished(self, key: str, error: Exception | None) -> None:
+        """Say nothing."""
+
+
+class Work:
+    """One run of a study's items."""
+
+    def __init__(self, folder: Path, plan: Plan, ledger: Ledger, engine: Engine, watcher: Watcher) -> None:
+        self.folder, self.plan, self.ledger, self.engine, self.watcher = folder, plan, ledger, engine, watcher
+        self.timings = Timings.read(folder)
+        self.held: set[str] = set()
+        self.failures: list[Failure] = []
+        self.declined: dict[str, str] = {}
+        self.done = 0
+        self.skipped = 0
+
+    def do_step(self, step: str, mine: list[Item], *, only_look: bool = False) -> None:
+        """Do a step's items in waves: those that are ready, then what those made possible.
+
+        With ``only_look`` nothing is done; the step's items that are done already are noted as held.
+        """
+        left, told = mine, False
+        while ready := [item for item in left if self._ready(item, left)]:
+            left = [item for item in left if item not in ready]
+            todo = [item for item in ready if not self._held_already(item)]
+            self.skipped += 0 if only_look else len(ready) - len(todo)
+            if only_look or not todo:
+                continue
+            if not told:
+                self.watcher.step(step, len(todo) + len(left))
+                told = True
+            self._do(todo)
+        if not only_look:
+            for item in left:
+                self._waits(item)
+
+    def _ready(self, item: Item, left: list[Item]) -> bool:
+        """Whether all it needs is held, and what it gathers is settled: held, or never to come."""
+        coming = {other.key for other in left} - self._doomed(left)
+        settled = coming.isdisjoint(item.after)
+        return settled and set(item.needs) <= self.held and (not item.after or not self.held.isdisjoint(item.after))
+
+    def _doomed(self, left: list[Item]) -> set[str]:
+        """Items of this step that wait for something that failed; what they need stands before them in the list."""
+        doomed: set[str] = set()
+        coming = {item.key for item in left}
+        for item in left:
+            if any(key not in self.held and (key not in coming or key in doomed) for key in item.needs):
+                doomed.add(item.key)
+        return doomed
+
+    def _recipe(self, item: Item) -> str:
+        return item.recipe({key: self.ledger.entries[key].recipe for key in self.held})
+
+    def _held_already(self, item: Item) -> bool:
+        if not self.ledger.holds(item.key, self._recipe(item)):
+            return False
+        self._hold(item.key)
+        return True
+
+    def _hold(self, key: str) -> None:
+        self.held.add(key)
+        if self.ledger.entries[key].declined:
+            self.declined[key] = self.ledger.entries[key].declined
+
+    def _do(self, todo: list[Item]) -> None:
+        by_key = {item.key: item for item in todo}
+        tasks = [Task(i.key, i.call, (self.folder, self.plan, self._subject(i))) for i in todo]
+        for outcome in self.engine.run(tasks, self.watcher.message):
+            self._note(by_key[outcome.key], outcome)
+
+    def _subject(self, item: Item) -> Any:
+        if not item.after:
+            return item.subject
+        failures = {f.key: str(f.error) for f in self.failures}
+        return Gathered(item.subject, frozenset(self.held), failures, dict(self.declined))
+
+    def _note(self, item: Item, outcome: Outcome) -> None:
+        error = outcome.error
+        if error is None:
+            if outcome.value:
+                self._clear(item)
+            made = {} if outcome.value else {path: digest_output(self.folder / path) for path in item.outputs}
+            self.ledger.put(item.key, Entry(self._recipe(item), made, outcome.value or ""))
+            self.timings.put(item.step, item.name, outcome.seconds, outcome.peak_mb)
+            self._hold(item.key)
+            self.done += 1
+        else:
+            self.failures.append(Failure(item.key, error))
+        self.watcher.finished(item.key, error)
+
+    def _clear(self, item: Item) -> None:
+        """What an earlier recipe made must not stand where this one found nothing to make."""
+        for path in item.outputs:
+            if (self.folder / path).exists():
+                files.remove(self.folder / path)
+
+    def _waits(self, item: Item) -> None:
+        missing = sorted({*item.needs, *item.after} - self.held)
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        error = UsageError("waits", f"{item.key} waits for {', '.join(missing[:3])}{more}, not done.")
+        self.failures.append(Failure(item.key, error))
+        self.watcher.finished(item.key, error)
+
+
+def digest_output(path: Path) -> str:
+    """Digest of something an item published: a store by its manifest, a folder or file by its content."""
+    if path.suffix == ".zarr":
+        return store_digest(path)
+    return files.digest_folder(path) if path.is_dir() else files.digest_file(path)

@@ -1,0 +1,100 @@
+"""Write a plan as ``study.toml``: every key that matters, each with the sentence that explains it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from soilscope.errors import UsageError
+from soilscope.files import write_text
+from soilscope.study.plan import PLAN_FILE, Plan
+
+__all__ = ["plan_text", "write_plan"]
+
+ABOUT = {
+    "name": "The study's name, as it stands on the report.",
+    "seed": "Random splits, first weights and the order of slices come from this number.",
+    "scheme": 'Classes: "paper-2021", "script-2021", "physical", or a [scheme] table with name, edges, names, units, closed.',
+    "labels": "Classes made elsewhere (ilastik, nnU-Net, Fiji, Slicer) take the scheme's place:",
+    "window": '"all" keeps every slice and the whole soil; [400, 200, 200] is the paper\'s inner box of (z, y, x) voxels.',
+    "under": "Clusters of a class under so many voxels are removed before porosity.",
+    "neighbours": "Voxels belong to one cluster through 6 faces, 18 with edges, 26 with corners.",
+    "metrics": "Leave out for the default set.",
+    "network": '"vgg16" at width 1.0 is the paper\'s; a width of 0.25 or 0.125 trains in minutes on a laptop.',
+    "channels": 'How a slice becomes three channels: "paper-2021", "script-2021", "windows", "grey".',
+    "image_size": "Slices are resampled to so many pixels a side.",
+    "split": '"random" is the paper\'s and leaks between neighbouring slices; "depth-blocks" holds whole layers back.',
+    "threads": "Threads of one training. They change the last digits of a model; workers (below) never do.",
+    "targets": "Each target is learnt on each core; with transfer_from only the dense layers are, on that target's convolutions.",
+    "limit": "A model covers a core when its RMSE there is below this.",
+    "layers": "Heat maps are made for these convolutional layers.",
+    "sign": "-1 shows what lowers the prediction (a class lowers its own porosity), 1 what raises it.",
+    "workers": "Processes at a time.",
+}
+
+
+def plan_text(plan: Plan) -> str:
+    """The plan as commented TOML; reading it back gives an equal plan."""
+    values = plan.model_dump(mode="json")
+    cores, learn = values.pop("cores"), values["learn"]
+    targets = learn.pop("targets")
+    lines = [
+        "# The plan of a Soilscope study. `soilscope run` does what is missing; change a line and only what depends on it"
+    ]
+    lines += ["# is done again.", ""]
+    tables = {key: value for key, value in values.items() if isinstance(value, dict) and key != "label_names"}
+    for key, value in values.items():
+        if key not in tables:
+            lines += _entry(key, value)
+    if plan.labels is None:
+        lines += [
+            f"# {ABOUT['labels']}",
+            '# labels = "masks/{core}.tif"',
+            '# label_names = { 1 = "roots", 2 = "stones" }',
+        ]
+    for core in cores:
+        lines += ["", "[[cores]]", *_plain(core)]
+    for key, table in tables.items():
+        lines += ["", f"[{key}]"]
+        for name, value in table.items():
+            lines += _entry(name, value)
+    lines += ["", f"# {ABOUT['targets']}"]
+    for target in targets:
+        lines += ["[[learn.targets]]", *_plain(target), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _entry(key: str, value: Any) -> list[str]:
+    if value is None:
+        return []
+    comment = [f"# {ABOUT[key]}"] if key in ABOUT else []
+    return [*comment, f"{key} = {_value(value)}"]
+
+
+def _plain(table: dict[str, Any]) -> list[str]:
+    return [f"{key} = {_value(value)}" for key, value in table.items() if value is not None]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        inner = ", ".join(f"{json.dumps(k)} = {_value(v)}" for k, v in value.items())
+        return f"{{ {inner} }}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_value(v) for v in value) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def write_plan(study: str | Path, plan: Plan) -> Path:
+    """Publish a new ``study.toml``.
+
+    Raises
+    ------
+    UsageError
+        Code ``plan-exists``: a plan somebody may have edited is never overwritten.
+    """
+    path = Path(study) / PLAN_FILE
+    if path.exists():
+        raise UsageError("plan-exists", f"{path} is there already; edit it, or choose another folder.", [path])
+    write_text(path, plan_text(plan))
+    return path

@@ -1,0 +1,196 @@
+"""The core store: one OME-Zarr 0.5 folder a core, written whole or not at all, damage detected on reading.
+
+Layout: ``0``, ``1``, … the multiscale values (level 0 is the scan), ``labels/valid/0`` the validity mask, and
+``manifest.json``, written last, with the digest of every other file. A folder without a manifest is no store.
+Shards of (64, 512, 512) with chunks of (16, 128, 128) keep a medical core at some ten files and an axial slice quick;
+each chunk carries a CRC-32C, so that a flipped bit is an error and not a grey value.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.codecs import BloscCodec, Crc32cCodec
+
+from soilscope import findings as notes
+from soilscope._version import __version__
+from soilscope.errors import Damaged, InputRefused
+from soilscope.files import as_json, digest_file, digest_json, publish
+from soilscope.types import FILL, Shape, ValueVolume
+from soilscope.volume.scan import Volume
+
+__all__ = ["CHUNK", "MANIFEST", "SHARD", "read_store", "store_digest", "verify_store", "write_store"]
+
+SHARD: Shape = (64, 512, 512)
+CHUNK: Shape = (16, 128, 128)
+MANIFEST = "manifest.json"
+METADATA = "zarr.json"
+SMALLEST_LEVEL = 128
+"""The pyramid stops where no in-plane axis is longer than this."""
+
+
+def write_store(path: Path, volume: Volume) -> str:
+    """Publish a volume as an OME-Zarr 0.5 store; returns the digest of its manifest.
+
+    Invalid voxels keep their values where the scanner gave one; the mask says what counts.
+
+    Raises
+    ------
+    Busy, OutputRefused
+        See :func:`soilscope.files.publish`.
+    """
+    with publish(Path(path)) as partial:
+        root = zarr.create_group(partial, zarr_format=3)
+        levels = _write_levels(root, volume.values, FILL if volume.values.dtype == np.int16 else 0)
+        _write_mask(root, volume)
+        root.attrs.update({"ome": _multiscales(volume, levels), "soilscope": _own_attributes(volume)})
+        manifest = {"format": "soilscope core store 1", "software": __version__, "files": _digests(partial)}
+        digest = digest_json(manifest)
+        (partial / MANIFEST).write_text(as_json({**manifest, "digest": digest}), encoding="utf-8")
+        return digest
+
+
+def read_store(path: Path) -> Volume:
+    """Read a core store back.
+
+    Raises
+    ------
+    InputRefused
+        Code ``not-a-store``: no manifest, so whatever lies there was never finished.
+    Damaged
+        Code ``store-damaged``: a chunk is missing or fails its checksum.
+    """
+    path = Path(path)
+    manifest = _manifest(path)
+    _as_written(path, manifest)
+    try:
+        root = zarr.open_group(path, mode="r")
+        values = np.asarray(root["0"][...])
+        valid = np.asarray(root["labels/valid/0"][...]).astype(np.bool_)
+    except (ValueError, RuntimeError, OSError, KeyError) as error:
+        raise Damaged(
+            "store-damaged",
+            f"{path.name} is damaged ({type(error).__name__}: {error}); `soilscope verify` names the chunk, and "
+            "running the study again after deleting the store makes it anew.",
+            [path],
+        ) from error
+    own: dict[str, Any] = dict(root.attrs["soilscope"])
+    dz, dy, dx = own["spacing_mm"]
+    return Volume(
+        values, valid, (dz, dy, dx), own["units"], notes.from_records(own["findings"]), own["core"], own["source"]
+    )
+
+
+def store_digest(path: Path) -> str:
+    """Digest of a store's manifest, and so of everything the store holds."""
+    return str(_manifest(Path(path))["digest"])
+
+
+def verify_store(path: Path) -> list[str]:
+    """Files of a store that are missing, extra, or differ from the manifest; empty when all is well."""
+    listed: dict[str, dict[str, Any]] = _manifest(path)["files"]
+    found = _digests(path)
+    found.pop(MANIFEST, None)
+    names = sorted(listed.keys() | found.keys())
+    return [name for name in names if listed.get(name) != found.get(name)]
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputRefused(
+            "not-a-store", f"{path} holds no finished core store (no {MANIFEST}); import the core again.", [path]
+        ) from error
+    except ValueError as error:
+        raise Damaged("store-damaged", f"{path / MANIFEST} is not readable: {error}.", [path / MANIFEST]) from error
+    said = manifest.pop("digest", None) if isinstance(manifest, dict) else None
+    if said is None or said != digest_json(manifest):
+        raise Damaged(
+            "store-damaged", f"{path / MANIFEST} is not as it was written; import the core again.", [path / MANIFEST]
+        )
+    return {**manifest, "digest": said}
+
+
+def _as_written(path: Path, manifest: dict[str, Any]) -> None:
+    """What the chunks' checksums cannot tell: a chunk that is gone reads as fill, and metadata carry no checksum."""
+    for name, entry in manifest["files"].items():
+        file = path / name
+        if not file.is_file() or file.stat().st_size != entry["bytes"]:
+            raise Damaged(
+                "store-damaged", f"{path.name}: {name} is missing or has another size than when written.", [file]
+            )
+        if file.name == METADATA and digest_file(file) != entry["digest"]:
+            raise Damaged(
+                "store-damaged", f"{path.name}: {name} is not as it was written; import the core again.", [file]
+            )
+
+
+def _digests(path: Path) -> dict[str, dict[str, Any]]:
+    files = sorted((p for p in path.rglob("*") if p.is_file()), key=lambda p: p.relative_to(path).as_posix())
+    return {p.relative_to(path).as_posix(): {"bytes": p.stat().st_size, "digest": digest_file(p)} for p in files}
+
+
+def _write_levels(group: zarr.Group, values: ValueVolume, fill: int) -> int:
+    """Write the pyramid, each level every second row and column of the one before; returns how many levels."""
+    level = 0
+    while True:
+        _write_array(group, str(level), values, fill)
+        level += 1
+        if max(values.shape[1:]) <= SMALLEST_LEVEL:
+            return level
+        values = values[:, ::2, ::2]
+
+
+def _write_mask(root: zarr.Group, volume: Volume) -> None:
+    labels = root.create_group("labels")
+    labels.attrs["ome"] = {"version": "0.5", "labels": ["valid"]}
+    group = labels.create_group("valid")
+    levels = _write_levels(group, volume.valid.view(np.uint8), 0)
+    group.attrs["ome"] = {**_multiscales(volume, levels), "image-label": {"source": {"image": "../../"}}}
+
+
+def _write_array(group: zarr.Group, name: str, values: ValueVolume, fill: int) -> None:
+    shard = tuple(-(-min(s, n) // c) * c for s, n, c in zip(SHARD, values.shape, CHUNK, strict=True))
+    array = group.create_array(
+        name,
+        shape=values.shape,
+        dtype=values.dtype,
+        chunks=CHUNK,
+        shards=shard,
+        fill_value=fill,
+        compressors=[
+            BloscCodec(cname="zstd", clevel=1, shuffle="shuffle", typesize=values.dtype.itemsize),
+            Crc32cCodec(),
+        ],
+        dimension_names=("z", "y", "x"),
+    )
+    array[...] = values
+
+
+def _multiscales(volume: Volume, levels: int) -> dict[str, Any]:
+    dz, dy, dx = volume.spacing_mm
+    datasets = [
+        {
+            "path": str(level),
+            "coordinateTransformations": [{"type": "scale", "scale": [dz, dy * 2**level, dx * 2**level]}],
+        }
+        for level in range(levels)
+    ]
+    axes = [{"name": name, "type": "space", "unit": "millimeter"} for name in "zyx"]
+    return {"version": "0.5", "multiscales": [{"name": volume.core, "axes": axes, "datasets": datasets}]}
+
+
+def _own_attributes(volume: Volume) -> dict[str, Any]:
+    return {
+        "core": volume.core,
+        "units": volume.units,
+        "spacing_mm": list(volume.spacing_mm),
+        "findings": notes.to_records(volume.findings),
+        "source": dict(volume.source),
+        "software": __version__,
+    }

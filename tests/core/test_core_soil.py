@@ -1,0 +1,182 @@
+"""The soil in a scan: exact without noise, within a pixel with it, and whole where there is no cylinder."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from soilscope import phantoms
+from soilscope.core import find_core
+from soilscope.errors import InputRefused
+from soilscope.ingest import read
+from soilscope.phantoms.scanner import Scanner
+from soilscope.volume import Volume
+
+CORECT_EDGES = (-1025, -818, 86, 114, 369, 750, 1342, 3045)
+CORECT_NAMES = ("air", "RR", "water", "peat", "particulates", "sand", "rock_shell")
+SOILS = ("pine-forest", "grassland", "sandy", "arable", "compacted")
+
+
+def unfound(phantom) -> Volume:
+    """The phantom's scan as a reader gives it: every voxel valid."""
+    return replace(phantom.volume, valid=np.ones(phantom.volume.shape, bool), findings=())
+
+
+def overlap(found, truth) -> float:
+    return np.count_nonzero(found & truth) / np.count_nonzero(found | truth)
+
+
+@pytest.mark.parametrize("shape", [(48, 64, 64), (24, 97, 96), (12, 200, 200)])
+@pytest.mark.parametrize("soil", SOILS)
+def test_without_noise_the_soil_is_exact(soil, shape):
+    phantom = phantoms.make(soil, seed=1, shape=shape, noise=False)
+    found = find_core(unfound(phantom))
+    assert np.array_equal(found.valid, phantom.truth > 0)
+    assert found.source["soil"]["kind"] == "cylinder"
+
+
+def test_a_written_phantom_is_read_and_found_exactly(tmp_path):
+    phantom = phantoms.make("pine-forest", seed=2, shape=(40, 80, 80), noise=False)
+    phantoms.write(phantom, tmp_path)
+    found = find_core(read(tmp_path / "dicom"))
+    assert np.array_equal(found.valid, phantom.truth > 0)
+    assert np.array_equal(found.values[found.valid], phantom.volume.values[found.valid])
+
+
+@pytest.mark.parametrize("soil", SOILS)
+@pytest.mark.parametrize("scanner", [Scanner(), Scanner(noise_hu=90), Scanner(blur_mm=0.35)])
+def test_with_noise_centre_and_radius_are_within_a_pixel(soil, scanner):
+    phantom = phantoms.make(soil, seed=3, shape=(24, 128, 128), scanner=scanner)
+    found = find_core(unfound(phantom))
+    truth = phantom.truth > 0
+    soil_found = found.source["soil"]
+    pixel = phantom.volume.spacing_mm[1]
+    middle = (128 - 1) / 2 * pixel
+    radius = np.sqrt(truth[0].sum() / np.pi) * pixel
+    assert soil_found["centre_mm"] == pytest.approx([middle, middle], abs=pixel)
+    assert soil_found["radius_mm"] == pytest.approx(radius, abs=pixel)
+    assert overlap(found.valid, truth) > 0.98
+    assert (soil_found["top"], soil_found["bottom"]) == (0, 24)
+
+
+@pytest.mark.parametrize("tilt", [1.0, 3.0, 5.0])
+@pytest.mark.parametrize("noise", [False, True])
+def test_a_leaning_core_off_centre_is_followed(tilt, noise):
+    scanner = Scanner(tilt_deg=tilt, offset_mm=(1.0, -2.0))
+    phantom = phantoms.make("arable", seed=4, shape=(48, 112, 112), noise=noise, scanner=scanner)
+    found = find_core(unfound(phantom))
+    truth = phantom.truth > 0
+    assert overlap(found.valid, truth) > 0.98
+    pixel = phantom.volume.spacing_mm[1]
+    for k in (0, 24, 47):
+        centre = np.argwhere(truth[k]).mean(axis=0) * pixel
+        slices = found.source["soil"]["slices"]
+        assert [slices["y_mm"][k], slices["x_mm"][k]] == pytest.approx(centre, abs=pixel)
+
+
+def test_headspace_is_left_out_and_told():
+    phantom = phantoms.make("sandy", seed=5, shape=(50, 80, 80), noise=False, scanner=Scanner(headspace=(6, 4)))
+    found = find_core(unfound(phantom))
+    assert (found.source["soil"]["top"], found.source["soil"]["bottom"]) == (6, 46)
+    assert np.array_equal(found.valid, phantom.truth > 0)
+    assert "headspace" in {f.code for f in found.findings}
+
+
+@pytest.mark.parametrize("soil", [s for s in phantoms.soils() if s.startswith("matched")])
+@pytest.mark.parametrize("noise", [False, True])
+def test_soil_up_to_the_border_is_kept_whole(soil, noise):
+    phantom = phantoms.make(soil, seed=6, shape=(24, 64, 64), noise=noise)
+    found = find_core(unfound(phantom))
+    assert found.valid.all()
+    assert found.source["soil"]["kind"] == "whole"
+    assert "no-cylinder" in {f.code for f in found.findings}
+
+
+def test_what_the_reader_masked_stays_masked():
+    phantom = phantoms.make("arable", seed=7, shape=(24, 80, 80), noise=False)
+    scan = unfound(phantom)
+    scan.valid[11] = False
+    found = find_core(scan)
+    assert not found.valid[11].any()
+    assert np.array_equal(found.valid[12], phantom.truth[12] > 0)
+
+
+def test_a_table_beside_the_core_does_not_move_it():
+    phantom = phantoms.make("arable", seed=8, shape=(24, 128, 128), scanner=Scanner(margin_mm=6.0))
+    scan = unfound(phantom)
+    scan.values[:, -8:-5, 20:108] = 300
+    found = find_core(scan)
+    assert overlap(found.valid, phantom.truth > 0) > 0.98
+
+
+def cylinder(values_inside, air, wall, shape=(20, 90, 90), radius=30.0) -> tuple[np.ndarray, np.ndarray]:
+    y, x = np.mgrid[: shape[1], : shape[2]]
+    away = np.hypot(y - 44.0, x - 47.0)
+    plane = np.where(away <= radius, 1.0, np.where(away <= radius + 5, 2.0, 0.0))
+    labels = np.broadcast_to(plane, shape)
+    return np.select([labels == 1, labels == 2], [values_inside, wall], air), labels == 1
+
+
+def test_a_grey_cylinder_is_found_by_its_contrast():
+    rng = np.random.default_rng(1)
+    inside = np.where(rng.random((20, 90, 90)) < 0.3, 12000, 30000)
+    values, truth = cylinder(inside, 8000, 20000)
+    noisy = np.clip(values + rng.normal(0, 400, values.shape), 0, 65535).astype(np.uint16)
+    found = find_core(Volume(noisy, np.ones(noisy.shape, bool), (0.1, 0.1, 0.1), "grey"))
+    assert found.source["soil"]["kind"] == "cylinder"
+    assert found.source["soil"]["centre_mm"] == pytest.approx([4.4, 4.7], abs=0.1)
+    assert found.source["soil"]["radius_mm"] == pytest.approx(3.0, abs=0.1)
+    assert overlap(found.valid, truth) > 0.98
+
+
+def test_a_core_without_a_tube_is_found_to_its_own_edge():
+    rng = np.random.default_rng(2)
+    inside = np.where(rng.random((20, 90, 90)) < 0.2, -900, 1000) + rng.normal(0, 30, (20, 90, 90))
+    values, truth = cylinder(inside, -1000, -1000)
+    found = find_core(Volume(values.astype(np.int16), np.ones(values.shape, bool), (0.2, 0.2, 0.2), "HU"))
+    assert found.source["soil"]["wall"] is None
+    assert found.source["soil"]["radius_mm"] == pytest.approx(6.0, abs=0.2)
+    assert overlap(found.valid, truth) > 0.96
+
+
+def test_marsh_core_areas_equal_corects(real_data):
+    folder = real_data("marsh_core")
+    found = find_core(read(folder / "dicom"))
+    assert found.source["soil"]["kind"] == "masked"
+    with (folder / "materials_by_slice.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    _, dy, dx = found.spacing_mm
+    for plane, valid, row in zip(found.values, found.valid, rows, strict=True):
+        inside = plane[valid]
+        for name, low, high in zip(CORECT_NAMES, CORECT_EDGES, CORECT_EDGES[1:], strict=False):
+            area = np.count_nonzero((inside > low) & (inside <= high)) * dy * dx / 100
+            assert area == pytest.approx(float(row[f"{name}.cm2"]), abs=1e-6)
+        assert valid.sum() * dy * dx / 100 == pytest.approx(float(row["tot.cm2"]), abs=1e-6)
+
+
+def test_ceiling_voxels_inside_a_masked_core_stay():
+    values = np.full((3, 20, 20), 3071, np.int16)
+    values[:, 4:16, 4:16] = 500
+    values[:, 8:10, 8:10] = 3071
+    found = find_core(Volume(values, np.ones(values.shape, bool), (1.0, 1.0, 1.0), "HU"))
+    assert found.valid.sum() == 3 * 12 * 12
+    assert found.valid[:, 8:10, 8:10].all()
+
+
+def test_the_soil_stack_is_whole(real_data):
+    found = find_core(read(real_data("soil_stack") / "tif", spacing_mm=(0.0607,) * 3))
+    assert found.valid.all()
+    assert "no-cylinder" in {f.code for f in found.findings}
+
+
+def test_reading_a_phantom_with_a_gap_still_refuses(tmp_path):
+    phantom = phantoms.make("sandy", seed=9, shape=(12, 48, 48), noise=False)
+    phantoms.write(phantom, tmp_path)
+    slices = sorted((tmp_path / "dicom").iterdir())
+    slices[5].unlink()
+    with pytest.raises(InputRefused) as caught:
+        read(tmp_path / "dicom")
+    assert caught.value.code == "gap"

@@ -1,0 +1,194 @@
+"""What each figure says, read back from its artists."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import made_up_cores
+import made_up_study as study
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.patches import Rectangle
+from scipy import stats
+from sklearn.metrics import r2_score, root_mean_squared_error
+
+from soilscope.errors import UsageError
+from soilscope.figures.check import check, histogram
+from soilscope.figures.comparison import comparison
+from soilscope.figures.explanations import explanations
+from soilscope.figures.matrix import matrix
+from soilscope.figures.predicted import predicted, score
+from soilscope.figures.profiles import profiles
+from soilscope.figures.slices import slices
+from soilscope.figures.training import Curve, training
+
+
+def one_target():
+    return study.matrix_table().query("target == 'porosity-2'")
+
+
+def test_a_profile_draws_the_tables_porosity_at_the_tables_depth():
+    table = made_up_cores.slices_table(*made_up_cores.core())
+    lines = [line for axes in profiles(table).axes for line in axes.lines]
+    for line, (_, rows) in zip(lines, table.groupby("class", sort=False), strict=True):
+        np.testing.assert_allclose(line.get_xdata(), rows["porosity"])
+        np.testing.assert_allclose(line.get_ydata(), (np.arange(60) + 0.5) * 0.5)
+
+
+def test_the_stack_of_classes_fills_the_slice():
+    axes = profiles(made_up_cores.slices_table(*made_up_cores.core())).axes[0]
+    right = max(path.vertices[:, 0].max() for band in axes.collections for path in band.get_paths())
+    assert right == pytest.approx(1.0)
+
+
+def test_joined_classes_have_a_profile_but_are_not_stacked_twice():
+    table = made_up_cores.slices_table(*made_up_cores.core())
+    joined = table[table["class"] == "4"].assign(**{"class": "4+5", "name": "dense"})
+    made = profiles(pd.concat([table, joined]))
+    assert len(made.axes[0].collections) == 5
+    assert len(made.axes) == 1 + 6
+
+
+def test_a_slice_picture_spans_the_cores_size_in_mm():
+    volume, labels = made_up_cores.core()
+    made = slices(volume, labels, made_up_cores.NAMES)
+    extents = {tuple(np.round(image.get_extent(), 6)) for axes in made.axes for image in axes.images}
+    assert (0.0, 67.2, 67.2, 0.0) in extents  # 96 pixels of 0.7 mm
+    assert (0.0, 67.2, 30.0, 0.0) in extents  # 60 slices of 0.5 mm
+
+
+def test_slices_are_titled_with_the_depth_of_their_centre():
+    volume, labels = made_up_cores.core()
+    made = slices(volume, labels, made_up_cores.NAMES, depths_mm=[3.3, 20.0])
+    titles = [axes.get_title() for axes in made.axes if "deep" in axes.get_title()]
+    assert titles == ["3.2 mm deep", "19.8 mm deep"]  # slices 6 and 39: (i + 0.5) * 0.5 mm = 3.25 and 19.75
+
+
+@pytest.mark.parametrize("shape", [(12, 96, 96), (60, 96, 96), (240, 96, 96)])
+def test_panels_keep_the_shape_of_the_core_and_stay_on_the_figure(shape):
+    values = np.zeros(shape, np.int16)
+    volume = replace(made_up_cores.core()[0], values=values, valid=np.ones(shape, bool))
+    for made in (
+        slices(volume, np.ones(shape, np.uint8), {1: "all"}),
+        check(volume, np.ones(shape, np.uint8), {1: "all"}),
+    ):
+        made.canvas.draw()
+        for axes in (a for a in made.axes if a.images and a.get_xlabel() == "x (mm)"):
+            box = axes.get_window_extent()
+            width, height = np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim())
+            assert box.height / box.width == pytest.approx(height / width, rel=0.35 if shape[0] == 12 else 0.02)
+            assert 0 <= box.x0 < box.x1 <= made.bbox.width
+            assert 0 <= box.y0 < box.y1 <= made.bbox.height
+
+
+def test_the_histogram_counts_every_voxel_of_the_soil_once():
+    volume, _ = made_up_cores.core()
+    bins = np.arange(-1025, 3100, 5) - 0.5
+    inside, outside = histogram(volume.values, volume.valid, bins)
+    assert inside.sum() == volume.valid.sum()
+    assert outside.sum() == (~volume.valid).sum()
+    np.testing.assert_array_equal(inside, stats.binned_statistic(volume.values[volume.valid], None, "count", bins)[0])
+
+
+def test_the_check_picture_draws_each_edge_inside_the_range_on_a_logarithmic_scale():
+    volume, labels = made_up_cores.core()
+    made = check(volume, labels, made_up_cores.NAMES, made_up_cores.EDGES)
+    axes = next(a for a in made.axes if "voxels per" in a.get_ylabel())
+    assert axes.get_yscale() == "log"
+    assert [line.get_xdata()[0] for line in axes.lines] == [-700.0, 200.0, 1500.0, 2000.0]
+
+
+def test_the_outline_follows_the_soils_border():
+    volume, labels = made_up_cores.core()
+    axes = check(volume, labels, made_up_cores.NAMES).axes[0]
+    border = np.concatenate([path.vertices for path in axes.collections[-1].get_paths()])
+    radius = np.hypot(*(border - 33.6).T)  # centre of 96 pixels of 0.7 mm
+    assert np.abs(radius - made_up_cores.RADIUS * 0.7).max() < 0.7  # within one pixel
+
+
+def test_the_matrix_frames_the_cells_in_sample_and_writes_every_error():
+    cells = one_target()
+    axes = matrix(cells, study.LIMIT).axes[0]
+    frames = [p for p in axes.patches if isinstance(p, Rectangle)]
+    assert {(round(p.get_x() + 0.46), round(p.get_y() + 0.44)) for p in frames} == {(k, k) for k in range(4)}
+    assert len(axes.texts) == len(cells)
+    bold = [text.get_text() for text in axes.texts if text.get_fontweight() == "bold"]
+    assert len(bold) == (cells["rmse"] < study.LIMIT).sum()
+
+
+def test_a_cell_without_a_value_is_a_dash():
+    cells = one_target().copy()
+    cells.loc[cells.index[1], "rmse"] = np.nan
+    assert matrix(cells).axes[0].texts[1].get_text() == "–"
+
+
+def test_a_large_matrix_has_dots_instead_of_numbers():
+    cells = pd.DataFrame(
+        [(f"m{i}", f"c{j}", 0.01 * (1 + i + j), i == j) for i in range(32) for j in range(32)],
+        columns=["model", "core", "rmse", "in_sample"],
+    )
+    axes = matrix(cells, 0.1).axes[0]
+    assert not axes.texts
+    assert len(axes.lines) == (cells["rmse"] < 0.1).sum()
+
+
+def test_training_curves_stand_beside_the_constant_and_the_best_baseline():
+    axes = training([Curve("a", "mm", [3.0, 1.0], [], 0.9, 1.5, 0.7)]).axes[0]
+    levels = {line.get_label(): line.get_ydata()[0] for line in axes.lines}
+    assert levels["constant, test slices"] == 1.5
+    assert levels["best baseline, test slices"] == 0.7
+    assert levels["finished model, test slices"] == 0.9
+    assert axes.get_ylabel() == "RMSE (mm)"
+
+
+def test_the_scores_equal_scikit_learns():
+    rng = np.random.default_rng(1)
+    true, guess = rng.normal(size=50), rng.normal(size=50)
+    rmse, r2 = score(true, guess)
+    assert rmse == pytest.approx(root_mean_squared_error(true, guess))
+    assert r2 == pytest.approx(r2_score(true, guess))
+
+
+def test_predictions_tell_test_from_training_slices_and_name_the_rivals():
+    table = study.predictions_table()
+    table = table[table["model"] == table["model"].iloc[0]]
+    axes = predicted(table, {table["model"].iloc[0]: {"constant": 0.05, "nearest_slice": 0.02}}, {}).axes[0]
+    counts = {line.get_label(): len(line.get_xdata()) for line in axes.lines}
+    assert counts == {"1:1": 2, "training slices": 48, "test slices": 12}
+    assert "R²" in axes.texts[0].get_text()
+    assert "constant 0.050" in axes.texts[0].get_text()
+
+
+def test_heat_maps_are_not_rescaled():
+    heat = np.linspace(0, 0.004, 400).reshape(20, 20).astype(np.float32)
+    made = explanations(
+        np.zeros((20, 20), np.float32), {"block1_conv1": heat, "none": np.full((20, 20), np.nan, np.float32)}
+    )
+    overlay = made.axes[1].images[-1]
+    np.testing.assert_array_equal(np.asarray(overlay.get_array()), heat)
+    assert overlay.norm.vmax == pytest.approx(0.004)
+    assert any("no influence" in text.get_text() for axes in made.axes for text in axes.texts)
+
+
+def test_a_core_far_from_the_others_is_framed():
+    fractions = pd.DataFrame(
+        [(f"c{k}", "1", "pore", 1.0) for k in range(6)], columns=["core", "class", "name", "fraction"]
+    )
+    scores = pd.DataFrame({"fraction 1": [0.1, -0.2, 8.0, 0.0, np.nan, -9.0]}, index=[f"c{k}" for k in range(6)])
+    axes = comparison(fractions, scores).axes[1]
+    assert sorted(round(p.get_y() + 0.43) for p in axes.patches) == [2, 5]
+
+
+@pytest.mark.parametrize(
+    "draw", [lambda: profiles(pd.DataFrame()), lambda: matrix(pd.DataFrame()), lambda: training([])]
+)
+def test_nothing_to_draw_is_said_so(draw):
+    with pytest.raises(UsageError, match="no-rows"):
+        draw()
+
+
+def test_labels_on_another_grid_are_refused():
+    volume, labels = made_up_cores.core()
+    with pytest.raises(UsageError, match="shape"):
+        slices(volume, labels[1:], made_up_cores.NAMES)

@@ -1,0 +1,252 @@
+"""Folders, archives, names and personal tags (FAULTS 21 to 24, 38, 39)."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import tarfile
+import unicodedata
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from dicom_files import ramp, save, series
+
+from soilscope.errors import InputRefused
+from soilscope.findings import to_records
+from soilscope.ingest import archives, inspect, read
+
+MM = (0.07, 0.06, 0.05)
+
+
+def refused(path, code, **options) -> str:
+    with pytest.raises(InputRefused) as caught:
+        read(path, **options)
+    assert caught.value.code == code
+    return caught.value.text
+
+
+def zipped(path, members, *, mode=0o100644):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members:
+            info = zipfile.ZipInfo(name)
+            info.filename = name  # ZipInfo would clean it
+            info.external_attr = mode << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, data)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tar.xz"])
+@pytest.mark.parametrize("scan", ["dicom", "tiff"])
+def test_a_folder_and_its_archive_give_the_same_volume(tmp_path, kind, scan):
+    """Reading a folder and reading the archive of it give the same volume."""
+    folder = tmp_path / "core 7"
+    if scan == "dicom":
+        save(series(ramp()), folder)
+    else:
+        folder.mkdir()
+        for k, plane in enumerate(ramp()):
+            tifffile.imwrite(folder / f"s{k}.tif", plane)
+    path = tmp_path / f"core.{kind}"
+    if kind == "zip":
+        zipped(path, [(f"core 7/{p.name}", p.read_bytes()) for p in folder.iterdir()])
+    else:
+        with tarfile.open(path, {"tar": "w", "tar.gz": "w:gz", "tar.xz": "w:xz"}[kind]) as archive:
+            archive.add(folder, "core 7")
+    spacing = None if scan == "dicom" else MM
+    straight, packed = read(folder, spacing_mm=spacing), read(path, spacing_mm=spacing)
+    assert np.array_equal(straight.values, packed.values)
+    assert np.array_equal(straight.valid, packed.valid)
+    assert straight.spacing_mm == packed.spacing_mm
+    assert straight.source["input_digest"] == packed.source["input_digest"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../evil.dcm", "a/../../evil.dcm", "/tmp/evil.dcm", "C:evil.dcm", "C:/evil.dcm", "..\\evil.dcm", "a\\evil.dcm"],
+)
+def test_members_that_lead_outside_refuse_the_whole_archive(tmp_path, name):
+    """21. Zip with `../`, absolute, drive letter, backslash -> whole archive refused, nothing outside the target."""
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    path = zipped(inner / "core.zip", [("good.txt", b"x"), (name, b"x")])
+    refused(path, "archive-unsafe")
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["core.zip", "inner"]
+
+
+def test_links_in_archives_are_refused(tmp_path):
+    """21. ... link -> whole archive refused."""
+    refused(zipped(tmp_path / "core.zip", [("link", b"/etc/passwd")], mode=stat.S_IFLNK | 0o777), "archive-unsafe")
+    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE):
+        with tarfile.open(tmp_path / "core.tar", "w") as archive:
+            info = tarfile.TarInfo("link")
+            info.type, info.linkname = kind, "/etc/passwd"
+            archive.addfile(info)
+        refused(tmp_path / "core.tar", "archive-unsafe")
+
+
+@pytest.mark.parametrize(
+    "pair", [("a.dcm", "a.dcm"), ("a.dcm", "A.DCM"), ("é.dcm", unicodedata.normalize("NFD", "é.dcm"))]
+)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_members_that_share_a_name_are_refused(tmp_path, pair):
+    """21. ... duplicate or case-colliding names -> whole archive refused."""
+    refused(zipped(tmp_path / "core.zip", [(n, b"x") for n in pair]), "archive-unsafe")
+
+
+def test_a_flat_zip_bomb_is_refused_at_the_limit(tmp_path, monkeypatch):
+    """22. Zip bomb: flat -> refused at the limit, bytes on disk bounded."""
+    monkeypatch.setattr(archives, "SMALL_ARCHIVE_BYTES", 1 << 20)
+    refused(zipped(tmp_path / "core.zip", [(f"{k}.dcm", b"\0" * (1 << 20)) for k in range(5)]), "archive-too-large")
+
+
+def test_a_zip_that_lies_about_its_size_is_refused(tmp_path, monkeypatch):
+    """22. ... lying sizes -> refused, bytes on disk bounded."""
+    monkeypatch.setattr(archives, "SMALL_ARCHIVE_BYTES", 1 << 20)
+    path = zipped(tmp_path / "core.zip", [("a.dcm", b"\0" * (8 << 20))])
+    data = path.read_bytes().replace((8 << 20).to_bytes(4, "little"), (100).to_bytes(4, "little"))
+    path.write_bytes(data)
+    with pytest.raises(InputRefused) as caught:
+        read(path)
+    assert caught.value.code in {"archive-too-large", "archive-damaged", "nothing-readable"}
+
+
+def test_too_many_members_are_refused(tmp_path, monkeypatch):
+    """22. ... a million entries -> refused at the limit."""
+    monkeypatch.setattr(archives, "MOST_MEMBERS", 50)
+    refused(zipped(tmp_path / "core.zip", [(f"{k}.dcm", b"") for k in range(60)]), "archive-too-large")
+
+
+def test_a_nested_archive_is_not_opened(tmp_path):
+    """22. Zip bomb: nested -> the inner archive is counted, never opened."""
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("a.dcm", b"x")
+    path = zipped(tmp_path / "core.zip", [("inner.zip", inner.getvalue())])
+    refused(path, "nothing-readable")
+    assert inspect(path).skipped == 1
+
+
+def test_a_damaged_archive_is_refused(tmp_path):
+    folder = save(series(ramp()), tmp_path / "scan")
+    path = zipped(tmp_path / "core.zip", [(p.name, p.read_bytes()) for p in folder.iterdir()])
+    path.write_bytes(path.read_bytes()[:-60])
+    refused(path, "archive-damaged")
+
+
+def test_links_pipes_and_sockets_are_not_followed(tmp_path):
+    """23. Symlink loop, link out of the root, FIFO, device -> not followed, finding, ends in seconds."""
+    folder = save(series(ramp()), tmp_path / "scan")
+    (folder / "loop").symlink_to(folder, target_is_directory=True)
+    (folder / "passwd").symlink_to("/etc/passwd")
+    (folder / "broken").symlink_to(folder / "nowhere")
+    os.mkfifo(folder / "pipe")
+    here = Path.cwd()
+    os.chdir(folder)  # a socket's path must be short
+    try:
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind("sock")
+    finally:
+        os.chdir(here)
+    volume = read(folder)
+    assert volume.shape == (8, 12, 10)
+    assert {"link", "not-a-file", "skipped"} <= {f.code for f in volume.findings}
+    assert inspect(folder).skipped == 5
+
+
+def test_a_pipe_or_an_absent_path_is_refused(tmp_path):
+    """23. FIFO -> refused at once; a missing path says so."""
+    os.mkfifo(tmp_path / "pipe")
+    refused(tmp_path / "pipe", "not-a-file")
+    refused(tmp_path / "nowhere", "not-found")
+
+
+def test_an_unreadable_folder_is_told(tmp_path):
+    """23. ... unreadable folder -> finding, ends in seconds."""
+    folder = save(series(ramp()), tmp_path / "scan")
+    closed = folder / "closed"
+    closed.mkdir()
+    closed.chmod(0)
+    try:
+        if os.access(closed, os.R_OK):
+            pytest.skip("the superuser may read every folder")
+        assert "unreadable" in {f.code for f in read(folder).findings}
+    finally:
+        closed.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["core 7 ä", "コア", "🌱", unicodedata.normalize("NFD", "Rö"), "a\nb", "x" * 250, "-rf", "'; rm -rf ~", "%s{0}"],
+)
+def test_odd_names_give_the_same_volume(tmp_path, name):
+    """24. Paths with spaces, umlauts, CJK, emoji, NFD/NFC, newline, 250 characters, leading dash -> same as ASCII."""
+    plain = read(save(series(ramp()), tmp_path / "plain"))
+    odd = read(save(series(ramp()), tmp_path / name, [f"{name[:200]}{k}" for k in range(8)]))
+    assert np.array_equal(plain.values, odd.values)
+    assert odd.spacing_mm == plain.spacing_mm
+
+
+CANARIES = {
+    "PatientName": "CANARY^NAME",
+    "PatientID": "CANARYID",
+    "PatientBirthDate": "19570401",
+    "OperatorsName": "CANARY^OPERATOR",
+    "InstitutionName": "CANARY-CLINIC",
+    "StudyDescription": "CANARY<script>",
+    "SeriesDescription": "CANARY=cmd|",
+    "ProtocolName": "CANARY-PROTOCOL",
+    "StationName": "CANARY-STATION",
+    "AcquisitionDate": "20260317",
+}
+
+
+def everything(volume) -> str:
+    return json.dumps([dict(volume.source), to_records(volume.findings), volume.core, repr(volume)], default=str)
+
+
+def test_personal_tags_stop_here(tmp_path):
+    """39. PatientName, birth date, operator, institution, private tags -> in no store, finding or traceback; UIDs re-keyed."""
+    files = series(ramp(), series="1.2.840.99999.7", **CANARIES)
+    for one in files:
+        block = one.private_block(0x0011, "CANARY CREATOR", create=True)
+        block.add_new(1, "LO", "CANARY PRIVATE")
+    volume = read(save(files, tmp_path))
+    text = everything(volume) + json.dumps(inspect(tmp_path).as_dict())
+    for canary in ("CANARY", "19570401", "20260317", "1.2.840.99999.7"):
+        assert canary not in text
+    assert volume.source["tags"]["Manufacturer"] == "ACME"
+    assert volume.source["tags"]["SliceThickness"] == 0.5
+    assert volume.source["series"] == inspect(tmp_path).series[0].id
+
+
+def test_errors_and_tracebacks_quote_no_personal_tag(tmp_path):
+    """39. ... nor in a traceback, whichever way the files are broken."""
+    bad_number = series(ramp(), **CANARIES)
+    folder = save(bad_number, tmp_path / "a")
+    for file in folder.iterdir():
+        file.write_bytes(file.read_bytes().replace(b"-1024.0 ", b"CANARY  "))
+    script = "import sys; from soilscope.ingest import read; read(sys.argv[1])"
+    ran = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=False)
+    assert ran.returncode != 0
+    assert "file-damaged" in ran.stderr
+    assert "CANARY" not in ran.stderr
+
+
+def test_findings_and_errors_hold_names_but_no_folders(tmp_path):
+    """39. File names are needed to act, the folders they lie in are not."""
+    files = series(ramp(), first=4)
+    folder = save(files[:3] + files[5:], tmp_path / "Mueller Hans")
+    with pytest.raises(InputRefused) as caught:
+        read(folder)
+    assert caught.value.files == ("002.dcm", "003.dcm")
+    assert "Mueller" not in str(caught.value)
+    assert "Mueller" not in everything(read(folder, on_gap="mark"))

@@ -1,0 +1,282 @@
+"""DICOM series: order, gaps, duplicates, mixtures, tilt (FAULTS 1 to 9)."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from dicom_files import ramp, save, series, slice_dataset
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from soilscope.errors import InputRefused, UsageError
+from soilscope.ingest import inspect, read
+
+
+def refused(path, code, **options) -> str:
+    with pytest.raises(InputRefused) as caught:
+        read(path, **options)
+    assert caught.value.code == code
+    return caught.value.text
+
+
+def codes(volume) -> set[str]:
+    return {f.code for f in volume.findings}
+
+
+def test_a_sound_series_gives_its_hu_and_spacing(tmp_path):
+    stored = ramp()
+    volume = read(save(series(stored), tmp_path))
+    assert np.array_equal(volume.values, stored.astype(int) - 1024)
+    assert volume.values.dtype == np.int16
+    assert volume.valid.all()
+    assert volume.spacing_mm == pytest.approx((0.5, 0.4, 0.3), abs=1e-9)
+    assert volume.units == "HU"
+    assert "top-assumed" in codes(volume)
+
+
+def test_interior_gap_is_refused_with_its_millimetres(tmp_path):
+    """1. One interior slice removed -> refuse, naming the gap in mm."""
+    files = series(ramp(), origin=(0, 0, 117))
+    text = refused(save(files[:3] + files[5:], tmp_path), "gap")
+    assert "2 slices missing between z = 118.0 and 119.5 mm" in text
+    assert "--on-gap mark" in text
+
+
+def test_marked_gap_is_a_masked_plane_and_spacing_is_unchanged(tmp_path):
+    """1. ... with `on_gap=mark` a masked plane, spacing unchanged (ITK #441; probe: 1.2 mm)."""
+    stored = ramp(7)
+    files = series(stored)
+    volume = read(save(files[:3] + files[4:], tmp_path), on_gap="mark")
+    assert volume.shape == stored.shape
+    assert volume.spacing_mm[0] == pytest.approx(0.5, abs=1e-9)
+    assert volume.valid.all(axis=(1, 2)).tolist() == [True] * 3 + [False] + [True] * 3
+    assert not volume.valid[3].any()
+    assert (volume.values[3] == -32768).all()
+    assert np.array_equal(volume.values[volume.valid], (stored.astype(int) - 1024)[volume.valid])
+    assert "gap" in codes(volume)
+
+
+def test_most_gaps_wrong_is_settled_by_the_header_or_refused(tmp_path):
+    """Limits of geometry: if over half the gaps are wrong, so is the median: use a hint or refuse."""
+    files = series(ramp(9))
+    kept = [files[k] for k in (0, 2, 4, 5, 7)]
+    text = refused(save(kept, tmp_path / "hint"), "gap")
+    assert "1 slice missing between z = 100.0 and 101.0 mm" in text
+    for one in kept:
+        del one.SliceThickness
+    refused(save(kept, tmp_path / "none"), "unequal-spacing")
+
+
+def test_every_second_slice_missing_is_told(tmp_path):
+    """Limits of geometry: every second slice missing is regular too; compare the step with SliceThickness."""
+    volume = read(save(series(ramp())[::2], tmp_path))
+    assert {"slices-apart", "slices-missing"} <= codes(volume)
+
+
+@pytest.mark.parametrize("missing", ["start", "promised"])
+def test_missing_end_slices_are_told(tmp_path, missing):
+    """2. End slices missing (InstanceNumber 4…60, or fewer than the stated length) -> finding, never silent."""
+    files = series(ramp(), first=4) if missing == "start" else series(ramp(), ImagesInAcquisition=20)
+    volume = read(save(files, tmp_path))
+    finding = next(f for f in volume.findings if f.code == "slices-missing")
+    assert finding.severity == "warning"
+    assert ("4 to 11" in finding.text) if missing == "start" else ("20" in finding.text)
+
+
+def test_identical_twins_keep_one_slice(tmp_path):
+    """3. Two slices at one position: identical bytes -> one kept + finding."""
+    files = series(ramp())
+    folder = save(files, tmp_path)
+    shutil.copy(folder / "003.dcm", folder / "copy.dcm")
+    volume = read(folder)
+    assert volume.shape[0] == 8
+    assert "duplicate-slice" in codes(volume)
+
+
+def test_different_slices_at_one_position_are_refused(tmp_path):
+    """3. ... different pixels -> refuse (dcm2niix #168, monai-deploy #532)."""
+    files = series(ramp())
+    other = slice_dataset(ramp()[3] + 1, files[3].ImagePositionPatient, number=9)
+    text = refused(save([*files, other], tmp_path), "duplicate-position")
+    assert "003.dcm" in text
+    assert "008.dcm" in text
+
+
+def test_several_series_are_listed_and_must_be_chosen(tmp_path):
+    """4. Two series, two kernels, a scout and a dose sheet in one folder -> listed as separate candidates."""
+    bone = series(ramp(), series="1.2.1", ConvolutionKernel="B70s")
+    soft = series(ramp() + 1, series="1.2.2", ConvolutionKernel="B30s")
+    scout = [slice_dataset(ramp()[0], (0, 0, 0), series="1.2.3", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])]
+    sheet = [
+        slice_dataset(ramp()[0], (0, 0, 0), series="1.2.4", SOPClassUID="1.2.840.10008.5.1.4.1.1.7", Modality="OT")
+    ]
+    folder = save([*bone, *soft, *scout, *sheet], tmp_path)
+    listed = inspect(folder).series
+    assert len(listed) == 4
+    assert sorted(s.usable for s in listed) == [False, False, True, True]
+    usable = [s.id for s in listed if s.usable]
+    text = refused(folder, "ambiguous-series")
+    assert all(one in text for one in usable)
+    values = {read(folder, series=one).values[0, 0, 0] for one in usable}
+    assert values == {-1024, -1023}
+    assert read(folder, series="1.2.2").values[0, 0, 0] == -1023
+    refused(folder, "no-such-series", series="nonsense")
+
+
+def test_a_scout_is_never_picked(tmp_path):
+    """4. ... ambiguity refuses and asks for the UID; the scout is never picked."""
+    scout = [slice_dataset(ramp()[0], (0, 0, 0), series="1.2.3", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])]
+    folder = save([*series(ramp()), *scout], tmp_path / "both")
+    assert read(folder).shape == (8, 12, 10)
+    refused(save(scout, tmp_path / "alone"), "scout")
+
+
+def test_two_kernels_under_one_uid_are_kept_apart(tmp_path):
+    """4. Two kernels in one series UID -> listed as separate candidates."""
+    files = [*series(ramp()), *series(ramp(), origin=(-5, -6, 100.25), ConvolutionKernel="B30s")]
+    refused(save(files, tmp_path), "ambiguous-series")
+    assert len(inspect(tmp_path).series) == 2
+
+
+@pytest.mark.parametrize("told_by", ["AcquisitionNumber", "AcquisitionTime"])
+def test_two_acquisitions_are_split_not_interleaved(tmp_path, told_by):
+    """5. Two acquisitions under one SeriesInstanceUID -> split by AcquisitionNumber/time; never interleaved."""
+    values = {"AcquisitionNumber": (1, 2), "AcquisitionTime": ("101500", "104500")}[told_by]
+    first = series(ramp(), **{told_by: values[0]})
+    second = series(ramp() + 1, origin=(-5, -6, 100.2), **{told_by: values[1]})
+    folder = save([*first, *second], tmp_path)
+    refused(folder, "ambiguous-series")
+    listed = inspect(folder).series
+    assert [s.shape for s in listed] == [(8, 12, 10)] * 2
+    assert read(folder, series=listed[1].id).spacing_mm[0] == pytest.approx(0.5)
+
+
+def test_two_unmarked_acquisitions_are_refused(tmp_path):
+    """5. ... or refuse; never interleaved (probe: 0.429 mm)."""
+    files = [*series(ramp()), *series(ramp() + 1, origin=(-5, -6, 100.2))]
+    refused(save(files, tmp_path), "unequal-spacing")
+
+
+@pytest.mark.parametrize("angle", [5, 15])
+@pytest.mark.parametrize("declared", ["right", "wrong", "absent"])
+def test_gantry_tilt_is_refused_from_geometry(tmp_path, angle, declared):
+    """6. Gantry tilt 5°/15°, with tag (0018,1120) right, wrong and absent -> refuse from geometry alone."""
+    lean = np.deg2rad(angle)
+    orientation = (1, 0, 0, 0, np.cos(lean), np.sin(lean))
+    tags = {"right": {"GantryDetectorTilt": angle}, "wrong": {"GantryDetectorTilt": 0}, "absent": {}}[declared]
+    text = refused(save(series(ramp(), orientation=orientation, **tags), tmp_path), "tilt")
+    assert f"{angle:.1f} degrees" in text
+
+
+def test_micrometre_jitter_passes(tmp_path):
+    """6. ... µm jitter passes (dcm2niix #253)."""
+    files = series(ramp())
+    for one, off in zip(files, np.random.default_rng(1).normal(0, 0.002, (8, 3)), strict=True):
+        one.ImagePositionPatient = [f"{float(v) + o:.6f}" for v, o in zip(one.ImagePositionPatient, off, strict=True)]
+    volume = read(save(files, tmp_path))
+    assert volume.spacing_mm[0] == pytest.approx(0.5, rel=0.01)
+    assert "spacing-jitter" in codes(volume)
+
+
+@pytest.mark.parametrize(
+    ("code", "tag", "value"),
+    [
+        ("mixed-orientation", "ImageOrientationPatient", [0, 1, 0, 1, 0, 0]),
+        ("mixed-spacing", "PixelSpacing", [0.41, 0.3]),
+        ("unequal-spacing", "ImagePositionPatient", [-5, -6, 102.1]),
+    ],
+)
+def test_the_first_slice_that_differs_is_named(tmp_path, code, tag, value):
+    """7. Unequal spacing, and orientation/PixelSpacing differing on one slice -> refuse, naming the first offender."""
+    files = series(ramp())
+    setattr(files[4], tag, value)
+    assert "004.dcm" in refused(save(files, tmp_path), code)
+
+
+def test_a_slice_of_another_size_is_named(tmp_path):
+    """7. Rows/columns differing on one slice -> refuse, naming the first offender."""
+    files = series(ramp())
+    files[2] = slice_dataset(ramp(1, 12, 11)[0], files[2].ImagePositionPatient, number=3)
+    assert "002.dcm" in refused(save(files, tmp_path), "mixed-size")
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32 - 1))
+def test_every_corner_of_the_grid_equals_its_header(tmp_path, seed):
+    """8. Corner invariant within 1e-3 mm over random orientations, flips and file order; 9. order does not matter."""
+    rng = np.random.default_rng(seed)
+    axes = Rotation.random(rng=rng).as_matrix()
+    row, column = axes[0] * rng.choice([-1, 1]), axes[1] * rng.choice([-1, 1])
+    step = np.cross(row, column) * rng.choice([-1, 1]) * rng.uniform(0.2, 3)
+    stored = ramp(5, 6, 7)
+    origin = rng.uniform(-200, 200, 3)
+    files = series(stored, step=step, origin=origin, orientation=(*row, *column), SliceThickness=5)
+    order = rng.permutation(5)
+    folder = tmp_path / str(seed)
+    volume = read(save([files[k] for k in order], folder))
+    grid = volume.source["grid"]
+    dz, dy, dx = volume.spacing_mm
+    down, down_rows, along_row = (np.asarray(grid[a]) for a in ("down", "column", "row"))
+    corner = np.asarray(grid["origin_mm"])
+    upwards = not np.array_equal(volume.values[0], stored[0].astype(int) - 1024)
+    for k in range(5):
+        place = corner + k * dz * down
+        header = origin + (4 - k if upwards else k) * step
+        for r, c in ((0, 0), (0, 6), (5, 0), (5, 6)):
+            ours = place + r * dy * down_rows + c * dx * along_row
+            theirs = header + r * 0.4 * column + c * 0.3 * row
+            assert np.abs(ours - theirs).max() < 1e-3
+    expected = stored[::-1] if upwards else stored
+    assert np.array_equal(volume.values, expected.astype(int) - 1024)
+
+
+def test_names_order_and_numbers_do_not_matter(tmp_path):
+    """9. File names, order and InstanceNumber shuffled or reversed -> bit-identical volume."""
+    straight = read(save(series(ramp()), tmp_path / "a"))
+    files = series(ramp())
+    rng = np.random.default_rng(3)
+    for one, number in zip(files, rng.permutation(8), strict=True):
+        one.InstanceNumber = int(number) + 1
+    names = [f"{n}.IMA" for n in rng.permutation(8)]
+    shuffled = read(save(files, tmp_path / "b", names))
+    assert np.array_equal(straight.values, shuffled.values)
+    assert np.array_equal(straight.valid, shuffled.valid)
+
+
+def test_axial_slices_run_with_the_patients_z_even_if_their_rows_are_flipped(tmp_path):
+    stored = ramp()
+    volume = read(save(series(stored, orientation=(1, 0, 0, 0, -1, 0)), tmp_path))
+    assert np.array_equal(volume.values, stored.astype(int) - 1024)
+
+
+@pytest.mark.parametrize("tag", ["ImagePositionPatient", "ImageOrientationPatient"])
+def test_a_slice_without_a_place_is_refused(tmp_path, tag):
+    refused(save(series(ramp(), **{tag: None}), tmp_path), "position-missing")
+
+
+def test_missing_pixel_spacing_is_refused_or_stated(tmp_path):
+    folder = save(series(ramp(), PixelSpacing=None), tmp_path)
+    refused(folder, "spacing-missing")
+    listed = inspect(folder).series
+    assert not listed[0].usable
+    assert listed[0].findings[0].code == "spacing-missing"
+    volume = read(folder, spacing_mm=(0.5, 0.3, 0.3))
+    assert volume.spacing_mm == (0.5, 0.3, 0.3)
+    assert "spacing-asserted" in codes(volume)
+
+
+def test_a_spacing_that_contradicts_the_header_is_told(tmp_path):
+    volume = read(save(series(ramp()), tmp_path), spacing_mm=(1, 0.4, 0.3))
+    assert volume.spacing_mm == (1, 0.4, 0.3)
+    assert "spacing-asserted" in codes(volume)
+
+
+@pytest.mark.parametrize(
+    "options", [{"on_gap": "guess"}, {"units": "mm"}, {"spacing_mm": (1, 0, 1)}, {"spacing_mm": 3}]
+)
+def test_wrong_calls_are_usage_errors(tmp_path, options):
+    with pytest.raises(UsageError):
+        read(save(series(ramp()), tmp_path), **options)

@@ -1,0 +1,439 @@
+"""DICOM values: HU without wrap, padding, damaged and compressed files (FAULTS 10 to 20)."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import struct
+import warnings
+import zlib
+
+import numpy as np
+import pydicom
+import pytest
+from dicom_files import ramp, save, series, slice_dataset
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.sequence import Sequence
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    EnhancedCTImageStorage,
+    JPEG2000Lossless,
+    JPEGExtended12Bit,
+    RLELossless,
+)
+
+from soilscope.errors import InputRefused
+from soilscope.ingest import decode, inspect, part10, read
+
+
+def refused(path, code, **options) -> str:
+    with pytest.raises(InputRefused) as caught:
+        read(path, **options)
+    assert caught.value.code == code
+    return caught.value.text
+
+
+def finding(volume, code):
+    return next(f for f in volume.findings if f.code == code)
+
+
+@pytest.mark.parametrize(
+    ("tags", "code"),
+    [
+        ({"Modality": "MR"}, "not-ct"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "not-ct"),
+        ({"RescaleType": "US"}, "units-not-hu"),
+    ],
+)
+def test_what_is_not_hu_is_refused_unless_the_units_are_stated(tmp_path, tags, code):
+    """10. Modality ≠ CT, or units not HU (RescaleType US, MR in CT class, secondary capture) -> refuse; override stamped."""
+    folder = save(series(ramp(), **tags), tmp_path)
+    assert 'units="grey"' in refused(folder, code)
+    volume = read(folder, units="grey")
+    assert volume.units == "grey"
+    assert any(f.code == "units-asserted" for f in volume.findings)
+
+
+def test_absent_rescale_type_means_hu_and_is_told(tmp_path):
+    """10. RescaleType absent in CT Image Storage means HU: read, with a finding."""
+    volume = read(save(series(ramp(), RescaleType=None), tmp_path))
+    assert volume.units == "HU"
+    assert finding(volume, "rescale-type-absent")
+
+
+@pytest.mark.parametrize("tag", ["RescaleSlope", "RescaleIntercept"])
+def test_absent_rescale_is_refused(tmp_path, tag):
+    """11. RescaleSlope or Intercept absent -> refuse; never stored values as HU (probe: pydicom silent)."""
+    files = series(ramp())
+    delattr(files[5], tag)
+    text = refused(save(files, tmp_path), "rescale-missing")
+    assert "005.dcm" in text
+    assert tag in text
+
+
+def test_zero_slope_is_refused(tmp_path):
+    """11. ... zero -> refuse."""
+    refused(save(series(ramp(), RescaleSlope=0), tmp_path), "rescale-invalid")
+
+
+def test_nan_slope_is_refused(tmp_path):
+    """11. ... NaN -> refuse."""
+    folder = save(series(ramp(), RescaleSlope="1.125"), tmp_path)
+    for file in folder.iterdir():
+        file.write_bytes(file.read_bytes().replace(b"1.125 ", b"NaN   "))
+    with pytest.raises(InputRefused) as caught:
+        read(folder)
+    assert caught.value.code in {"rescale-invalid", "file-damaged"}
+
+
+def test_modality_lut_is_refused(tmp_path):
+    """11. ... or a ModalityLUT present -> refuse."""
+    item = Dataset()
+    item.LUTDescriptor, item.ModalityLUTType, item.LUTData = [2, 0, 16], "HU", b"\0\0\1\0"
+    refused(save(series(ramp(), ModalityLUTSequence=Sequence([item])), tmp_path), "modality-lut")
+
+
+def test_each_slice_uses_its_own_slope_and_intercept(tmp_path):
+    """12. Slope/intercept differing per slice -> each slice its own; result equals the analytic HU."""
+    stored = ramp()
+    files = series(stored)
+    slopes, intercepts = np.linspace(0.5, 2.25, 8), np.arange(-1000, -600, 50)
+    for one, a, b in zip(files, slopes, intercepts, strict=True):
+        one.RescaleSlope, one.RescaleIntercept = float(a), int(b)
+    volume = read(save(files, tmp_path))
+    expected = np.rint(stored * slopes[:, None, None] + intercepts[:, None, None])
+    assert np.array_equal(volume.values, expected)
+    assert finding(volume, "hu-rounded")
+
+
+def test_values_beyond_int16_are_clipped_and_told_never_wrapped(tmp_path):
+    """13. Stored int16 at 32767 -> no wrap; clipped share reported."""
+    stored = ramp()
+    stored[0, 0, :2] = 32767, -32768
+    inside = read(save(series(stored, RescaleIntercept=0), tmp_path / "a"))
+    assert inside.values[0, 0, :2].tolist() == [32767, -32768]
+    beyond = read(save(series(stored, RescaleIntercept=1024), tmp_path / "b"))
+    assert beyond.values[0, 0, :2].tolist() == [32767, -32768 + 1024]
+    assert finding(beyond, "hu-clipped").severity == "warning"
+
+
+def test_unsigned_zero_is_exact(tmp_path):
+    """13. uint16 at 0 -> exact HU."""
+    stored = ramp().astype(np.uint16)
+    stored[0, 0, 1] = 40000
+    volume = read(save(series(stored), tmp_path))
+    assert volume.values[0, 0, 0] == -1024
+    assert volume.values[0, 0, 1] == 32767
+    assert volume.values[0, 0, 2] == 2 - 1024
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_garbage_and_overlay_bits_are_dropped(tmp_path, signed):
+    """13. 12-in-16 with high garbage bits, overlay bits -> exact HU, no wrap."""
+    true = ramp().astype(np.int32) - (2000 if signed else 0)
+    dirty = ((true & 0x0FFF) | 0xA000).astype(np.uint16)
+    files = series(dirty, BitsStored=12, HighBit=11, PixelRepresentation=int(signed), RescaleIntercept=0)
+    assert np.array_equal(read(save(files, tmp_path)).values, true)
+
+
+def test_values_not_in_the_lowest_bits_are_shifted(tmp_path):
+    """13. High bit above the stored bits -> exact HU."""
+    files = series((ramp().astype(np.uint16) << 4) | 0x7, BitsStored=12, HighBit=15, RescaleIntercept=0)
+    assert np.array_equal(read(save(files, tmp_path)).values, ramp())
+
+
+@pytest.mark.parametrize("declared", [-2000, 63536])
+def test_padding_is_masked_by_stored_value(tmp_path, declared):
+    """14. Padding −2000 signed, 63536 mis-signed -> masked before rescale; padding tested on *stored* values."""
+    stored = ramp()
+    stored[:, :3, :3] = -2000
+    files = series(stored)
+    for one in files:
+        one.add_new((0x0028, 0x0120), "US" if declared > 0 else "SS", declared)
+    volume = read(save(files, tmp_path))
+    assert np.array_equal(volume.valid, stored != -2000)
+    assert (volume.values[~volume.valid] == -32768).all()
+    assert finding(volume, "padding")
+
+
+def test_padding_range_is_masked(tmp_path):
+    """14. ... range limit -> masked."""
+    files = series(ramp())
+    for one in files:
+        one.add_new((0x0028, 0x0120), "SS", 100)
+        one.add_new((0x0028, 0x0121), "SS", 110)
+    volume = read(save(files, tmp_path))
+    assert np.array_equal(volume.valid, (ramp() < 100) | (ramp() > 110))
+
+
+def test_undeclared_ring_outside_the_scan_circle_is_masked(tmp_path):
+    """14. ... undeclared −3024 ring -> masked and excluded from classes and porosity."""
+    y, x = np.mgrid[-8:9, -8:9]
+    ring = y**2 + x**2 > 64
+    stored = np.where(ring, -2000, 1000 + y).astype(np.int16)[None].repeat(4, 0)
+    volume = read(save(series(stored), tmp_path))
+    assert np.array_equal(volume.valid, np.broadcast_to(~ring, volume.shape))
+    assert finding(volume, "scan-circle")
+
+
+def test_air_in_the_corners_stays_valid(tmp_path):
+    stored = ramp()
+    stored[:, :4, :4] = 24  # -1000 HU
+    assert read(save(series(stored), tmp_path)).valid.all()
+
+
+def test_voxels_at_the_ceiling_are_told(tmp_path):
+    """Limits of geometry: 12-bit scanners clip at 3071 HU; report the share of voxels at the ceiling."""
+    stored = ramp()
+    stored[:, :6] = 4095
+    assert "50.00%" in finding(read(save(series(stored), tmp_path)), "at-ceiling").text
+
+
+def test_a_missing_decoder_is_named(tmp_path, monkeypatch):
+    """15. JPEG2000/JPEG-LS/RLE with the decoder absent -> refuse, naming transfer syntax and the install line."""
+    folder = save(_compressed(series(ramp()), JPEG2000Lossless, b"\xff\x4f\xff\x51" + b"\0" * 40), tmp_path)
+
+    class Absent:
+        is_available = False
+
+    monkeypatch.setattr(decode, "get_decoder", lambda syntax: Absent())
+    text = refused(folder, "decoder-missing")
+    assert "1.2.840.10008.1.2.4.90" in text
+    assert "pip install" in text
+
+
+def test_lossy_compression_is_told(tmp_path):
+    """15. ... lossy flag (0028,2110) -> finding."""
+    volume = read(save(series(ramp(), LossyImageCompression="01"), tmp_path))
+    assert finding(volume, "lossy").severity == "warning"
+
+
+def test_rle_gives_the_stored_values(tmp_path):
+    """15. RLE reads as its uncompressed twin."""
+    files = series(ramp())
+    for one in files:
+        one.compress(RLELossless)
+    assert np.array_equal(read(save(files, tmp_path)).values, ramp().astype(int) - 1024)
+
+
+def _compressed(files, syntax, stream):
+    for one in files:
+        one.file_meta.TransferSyntaxUID = syntax
+        one.PixelData = encapsulate([stream])
+        one["PixelData"].is_undefined_length = True
+        one["PixelData"].VR = "OB"
+    return files
+
+
+@pytest.mark.parametrize("cut", ["header", "pixels", "one byte"])
+def test_a_cut_file_is_refused(tmp_path, cut):
+    """16. File cut in header, in pixels, by one byte -> refuse (probe: header cut reads as 2 elements)."""
+    folder = save(series(ramp()), tmp_path)
+    file = folder / "003.dcm"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: {"header": 420, "pixels": len(whole) - 100, "one byte": len(whole) - 1}[cut]])
+    assert "003.dcm" in refused(folder, "file-cut")
+    assert not inspect(folder).series[0].usable
+
+
+@pytest.mark.parametrize("where", ["inside", "behind"])
+def test_excess_bytes_are_refused(tmp_path, where):
+    """16. ... excess bytes -> refuse (probe: excess becomes 2 frames)."""
+    files = series(ramp())
+    if where == "inside":
+        files[2].PixelData += files[2].PixelData
+    folder = save(files, tmp_path)
+    if where == "behind":
+        with (folder / "002.dcm").open("ab") as stream:
+            stream.write(b"\0" * 240)
+    assert "002.dcm" in refused(folder, "pixel-length" if where == "inside" else "excess-bytes")
+
+
+def test_trailing_padding_element_is_legal(tmp_path):
+    files = series(ramp())
+    files[0].add_new((0xFFFC, 0xFFFC), "OB", b"\0" * 64)
+    assert read(save(files, tmp_path)).shape == (8, 12, 10)
+
+
+def directory_files_are_skipped_and_counted(tmp_path):
+    """17. Zero-length file, Thumbs.db, JPEG, text, DICOMDIR in the folder -> skipped and *counted*."""
+    folder = save(series(ramp()), tmp_path)
+    (folder / "empty.dcm").write_bytes(b"")
+    (folder / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0" + b"\0" * 600)
+    (folder / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0" + b"\0" * 600)
+    (folder / "notes.txt").write_text("core 7")
+    directory = Dataset()
+    directory.file_meta = slice_dataset(ramp()[0], (0, 0, 0)).file_meta
+    directory.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.1.3.10"
+    directory.FileSetID = "A"
+    directory.DirectoryRecordSequence = Sequence([_leading_to("..", "..", "etc", "passwd")])
+    directory.save_as(folder / "DICOMDIR", enforce_file_format=True)
+    found = inspect(folder)
+    assert found.skipped == 5
+    assert len(found.series) == 1
+    assert "5 files" in finding(read(folder), "skipped").text
+
+
+def _leading_to(*parts):
+    item = Dataset()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom knows that these are no legal names
+        item.ReferencedFileID = list(parts)
+    return item
+
+
+def test_nothing_readable_is_refused(tmp_path):
+    """17. ... no readable slice at all -> refuse."""
+    (tmp_path / "notes.txt").write_text("core 7")
+    refused(tmp_path, "nothing-readable")
+
+
+def test_dicomdir_leads_nowhere(tmp_path):
+    """18. DICOMDIR whose ReferencedFileID is absolute, `..`, or a link -> ignored; only found files are read."""
+    save(series(ramp(), series="9.9"), tmp_path / "outside")
+    inner = save(series(ramp()), tmp_path / "scan")
+    directory = Dataset()
+    directory.file_meta = slice_dataset(ramp()[0], (0, 0, 0)).file_meta
+    directory.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.1.3.10"
+    directory.DirectoryRecordSequence = Sequence([_leading_to("..", "outside", "000.dcm")])
+    directory.save_as(inner / "DICOMDIR", enforce_file_format=True)
+    assert len(inspect(inner).series) == 1
+
+
+def test_a_deflate_bomb_is_refused(tmp_path, monkeypatch):
+    """19. Deflate bomb -> one finding within the time and memory cap (pydicom #2330)."""
+    buffer = io.BytesIO()
+    one = slice_dataset(ramp()[0], (0, 0, 0))
+    one.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    pydicom.dcmwrite(buffer, one, enforce_file_format=True)
+    data = buffer.getvalue()
+    end = 144 + struct.unpack("<I", data[140:144])[0]
+    monkeypatch.setattr(part10, "MOST_INFLATED_BYTES", 1 << 24)
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    body = b"".join(squeeze.compress(b"\0" * (1 << 20)) for _ in range(17)) + squeeze.flush()
+    (tmp_path / "bomb.dcm").write_bytes(data[:end] + body)
+    refused(tmp_path, "too-large")
+
+
+def test_deflated_series_reads_as_its_plain_twin(tmp_path):
+    """19. An honest deflated file is read."""
+    files = series(ramp())
+    for one in files:
+        one.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    assert np.array_equal(read(save(files, tmp_path)).values, ramp().astype(int) - 1024)
+
+
+def test_a_claim_of_huge_size_is_refused(tmp_path):
+    """19. ... 60 000² rows -> one finding."""
+    files = series(ramp(), Rows=60000, Columns=60000)
+    refused(save(files, tmp_path), "too-large")
+
+
+@pytest.mark.parametrize("length", ["stated", "open"])
+def test_deep_nesting_neither_hangs_nor_crashes(tmp_path, length):
+    """19. ... 400-deep sequence -> one finding; where its length is stated it is stepped over unread."""
+    folder = save(series(ramp()), tmp_path)
+    item = b""
+    for _ in range(400):
+        inner, outer = (len(item), len(item) + 8) if length == "stated" else (0xFFFFFFFF, 0xFFFFFFFF)
+        ends = b"" if length == "stated" else struct.pack("<HHIHHI", 0xFFFE, 0xE00D, 0, 0xFFFE, 0xE0DD, 0)
+        head = struct.pack("<HH2sHI", 0x0008, 0x1140, b"SQ", 0, outer) + struct.pack("<HHI", 0xFFFE, 0xE000, inner)
+        item = head + item + ends
+    data = (folder / "000.dcm").read_bytes()
+    end = 144 + struct.unpack("<I", data[140:144])[0]
+    (folder / "000.dcm").write_bytes(data[:end] + item + data[end:])
+    if length == "stated":
+        assert np.array_equal(read(folder).values, ramp().astype(int) - 1024)
+    else:
+        assert "000.dcm" in refused(folder, "file-damaged")
+
+
+@pytest.mark.parametrize("kind", ["JPEG 2000", "JPEG"])
+def test_a_code_stream_that_contradicts_its_header_is_refused_before_decoding(tmp_path, kind):
+    """19. JPEG 2000 SIZ or JPEG SOF sizes that contradict Rows x Columns are refused *before* decoding."""
+    if kind == "JPEG 2000":
+        stream = b"\xff\x4f\xff\x51" + struct.pack(">HHIIII", 41, 0, 60000, 60000, 0, 0) + b"\0" * 40
+        files = _compressed(series(ramp()), JPEG2000Lossless, stream)
+    else:
+        stream = b"\xff\xd8\xff\xc1" + struct.pack(">HBHHB", 11, 12, 60000, 60000, 1) + b"\1\x11\0" + b"\0" * 40
+        files = _compressed(series(ramp()), JPEGExtended12Bit, stream)
+    assert "60000 x 60000" in refused(save(files, tmp_path), "codestream-size")
+
+
+def test_enhanced_multi_frame_equals_its_classic_twin(tmp_path):
+    """20. Enhanced multi-frame CT -> same volume as its classic twin, or refuse by name."""
+    stored = ramp()
+    classic = read(save(series(stored), tmp_path / "classic"))
+    one = slice_dataset(stored[0], (0, 0, 0), SOPClassUID=EnhancedCTImageStorage)
+    for name in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "RescaleSlope",
+                 "RescaleIntercept", "RescaleType"):  # fmt: skip
+        delattr(one, name)
+    order = [3, 0, 7, 1, 2, 6, 5, 4]
+    one.NumberOfFrames = 8
+    one.PixelData = stored[order].tobytes()
+    one.SharedFunctionalGroupsSequence = Sequence(
+        [
+            _item(
+                PlaneOrientationSequence=_item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0]),
+                PixelMeasuresSequence=_item(PixelSpacing=[0.4, 0.3], SliceThickness=0.5),
+                PixelValueTransformationSequence=_item(RescaleSlope=1, RescaleIntercept=-1024, RescaleType="HU"),
+            )
+        ]
+    )
+    one.PerFrameFunctionalGroupsSequence = Sequence(
+        [_item(PlanePositionSequence=_item(ImagePositionPatient=[-5, -6, 100 + 0.5 * k])) for k in order]
+    )
+    frames = read(save([one], tmp_path / "enhanced"))
+    assert np.array_equal(frames.values, classic.values)
+    assert frames.spacing_mm == classic.spacing_mm
+    del one.PerFrameFunctionalGroupsSequence
+    refused(save([one], tmp_path / "bare"), "multi-frame")
+
+
+def _item(**tags):
+    item = Dataset()
+    for name, value in tags.items():
+        setattr(item, name, Sequence([value]) if isinstance(value, Dataset) else value)
+    return item
+
+
+@pytest.mark.parametrize("written", ["no preamble", "implicit", "big endian"])
+def test_encodings_give_the_same_volume(tmp_path, written):
+    """9. Bit-identical whatever the file's encoding: no preamble, implicit VR, big endian."""
+    files = series(ramp())
+    folder = save(files, tmp_path)
+    straight = read(folder)
+    for k, one in enumerate(files):
+        file = folder / f"{k:03d}.dcm"
+        if written == "no preamble":
+            file.write_bytes(file.read_bytes()[132:])
+        elif written == "implicit":
+            one.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2"
+            one.save_as(file, enforce_file_format=True)
+        else:
+            one.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.2"
+            one.PixelData = ramp()[k].astype(">i2").tobytes()
+            pydicom.dcmwrite(file, one, implicit_vr=False, little_endian=False, enforce_file_format=False)
+    assert np.array_equal(read(folder).values, straight.values)
+
+
+def test_a_file_without_its_meta_group_is_read(tmp_path):
+    folder = save(series(ramp()), tmp_path)
+    for file in folder.iterdir():
+        data = file.read_bytes()
+        file.write_bytes(data[144 + struct.unpack("<I", data[140:144])[0] :])
+    assert np.array_equal(read(folder).values, ramp().astype(int) - 1024)
+
+
+def test_damage_in_another_series_does_not_matter_but_is_told(tmp_path):
+    folder = save(series(ramp()), tmp_path)
+    other = save(series(ramp(), series="1.9"), tmp_path / "b")
+    for file in other.iterdir():
+        data = file.read_bytes()
+        file.write_bytes(data[:-3])
+    volume = read(folder)
+    assert volume.shape == (8, 12, 10)
+    assert finding(volume, "other-series")
+    shutil.rmtree(other)
+    assert not [f for f in read(folder).findings if f.code == "other-series"]

@@ -1,0 +1,243 @@
+"""The words a report is made of: methods, caveats, outliers, findings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import made_up_results
+import made_up_study as study
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from soilscope.findings import Finding
+from soilscope.report import CoreResult, StudyResults
+from soilscope.report.caveats import beaten, caveats, not_learnt, worse_than_mean
+from soilscope.report.methods import methods
+from soilscope.report.noticed import group_findings
+from soilscope.report.outliers import outliers, robust_z, score_table
+from soilscope.report.references import METRIC_SOURCES, REFERENCES, cited
+from soilscope.report.summary import summary
+from soilscope.report.words import ball_mm, target_title
+from soilscope.structure import METRICS
+
+
+def paper_core(name: str = "3243", units: str = "HU") -> CoreResult:
+    return CoreResult(name, (400, 200, 200), (0.25, 0.351, 0.351), units, {"kind": "cylinder"}, 0.7, study.SCHEME)
+
+
+def plain_results(**more: object) -> StudyResults:
+    """A study without pictures: one paper-size core, and whatever is given."""
+    columns = ["core", "slice", "depth_mm", "class", "name", "fraction", "porosity"]
+    metrics = pd.DataFrame([("3243", "1", "fraction", 0.1, "1")], columns=["core", "class", "metric", "value", "unit"])
+    given = {"settings": made_up_results.SETTINGS, "cores": (paper_core(),), **more}
+    return StudyResults(
+        "t", slices=pd.DataFrame(columns=columns), core_metrics=given.pop("core_metrics", metrics), **given
+    )
+
+
+def said(results: StudyResults) -> str:
+    return "\n".join(f"{c.title}. {c.text}" for c in caveats(results))
+
+
+def test_sixty_voxels_of_the_papers_scanner_are_a_ball_of_1_5_mm():
+    # 60 x 0.25 x 0.351 x 0.351 = 1.848 mm³ = pi/6 d³
+    assert ball_mm(60, (0.25, 0.351, 0.351)) == pytest.approx((6 * 1.84801 / np.pi) ** (1 / 3), rel=1e-5)
+    text = said(plain_results())
+    assert "0.25 × 0.351 × 0.351 mm (0.0308 mm³)" in text
+    assert "a ball 1.5 mm across" in text
+    assert "never total porosity" in text
+
+
+def test_models_no_better_than_the_constant_are_called_by_name_as_having_learnt_nothing():
+    results = plain_results(models=study.models_table(), cards=study.cards())
+    assert not_learnt(results.models, results) == ["sand-1-porosity-2"]
+    assert (
+        "Some models have learnt nothing. Not better than a constant on their own test slices: sand-1-porosity-2."
+        in said(results)
+    )
+    assert any("Nothing learnt" in w and "sand-1-porosity-2" in w for w in summary(results, {}).warnings)
+
+
+def test_models_that_do_not_beat_the_best_baseline_are_named():
+    models = study.models_table()
+    wanted = list(models.loc[models["test_rmse"] >= models["baseline_rmse"], "model"])
+    assert 0 < len(wanted) < len(models)
+    assert beaten(models) == wanted
+    text = said(plain_results(models=models, cards=study.cards()))
+    assert all(name in text for name in wanted)
+
+
+def test_a_test_error_equal_to_the_baseline_does_not_beat_it():
+    models = study.models_table().assign(test_rmse=0.1, baseline_rmse=0.1)
+    assert len(beaten(models)) == len(models)
+
+
+def test_r2_below_zero_is_found_on_test_slices_alone():
+    rows = [("m", 1.0, 9.0, "train"), ("m", 2.0, -9.0, "train"), ("m", 1.0, 1.1, "test"), ("m", 2.0, 2.1, "test")]
+    good = pd.DataFrame(rows, columns=["model", "true", "predicted", "part"])
+    assert worse_than_mean(good) == []
+    assert worse_than_mean(good.assign(predicted=[1.0, 2.0, 2.0, 1.0])) == ["m"]
+
+
+def test_when_all_models_beat_their_baselines_the_report_still_asks_for_shuffled_pixels():
+    models = study.models_table().assign(test_rmse=0.001)
+    text = said(plain_results(models=models, cards=study.cards()))
+    assert "All 8 models beat" in text
+    assert "shuffled pixels" in text
+
+
+def test_a_random_split_is_said_to_leak_and_a_split_by_depth_is_not():
+    models = study.models_table()
+    assert "Neighbouring slices are 0.25 mm apart" in said(plain_results(models=models, cards=study.cards()))
+    honest = {k: {**c, "split": {**c["split"], "kind": "depth-blocks"}} for k, c in study.cards().items()}
+    assert "Neighbouring slices" not in said(plain_results(models=models, cards=honest))
+
+
+def test_the_in_sample_cells_are_counted_and_the_selection_is_called_optimistic():
+    text = said(plain_results(matrix=study.matrix_table(), cover=study.cover_table()))
+    assert "8 of 32 cells" in text
+    assert "optimistic" in text
+
+
+def test_a_study_that_learnt_nothing_because_nothing_ran_says_nothing_of_models():
+    text = said(plain_results())
+    for word in ("model", "Grad-CAM", "matrix", "split"):
+        assert word not in text
+
+
+def test_grey_values_and_relative_edges_are_warned_of():
+    text = said(
+        plain_results(cores=(paper_core("g", "grey"),), settings={"scheme": {**study.SCHEME, "relative": True}})
+    )
+    assert "g holds grey values, not HU" in text
+    assert "not the same material in two cores" in text
+
+
+def settings(**more):
+    cores = [
+        {
+            "name": "a",
+            "shape": (1, 1, 1),
+            "spacing_mm": (0.25, 0.351, 0.351),
+            "units": "HU",
+            "soil": {"kind": "cylinder"},
+        }
+    ]
+    return {**made_up_results.SETTINGS, "cores": cores, **more}
+
+
+def test_methods_name_the_scheme_its_edges_and_the_rule():
+    text = " ".join(methods(settings()))
+    assert "scheme “physical”, in HU: 1 pore (−1025, −700]; 2 organic (−700, 200]" in text
+    assert "Clusters under 60 voxels (6 neighbours" in text
+    assert "1 − area fraction" in text
+
+
+def test_methods_mention_no_step_that_did_not_run():
+    text = " ".join(methods(settings()))
+    for word in ("model", "VGG", "Grad-CAM", "cover", "RMSE", "AdamW"):
+        assert word not in text
+
+
+def test_methods_come_from_the_cards_of_the_models_that_ran():
+    cards = list(study.cards().values())
+    text = " ".join(methods(settings(cards=cards, matrix=True, cover=True, explained=["block1_conv2"], sign=-1)))
+    assert "VGG16 (Simonyan & Zisserman 2015) at 0.125 of its width, pooled head, 64 × 64 pixels" in text
+    assert "4 models started from random weights" in text
+    assert "4 models kept the convolutions of a donor model" in text
+    assert "chosen at random" in text
+    assert "80 % of the slices in use train" in text
+    assert "RMSE < 0.04" in text
+    assert "pushes the prediction down" in text
+
+
+def test_only_what_was_used_is_cited():
+    assert [r.key for r in cited(methods(settings()))] == ["Hildebrand & Rüegsegger 1997", "Wieland et al. 2021"]
+    learnt = cited(methods(settings(cards=list(study.cards().values()))))
+    assert "Simonyan & Zisserman 2015" in [r.key for r in learnt]
+
+
+def test_every_metric_source_is_a_reference_and_belongs_to_a_metric():
+    assert set(METRIC_SOURCES.values()) <= set(REFERENCES)
+    assert set(METRIC_SOURCES) <= set(METRICS)
+
+
+def test_every_doi_has_the_form_of_one():
+    for reference in REFERENCES.values():
+        assert reference.doi == "" or reference.doi.startswith("10.")
+        assert reference.key.split()[-1] in reference.text  # the year
+
+
+def test_the_robust_z_equals_scipys_median_absolute_deviation():
+    values = np.array([1.0, 2.0, 2.5, 3.0, 9.0, 2.2])
+    expected = (values - np.median(values)) / stats.median_abs_deviation(values, scale="normal")
+    np.testing.assert_allclose(robust_z(values), expected, rtol=1e-4)
+
+
+def test_a_core_unlike_the_rest_is_marked_and_equal_cores_are_not():
+    rows = [(f"c{k}", "1", "fraction", v, "1") for k, v in enumerate([0.10, 0.11, 0.12, 0.10, 0.11, 0.40])]
+    rows += [(f"c{k}", "2", "fraction", 0.5, "1") for k in range(6)]
+    table = pd.DataFrame(rows, columns=["core", "class", "metric", "value", "unit"])
+    found = outliers(table)
+    assert [(o.core, o.metric, o.value) for o in found] == [("c5", "fraction 1", 0.40)]
+    assert found[0].median == pytest.approx(0.11)
+
+
+def test_one_core_that_differs_from_equal_ones_is_marked_although_the_mad_is_zero():
+    assert np.abs(robust_z(np.array([1.0, 1.0, 1.0, 1.0, 5.0])))[-1] > 3.5
+    np.testing.assert_array_equal(robust_z(np.ones(6)), np.zeros(6))
+
+
+def test_four_cores_are_too_few_to_mark_one():
+    rows = [(f"c{k}", "1", "fraction", v, "1") for k, v in enumerate([0.1, 0.1, 0.1, 0.9])]
+    table = pd.DataFrame(rows, columns=["core", "class", "metric", "value", "unit"])
+    assert score_table(table).empty
+    assert outliers(table) == ()
+
+
+def test_missing_values_are_no_outliers():
+    assert np.isnan(robust_z(np.array([1.0, np.nan, 1.1, 0.9, 1.2, 1.0]))[1])
+
+
+def test_findings_are_told_once_gravest_first_with_all_places():
+    gap = Finding("gap", "warning", "2 slices missing.", ("a.dcm",))
+    groups = group_findings(
+        {
+            "": [],
+            "c1": [Finding("top", "note", "Top assumed."), gap],
+            "c2": [Finding("top", "note", "Top assumed."), gap],
+            "c3": [gap],
+        }
+    )
+    assert [(g.severity, g.code, g.texts) for g in groups] == [
+        ("warning", "gap", ("2 slices missing.",)),
+        ("note", "top", ("Top assumed.",)),
+    ]
+    assert groups[0].where == ("c1: a.dcm", "c2: a.dcm", "c3: a.dcm")
+    assert groups[1].where == ("c1", "c2")
+
+
+def test_targets_are_named_with_their_classes():
+    assert (
+        target_title("log-connection-2d-1", {"1": "pore"})
+        == "logarithm of the connection probability in the slice of class 1 (pore)"
+    )
+    assert target_title("porosity-5+6", {}) == "porosity of classes 5 + 6"
+
+
+def test_the_first_screen_names_cores_scheme_results_and_warnings():
+    results = plain_results(
+        cores=(replace(paper_core(), name="a"), replace(paper_core(), name="b")),
+        models=study.models_table(),
+        matrix=study.matrix_table(),
+        cover=study.cover_table(),
+        cards=study.cards(),
+        findings=(Finding("gap", "warning", "2 slices are missing."),),
+    )
+    first = summary(results, {"2": "organic"})
+    assert first.facts[0].value == "2: a and b"
+    assert "1 of 4 models beats every baseline" in first.results[1]
+    assert "2 models together cover 4 of 4 cores at RMSE < 0.04" in first.results[1]
+    assert "2 slices are missing." in first.warnings

@@ -1,0 +1,60 @@
+"""Fractions and porosity of slices."""
+
+import numpy as np
+import porespy
+import pytest
+from known_bodies import noise
+
+from soilscope import structure as st
+from soilscope.classes import SCHEMES, Scheme, classify
+from soilscope.errors import UsageError
+from soilscope.structure.porosity import TILE, label_counts
+from soilscope.volume import Volume
+
+
+def test_porosity_is_one_minus_the_solid_share_of_the_valid_area():
+    solid = np.zeros((4, 2, 2), bool)
+    solid[0, 0, 0] = solid[1] = solid[2, 0] = True
+    valid = np.ones((4, 2, 2), bool)
+    valid[2, 0, 0] = False
+    valid[3] = False
+    found = st.porosity_profile(solid, valid)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, [0.75, 0.0, 1 - 1 / 3, np.nan])
+
+
+def test_porosity_equals_porespys_profile_of_the_void():
+    solid = noise((30, 40, 50), 0.3)
+    np.testing.assert_allclose(
+        st.porosity_profile(solid), porespy.metrics.porosity_profile(~solid, axis=0).porosity, atol=1e-14
+    )
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMES))
+@pytest.mark.parametrize("shape", [(3, 7, 5), (2, 100, 3 * TILE // 100)])
+def test_class_counts_straight_from_values_equal_those_of_the_labels(name, shape):
+    rng = np.random.default_rng(1)
+    volume = Volume(rng.integers(-3000, 5000, shape).astype(np.int16), rng.random(shape) < 0.7, (1, 1, 1), "HU")
+    labels = classify(volume, name)
+    counts, area = st.class_counts(volume, SCHEMES[name])
+    number = len(SCHEMES[name].names)
+    assert np.array_equal(counts, [np.bincount(plane.ravel(), minlength=number + 1)[1:] for plane in labels])
+    assert np.array_equal(area, volume.valid.sum(axis=(1, 2)))
+    again, _ = label_counts(labels, volume.valid, number)
+    assert np.array_equal(again, counts)
+
+
+def test_class_counts_of_edges_below_the_number_type_are_right():
+    values = np.array([[[0, 5, 255]]], np.uint8)
+    volume = Volume(values, np.ones(values.shape, bool), (1, 1, 1), "grey")
+    counts, _ = st.class_counts(volume, Scheme.from_edges("low", [-10, -5, 5, 300], units="grey"))
+    assert counts.tolist() == [[0, 2, 1]]
+
+
+def test_a_mask_that_is_no_mask_is_refused():
+    for wrong in (np.zeros((3, 3), bool), np.full((2, 2, 2), 7), np.zeros((2, 2, 2), float)):
+        with pytest.raises(UsageError) as told:
+            st.porosity_profile(wrong)
+        assert told.value.code == "mask"
+    with pytest.raises(UsageError):
+        st.porosity_profile(np.zeros((2, 2, 2), bool), np.ones((2, 2, 3), bool))

@@ -1,0 +1,68 @@
+"""Surface area density."""
+
+import numpy as np
+import pytest
+from known_bodies import ball, grid, noise, turned
+
+from soilscope import structure as st
+from soilscope.structure.surface import direction_weights
+
+
+@pytest.mark.parametrize("radius", [8.0, 20.0])
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.5, 0.7, 0.7), (1.0, 0.5, 0.5), (2.0, 1.0, 1.0)])
+def test_a_ball_has_its_surface_whatever_the_voxels_shape(radius, spacing):
+    body = ball(2 * radius + 10, radius, spacing)
+    window_mm3 = body.size * float(np.prod(spacing))
+    found = st.surface_area_density(body, spacing) * window_mm3
+    assert found == pytest.approx(4 * np.pi * radius**2, rel=0.03 if radius == 20 else 0.05)
+
+
+def test_an_ellipsoid_in_non_cubic_voxels_has_its_surface_and_volume():
+    spacing, (a, b, c) = (0.25, 0.351, 0.351), (9.0, 6.0, 4.0)
+    z, y, x = grid((90, 50, 40), spacing)
+    body = (z / a) ** 2 + (y / b) ** 2 + (x / c) ** 2 < 1
+    voxel = float(np.prod(spacing))
+    assert body.sum() * voxel == pytest.approx(4 / 3 * np.pi * a * b * c, rel=0.005)
+    u, v = np.meshgrid(
+        (np.arange(2000) + 0.5) * np.pi / 2000, (np.arange(2000) + 0.5) * 2 * np.pi / 2000, indexing="ij"
+    )
+    area = np.sin(u) * np.sqrt(
+        (b * c * np.sin(u) * np.cos(v)) ** 2 + (a * c * np.sin(u) * np.sin(v)) ** 2 + (a * b * np.cos(u)) ** 2
+    )
+    expected = area.sum() * (np.pi / 2000) * (2 * np.pi / 2000)
+    assert st.surface_area_density(body, spacing) * body.size * voxel == pytest.approx(expected, rel=0.03)
+
+
+def test_where_the_window_cuts_a_class_the_cut_is_no_surface():
+    assert st.surface_area_density(np.ones((6, 7, 8), bool), (1, 1, 1)) == 0.0
+    body = ball(50, 20.0)
+    half = st.surface_area_density(body[:25], (1, 1, 1)) * body[:25].size
+    assert half == pytest.approx(2 * np.pi * 400, rel=0.05)
+    valid = np.zeros(body.shape, bool)
+    valid[:25] = True
+    assert st.surface_area_density(body, (1, 1, 1), valid) * valid.sum() == pytest.approx(half, rel=1e-12)
+
+
+def test_a_class_and_the_rest_of_the_window_share_their_surface():
+    mask, valid = noise((9, 10, 11), 0.4), noise((9, 10, 11), 0.8, seed=1)
+    one = st.surface_area_density(mask & valid, (1, 2, 3), valid)
+    other = st.surface_area_density(~mask & valid, (1, 2, 3), valid)
+    assert one == pytest.approx(other, rel=1e-12)
+
+
+def test_the_surface_does_not_depend_on_how_the_core_lies():
+    mask = noise((10, 10, 10), 0.4)
+    found = [st.surface_area_density(one, (1, 1, 1)) for one in turned(mask)]
+    np.testing.assert_allclose(found, found[0], rtol=1e-12)
+
+
+def test_the_weights_of_cubic_voxels_are_those_published_for_13_directions():
+    # Legland, Kiêu & Devaux 2007, table 2: shares of the sphere for axes, face diagonals and body diagonals.
+    weights = np.sort(direction_weights((1.0, 1.0, 1.0)))
+    np.testing.assert_allclose(weights[:4], 2 * 0.03519563978232, rtol=1e-6)
+    np.testing.assert_allclose(weights[4:10], 2 * 0.03698062787608, rtol=1e-6)
+    np.testing.assert_allclose(weights[10:], 2 * 0.04577789120476, rtol=1e-6)
+
+
+def test_an_empty_window_has_no_density():
+    assert np.isnan(st.surface_area_density(np.ones((2, 2, 2), bool), (1, 1, 1), np.zeros((2, 2, 2), bool)))

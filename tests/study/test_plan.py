@@ -1,0 +1,74 @@
+"""The plan file: round trip, and every mistake told at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from soilscope import study
+from soilscope.errors import PlanError, UsageError
+from soilscope.study.plan import CorePlan, EvaluatePlan, LearnPlan, Plan, SchemePlan, TargetPlan
+from soilscope.study.write import plan_text
+
+PLANS = {
+    "named scheme": Plan(name="a", cores=(CorePlan(id="c1", path="x"),)),
+    "edges": Plan(
+        name='quote " and ü',
+        scheme=SchemePlan(name="mine", edges=(-1025, -818, 86), names=("air", "roots")),
+        cores=(CorePlan(id="c1", path="päth with spaces/x", spacing_mm=(0.5, 0.1, 0.1)), CorePlan(id="c2", path="y")),
+        window=(400, 200, 200),
+        learn=LearnPlan(targets=(TargetPlan(of=(2,)), TargetPlan(of=(1,), transfer_from=(2,)))),
+        evaluate=EvaluatePlan(limit=0.1),
+    ),
+    "labels": Plan(
+        name="b", labels="masks/{core}.tif", label_names={"1": "roots"}, cores=(CorePlan(id="c1", path="x"),)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_a_written_plan_reads_back_equal(name, tmp_path):
+    study.write_plan(tmp_path, PLANS[name])
+    assert study.read_plan(tmp_path) == PLANS[name]
+
+
+def test_every_mistake_is_told_at_once_with_its_key_and_line(tmp_path):
+    text = plan_text(PLANS["named scheme"])
+    text = text.replace("limit = 0.04", "limit = -1").replace('scheme = "paper-2021"', 'scheme = "papper"')
+    text = text.replace("width = 1.0", "widht = 1.0")
+    (tmp_path / "study.toml").write_text(text)
+    with pytest.raises(PlanError) as caught:
+        study.read_plan(tmp_path)
+    lines = text.splitlines()
+    for key, line in (
+        ("evaluate.limit", "limit = -1"),
+        ("scheme", 'scheme = "papper"'),
+        ("learn.widht", "widht = 1.0"),
+    ):
+        assert f"line {lines.index(line) + 1}: {key}:" in caught.value.text
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (('id = "c1"', 'id = "../c1"'), "cannot name a folder"),
+        (("under = 60", 'under = "many"'), "under"),
+        (("seed = 0", "seed = "), "not TOML"),
+        (("seed = 0", "seed = 0\nsede = 1"), "sede"),
+    ],
+)
+def test_a_wrong_plan_is_refused_by_name(change, word, tmp_path):
+    (tmp_path / "study.toml").write_text(plan_text(PLANS["named scheme"]).replace(*change))
+    with pytest.raises(PlanError, match=word):
+        study.read_plan(tmp_path)
+
+
+def test_a_plan_is_never_overwritten(tmp_path):
+    study.write_plan(tmp_path, PLANS["edges"])
+    with pytest.raises(UsageError, match="there already"):
+        study.write_plan(tmp_path, PLANS["labels"])
+    assert study.read_plan(tmp_path) == PLANS["edges"]
+
+
+def test_a_folder_without_a_plan_names_the_command_that_writes_one(tmp_path):
+    with pytest.raises(PlanError, match="soilscope init"):
+        study.read_plan(tmp_path)

@@ -1,0 +1,157 @@
+"""A run does what is missing and nothing else; what it publishes is what the contract names."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from soilscope import files, study
+from soilscope.errors import Busy, InputRefused, UsageError
+from soilscope.study.plan import PLAN_FILE
+
+pytestmark = pytest.mark.learn
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Digest of every table but the timings, every weight and every store file."""
+    wanted = [p for place in ("tables", "models", "cores") for p in (folder / place).rglob("*") if p.is_file()]
+    return {p.relative_to(folder).as_posix(): files.digest_file(p) for p in wanted if p.name != "timings.csv"}
+
+
+def change_plan(folder: Path, old: str, new: str) -> None:
+    text = (folder / PLAN_FILE).read_text()
+    assert old in text
+    (folder / PLAN_FILE).write_text(text.replace(old, new))
+
+
+def test_a_second_run_does_nothing(copied):
+    before = contents(copied)
+    summary = study.run(copied)
+    assert (summary.done, summary.failed) == (0, 0)
+    assert summary.skipped == len(json.loads((copied / "ledger.json").read_text())["items"])
+    assert contents(copied) == before
+    assert study.outlook(copied) == []
+
+
+def test_the_outputs_are_those_the_contract_names(finished):
+    models = {f"{core}.{target}" for core in ("pine-forest-0", "sandy-0") for target in ("porosity-3", "porosity-5+6")}
+    models |= {f"{core}.porosity-2.from-porosity-3" for core in ("pine-forest-0", "sandy-0")}
+    assert {p.name for p in (finished / "models").iterdir()} == models
+    for name in models:
+        assert {p.name for p in (finished / "models" / name).iterdir()} == {"weights.safetensors", "model.json"}
+    assert {p.name for p in (finished / "cores").iterdir()} == {"pine-forest-0.zarr", "sandy-0.zarr"}
+    slices = pd.read_csv(finished / "tables/slices.csv", dtype={"class": str})
+    assert list(slices.columns)[:3] == ["core", "slice", "depth_mm"]
+    assert {"class", "fraction", "porosity"} <= set(slices.columns)
+    pd.testing.assert_frame_equal(
+        slices, pd.read_parquet(finished / "tables/slices.parquet"), check_dtype=False, check_exact=True
+    )
+    assert {"core", "class", "metric", "value", "unit"} <= set(pd.read_csv(finished / "tables/cores.csv").columns)
+    table = pd.read_csv(finished / "tables/models.csv")
+    assert list(table.columns) == ["model", "core", "target", "kind", "split", "train_rmse", "test_rmse", "baseline_rmse"]
+    assert set(table["kind"]) == {"full", "transfer"}
+    matrix = pd.read_csv(finished / "tables/matrix.csv")
+    assert list(matrix.columns) == ["model", "core", "target", "rmse", "in_sample"]
+    assert len(matrix) == len(models) * 2
+    assert list(pd.read_csv(finished / "tables/cover.csv").columns) == ["target", "order", "model", "covered", "cores"]
+    assert list(pd.read_csv(finished / "tables/timings.csv").columns) == ["step", "item", "seconds", "peak_mb"]
+    assert (finished / "report.html").stat().st_size > 10_000
+    assert list((finished / "figures").glob("*.svg"))
+
+
+def test_fractions_sum_to_one_and_depth_rises_by_the_slice_spacing(finished):
+    slices = pd.read_csv(finished / "tables/slices.csv", dtype={"class": str})
+    single = slices[~slices["class"].str.contains("+", regex=False)]
+    sums = single.groupby(["core", "slice"])["fraction"].sum()
+    assert sums.between(1 - 1e-12, 1 + 1e-12).all()
+    depth = slices.groupby("core")["depth_mm"].unique()["sandy-0"]
+    assert depth == pytest.approx([0.125 + 0.25 * i for i in range(24)])
+
+
+def test_in_sample_is_true_on_the_models_own_core_alone(finished):
+    matrix = pd.read_csv(finished / "tables/matrix.csv")
+    own = matrix["model"].str.split(".").str[0] == matrix["core"]
+    assert (matrix["in_sample"] == own).all()
+
+
+def test_a_changed_limit_redoes_the_cover_and_what_shows_it(copied):
+    change_plan(copied, "limit = 0.04", "limit = 0.4")
+    todo = study.outlook(copied)
+    assert {key.partition(":")[0] for key in todo} <= {"evaluate", "explain", "report"}
+    assert "evaluate:_matrix" in todo
+    assert not any(key.startswith("evaluate:") and key != "evaluate:_matrix" for key in todo)
+    assert study.run(copied).done == len(todo)
+
+
+def test_touching_timestamps_reruns_nothing(copied):
+    for path in copied.rglob("*.dcm"):
+        os.utime(path, (1, 1))
+    assert study.run(copied).done == 0
+
+
+def test_changed_scan_bytes_redo_that_core_and_no_other(copied):
+    victim = sorted((copied / "scans/sandy-0/dicom").glob("*.dcm"))[5]
+    data = bytearray(victim.read_bytes())
+    data[-1001] ^= 1
+    victim.write_bytes(data)
+    todo = study.outlook(copied)
+    assert "import:sandy-0" in todo
+    assert "train:sandy-0.porosity-3" in todo
+    assert not any(key.partition(":")[2].startswith("pine") and key.partition(":")[0] != "evaluate" for key in todo)
+
+
+def test_a_lost_output_is_made_again_with_the_same_bytes(copied):
+    before = contents(copied)
+    shutil.rmtree(copied / "models/sandy-0.porosity-3")
+    (copied / "tables/slices.csv").unlink()
+    shutil.rmtree(copied / "cores/sandy-0.zarr")
+    summary = study.run(copied)
+    assert (summary.done, summary.failed) == (3, 0)
+    assert contents(copied) == before
+
+
+def test_a_refused_core_costs_its_own_items_and_no_others(fresh):
+    sorted((fresh / "scans/sandy-0/dicom").glob("*.dcm"))[5].unlink()
+    summary = study.run(fresh, study.steps_until("measure"))
+    first = summary.failures[0]
+    assert first.key == "import:sandy-0"
+    assert isinstance(first.error, InputRefused)
+    assert first.error.code == "gap"
+    assert set(pd.read_csv(fresh / "tables/slices.csv")["core"]) == {"pine-forest-0"}
+    assert not (fresh / "cores/sandy-0.zarr").exists()
+
+
+def test_a_study_being_run_is_busy_for_others(copied):
+    with files.lock(copied / "run"), pytest.raises(Busy) as caught:
+        study.run(copied)
+    assert caught.value.exit_code == 5
+
+
+def test_an_unknown_step_is_refused_with_the_list():
+    with pytest.raises(UsageError, match="import, classify, measure"):
+        study.steps_until("trane")
+
+
+def test_more_workers_change_no_byte(fresh, finished):
+    change_plan(fresh, "workers = 1", "workers = 2")
+    assert study.run(fresh).failed == 0
+    assert contents(fresh) == contents(finished)
+
+
+def test_verify_is_silent_on_a_sound_study(finished):
+    assert study.verify(finished) == []
+
+
+@pytest.mark.parametrize("place", ["cores/sandy-0.zarr/0/c/0/0/0", "models/sandy-0.porosity-3/weights.safetensors"])
+def test_verify_names_what_a_flipped_bit_changed(copied, place):
+    data = bytearray((copied / place).read_bytes())
+    data[len(data) // 2] ^= 4
+    (copied / place).write_bytes(data)
+    found = study.verify(copied)
+    assert [f.severity for f in found] == ["refuse"]
+    assert place.startswith(found[0].files[0])
