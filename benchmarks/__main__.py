@@ -61,6 +61,7 @@ def record_of(benchmark: Benchmark) -> dict[str, Any]:
         "name": benchmark.name,
         "figure": outcome.headline.name,
         "holds": outcome.holds,
+        "headline_holds": outcome.headline.holds,
         "machine": machine(),
         "parts": [figure.as_dict() for figure in outcome.parts],
         "notes": outcome.notes,

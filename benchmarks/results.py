@@ -47,7 +47,8 @@ def keep(records: list[dict[str, Any]], folder: Path = FOLDER) -> None:
 
 def _section(record: Mapping[str, Any]) -> str:
     notes = "".join(f"- {key}: {value}\n" for key, value in record["notes"].items())
-    rows = "".join(_row(figure) for figure in (record, *record["parts"]))
+    headline = {**record, "name": record["figure"], "holds": record["headline_holds"]}
+    rows = "".join(_row(figure) for figure in (headline, *record["parts"]))
     return (
         f"\n## {record['name']}\n\n{record['date']}, commit {record['commit']}, {record['seconds']} s. {record['machine']}.\n\n"
         f"| figure | value | peer | ratio | bar | holds |\n|---|---|---|---|---|---|\n{rows}\n{notes}"
@@ -59,5 +60,4 @@ def _row(figure: Mapping[str, Any]) -> str:
     bar = "" if figure["bar"] is None else f"{figure['sense']} {figure['bar']}"
     holds = "" if figure["bar"] is None else "yes" if figure["holds"] else "**no**"
     ratio = "" if figure["ratio"] is None else figure["ratio"]
-    about = figure.get("figure", figure["name"])
-    return f"| {about} | {figure['value']} {figure['unit']} | {peer} | {ratio} | {bar} | {holds} |\n"
+    return f"| {figure['name']} | {figure['value']} {figure['unit']} | {peer} | {ratio} | {bar} | {holds} |\n"

@@ -122,3 +122,13 @@ def test_a_cropped_core_is_classed_like_the_whole_one():
     )
     cut = whole.crop(z=(2, 7), y=(1, 10), x=(3, 12))
     assert np.array_equal(classify(cut, "physical"), classify(whole, "physical")[2:7, 1:10, 3:12])
+
+
+@pytest.mark.parametrize("soil", ["pine-forest", "matched-fine"])
+def test_physical_classes_of_a_noise_free_phantom_are_its_truth_in_every_voxel(soil):
+    from soilscope import phantoms
+
+    made = phantoms.make(soil, seed=1, shape=(24, 48, 48), noise=False)
+    assert made.volume.valid.any()
+    inside = made.volume.valid & (made.truth > 0)
+    assert np.array_equal(classify(made.volume, "physical")[inside], made.truth[inside])

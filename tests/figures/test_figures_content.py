@@ -36,6 +36,11 @@ def test_a_profile_draws_the_tables_porosity_at_the_tables_depth():
         np.testing.assert_allclose(line.get_ydata(), (np.arange(60) + 0.5) * 0.5)
 
 
+def test_a_porosity_axis_never_runs_far_beyond_one():
+    table = made_up_cores.slices_table(*made_up_cores.core()).assign(porosity=1.0)
+    assert all(axes.get_xlim()[1] < 1.001 for axes in profiles(table).axes[1:])
+
+
 def test_the_stack_of_classes_fills_the_slice():
     axes = profiles(made_up_cores.slices_table(*made_up_cores.core())).axes[0]
     right = max(path.vertices[:, 0].max() for band in axes.collections for path in band.get_paths())

@@ -215,8 +215,8 @@ def test_numbers_have_three_digits_and_missing_ones_a_dash():
 
 
 def test_a_doi_in_any_text_leads_to_the_publication():
-    page = render(small(caveats=(Caveat("c", "see doi:10.1098/rsos.201275, and (doi:10.1111/ecog.02881)."),)))
-    assert '<a href="https://doi.org/10.1098/rsos.201275" rel="noreferrer">doi:10.1098/rsos.201275</a>, and' in page
+    page = render(small(caveats=(Caveat("c", "see doi:10.1098/rsos.201275: and (doi:10.1111/ecog.02881)."),)))
+    assert '<a href="https://doi.org/10.1098/rsos.201275" rel="noreferrer">doi:10.1098/rsos.201275</a>: and' in page
     assert '<a href="https://doi.org/10.1111/ecog.02881" rel="noreferrer">doi:10.1111/ecog.02881</a>).' in page
 
 
@@ -347,7 +347,8 @@ def test_text_in_pictures_is_readable_at_the_size_shown(browser, tmp_path):
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.goto(file.as_uri())
     heights = page.evaluate(
-        "[...document.querySelectorAll('svg.drawn text')].map(e => { const m = e.getScreenCTM(); return e.getBBox().height * Math.hypot(m.c, m.d); })"
+        "[...document.querySelectorAll('svg.drawn text')]"
+        ".map(e => { const m = e.getScreenCTM(); return e.getBBox().height * Math.hypot(m.c, m.d); })"
     )
     assert len(heights) > 100
     assert min(heights) > 10  # pixels

@@ -47,4 +47,5 @@ def inspect(
         if s.findings and output.mode is not Mode.JSON:
             output.console.print(f"series {s.id}", markup=False)
         output.findings(s.findings)
+    output.findings(found.findings)
     output.result(found.as_dict(), f"{len(found.series)} series, {found.skipped} files skipped")

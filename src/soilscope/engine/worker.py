@@ -13,6 +13,8 @@ from collections.abc import Callable
 from multiprocessing.queues import Queue, SimpleQueue
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from soilscope.engine.task import Outcome, Task
 from soilscope.errors import SoilscopeError
 
@@ -24,11 +26,16 @@ PR_SET_PDEATHSIG = 1
 
 
 def execute(task: Task, send: Callable[[Any], None]) -> Outcome:
-    """Run one task here; ``send`` reaches the calling process. Errors become part of the outcome."""
+    """Run one task here; ``send`` reaches the calling process. Errors become part of the outcome.
+
+    Matrix products run on one thread: their sums come out in another order on two, and a result must not depend on how
+    many tasks run at a time.
+    """
     start = time.perf_counter()
     value, error = None, None
     try:
-        value = task.call(*task.arguments, send)
+        with threadpool_limits(1, user_api="blas"):
+            value = task.call(*task.arguments, send)
     except Exception as caught:  # carried to the caller, which tells it and counts the task as failed
         error = caught if isinstance(caught, SoilscopeError) else _told(caught)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KILOBYTES_PER_MB

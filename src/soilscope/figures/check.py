@@ -158,7 +158,7 @@ def _edges(axes: Axes, classes: Mapping[int, str], edges: Sequence[float]) -> No
     inside = [edge for edge in edges if first < edge < last]
     for k, edge in enumerate(inside):
         axes.axvline(edge, color=style.INK, linewidth=0.9, zorder=4)
-        crowded = k > 0 and edge - inside[k - 1] < CROWDED * (last - first)
+        crowded = edge - (inside[k - 1] if k else first) < CROWDED * (last - first)
         axes.annotate(
             f"{edge:.4g}".replace("-", "−"), (edge, 0.95), xytext=(1.5 if crowded else -1.5, 0), textcoords="offset points",
             xycoords=("data", "axes fraction"), fontsize=7.5, rotation=90, va="top", ha="left" if crowded else "right", zorder=5,

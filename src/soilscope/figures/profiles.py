@@ -92,7 +92,8 @@ def _profile(axes: Axes, rows: pd.DataFrame, identifier: str) -> None:
     finite = porosity[np.isfinite(porosity)]
     if finite.size:
         middle, half = (finite.max() + finite.min()) / 2, max(float(np.ptp(finite)), LEAST_SPAN) * 0.55
-        axes.set_xlim(middle - half, middle + half)
+        # No porosity lies beyond 0 or 1; the line itself needs a little room there.
+        axes.set_xlim(max(middle - half, -0.03 * half), min(middle + half, 1 + 0.03 * half))
     axes.xaxis.set_major_locator(MaxNLocator(3))
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)

@@ -29,9 +29,9 @@ __all__ = ["slices"]
 
 AXIAL = 4
 """Axial slices shown, evenly spaced over the soil's depth."""
-LEFT, TOP, GAP, SECTION_GAP = 0.55, 0.3, 0.12, 0.65
+LEFT, TOP, GAP, SECTION_GAP = 0.66, 0.3, 0.12, 0.7
 """Inches: left of the first panel, above it, between axial panels, between the two sections."""
-ROOM = 5.75
+ROOM = 5.62
 """Inches for panels; the grey scale stands at their right."""
 TALLEST = 3.0
 """Inches: no panel is taller."""

@@ -20,6 +20,7 @@ from soilscope.learn.model import Model, in_order, require_finite
 from soilscope.learn.schedule import Schedule
 from soilscope.learn.slices import Slices, digest
 from soilscope.learn.torch_extra import require_torch
+from soilscope.learn.winograd import Winograd, for_precision
 
 __all__ = ["Plan", "finish"]
 
@@ -72,9 +73,14 @@ class Plan:
             "donor": None if self.donor is None else dict(self.donor),
             "data": [digest(part) for part in self.parts],
             "torch": str(require_torch().__version__),
+            "convolutions": "direct" if self.precision == "bf16" else "winograd where wide",
             "isa": machine.instruction_set(),
             "software": f"soilscope {__version__}",
         }
+
+    def convolver(self) -> Winograd | None:
+        """How wide convolutions are multiplied."""
+        return for_precision(self.precision, self.threads)
 
     def identity(self) -> str:
         """Digest of the plan: the same one gives the same weights."""

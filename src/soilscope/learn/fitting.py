@@ -18,8 +18,9 @@ from soilscope.learn.examples import Examples
 from soilscope.learn.machine import autocast
 from soilscope.learn.schedule import Schedule
 from soilscope.learn.torch_extra import require_torch
+from soilscope.learn.winograd import Winograd, worth_it
 
-__all__ = ["Fitted", "Progress", "Run", "fit", "forward"]
+__all__ = ["Fitted", "Progress", "Run", "fit", "forward", "pooled_features"]
 
 Progress = Callable[[int, int, float], None]
 """``progress(epoch, epochs, loss)`` after each epoch, counted from 1; loss is 1 for a constant prediction."""
@@ -36,6 +37,8 @@ class Run:
         Greatest learning rate.
     precision : {"bf16", "fp32"}
     seed : int
+    convolve : Winograd, optional
+        How wide convolutions are multiplied in fp32; PyTorch's own way by default.
     identity : str
         Digest of everything the result depends on; a checkpoint of another identity is not used.
     keep : Path, optional
@@ -47,6 +50,7 @@ class Run:
     rate: float
     precision: str
     seed: int
+    convolve: Winograd | None = None
     identity: str = ""
     keep: Path | None = None
     progress: Progress | None = None
@@ -65,14 +69,23 @@ class Fitted:
     findings: tuple[Finding, ...] = ()
 
 
-def forward(module: Any, inputs: Any, precision: str) -> Any:
+def forward(module: Any, inputs: Any, precision: str, convolve: Winograd | None = None) -> Any:
     """Predictions of a network, shape (n, outputs), float32: the last layer is always multiplied in fp32."""
+    if hasattr(module, "features"):
+        inputs = pooled_features(module, inputs, precision, convolve)
+        module = module.classifier
     with autocast(precision):
-        if hasattr(module, "features"):
-            inputs = module.flatten(module.avgpool(module.features(inputs)))
-            module = module.classifier
         hidden = module[:-1](inputs)
     return module[-1](hidden.float())
+
+
+def pooled_features(module: Any, inputs: Any, precision: str, convolve: Winograd | None) -> Any:
+    """What the convolutions see, pooled and flattened, shape (n, features)."""
+    with autocast(precision):
+        for layer in module.features:
+            wide = convolve is not None and worth_it(layer, *inputs.shape[2:])
+            inputs = convolve.convolve(inputs, layer.weight, layer.bias) if convolve and wide else layer(inputs)
+        return module.flatten(module.avgpool(inputs))
 
 
 def fit(module: Any, train: Examples, validation: Examples | None, run: Run) -> Fitted:
@@ -138,7 +151,7 @@ def _step(
     if not (torch.isfinite(inputs).all() and torch.isfinite(targets).all()):
         raise _not_finite("an input or target", train, places)
     optimiser.zero_grad(set_to_none=True)
-    loss = torch.nn.functional.mse_loss(forward(module, inputs, run.precision)[:, 0], targets)
+    loss = torch.nn.functional.mse_loss(forward(module, inputs, run.precision, run.convolve)[:, 0], targets)
     if not torch.isfinite(loss):
         raise _not_finite("the loss", train, places)
     loss.backward()
@@ -156,7 +169,7 @@ def _validate(module: Any, validation: Examples, run: Run) -> float:
         for first in range(0, len(validation), run.schedule.batch):
             places = np.arange(first, min(first + run.schedule.batch, len(validation)))
             inputs, targets = (_tensor(a) for a in validation.batch(places, None))
-            error = forward(module, inputs, run.precision)[:, 0] - targets
+            error = forward(module, inputs, run.precision, run.convolve)[:, 0] - targets
             total += float(error.square().sum())
     return total / len(validation)
 

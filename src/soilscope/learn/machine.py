@@ -78,8 +78,11 @@ def fixed(threads: int | None) -> Iterator[int]:
     )
     torch.set_num_threads(wanted)
     torch.use_deterministic_algorithms(True)
+    filled = torch.utils.deterministic.fill_uninitialized_memory
+    torch.utils.deterministic.fill_uninitialized_memory = False  # everything is written before it is read
     try:
         yield wanted
     finally:
+        torch.utils.deterministic.fill_uninitialized_memory = filled
         torch.use_deterministic_algorithms(before[1], warn_only=before[2])
         torch.set_num_threads(before[0])

@@ -15,8 +15,9 @@ from soilscope.errors import Damaged, InputRefused, LearningStopped, UsageError
 from soilscope.files import as_json, digest_file, publish
 from soilscope.learn import machine, network
 from soilscope.learn.examples import Scaling
-from soilscope.learn.fitting import forward
+from soilscope.learn.fitting import forward, pooled_features
 from soilscope.learn.torch_extra import require_torch
+from soilscope.learn.winograd import for_precision
 from soilscope.types import FloatProfile
 
 __all__ = ["CARD", "WEIGHTS", "Model", "features", "load"]
@@ -24,7 +25,7 @@ __all__ = ["CARD", "WEIGHTS", "Model", "features", "load"]
 CARD = "model.json"
 WEIGHTS = "weights.safetensors"
 FORMAT = "soilscope model 1"
-BATCH = 16
+BATCH = 8
 """Images a forward pass; fixed, because another number can change the last bits."""
 
 
@@ -100,16 +101,19 @@ class Model:
         torch = require_torch()
         batch = images[None] if images.ndim == 3 else images
         results = []
-        with machine.fixed(self.card["threads"]), torch.inference_mode():
+        precision = _precision(self.card)
+        with machine.fixed(self.card["threads"]) as threads, torch.inference_mode():
+            convolve = for_precision(precision, threads)
             for first in range(0, len(batch), BATCH):
                 inputs = self.inputs(batch[first : first + BATCH])
-                results.append(forward(self.module, inputs, _precision(self.card))[:, 0].numpy().astype(np.float64))
-        standard = np.concatenate(results) if results else np.empty(0)
-        if not np.isfinite(standard).all():
+                standard = forward(self.module, inputs, precision, convolve)[:, 0]
+                results.append(standard.numpy().astype(np.float64))
+        answers = np.concatenate(results) if results else np.empty(0)
+        if not np.isfinite(answers).all():
             raise LearningStopped(
                 "not-finite", "the network predicts NaN or infinity for some slices; it cannot be used on them."
             )
-        predicted: FloatProfile = standard * self.card["target_sd"] + self.card["target_mean"]
+        predicted: FloatProfile = answers * self.card["target_sd"] + self.card["target_mean"]
         return predicted
 
     def save(self, folder: Path | str) -> None:
@@ -137,12 +141,12 @@ class Model:
 def features(model: Model, images: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """What the convolutions see: pooled and flattened, before the dense layers; shape (n, features), float32."""
     torch = require_torch()
-    net, results = model.module, []
-    with machine.fixed(model.card["threads"]), torch.inference_mode():
+    precision, results = _precision(model.card), []
+    with machine.fixed(model.card["threads"]) as threads, torch.inference_mode():
+        convolve = for_precision(precision, threads)
         for first in range(0, len(images), BATCH):
             inputs = model.inputs(images[first : first + BATCH])
-            with machine.autocast(_precision(model.card)):
-                results.append(net.flatten(net.avgpool(net.features(inputs))).float().numpy())
+            results.append(pooled_features(model.module, inputs, precision, convolve).float().numpy())
     return np.concatenate(results)
 
 

@@ -99,7 +99,7 @@ def _train(plan: Plan, keep: Path | None, progress: Progress | None) -> Model:
     net = plan.network
     module = in_order(network.build(**{**net, "seed": plan.seed}))
     rate = plan.schedule.rate_for(net["width"], net["head"])
-    run = Run(plan.schedule, rate, plan.precision, plan.seed, plan.identity(), keep, progress)
+    run = Run(plan.schedule, rate, plan.precision, plan.seed, plan.convolver(), plan.identity(), keep, progress)
     fitted = fit(module, examples, checked, run)
     return finish(plan, module, scaling, fitted, {"learning_rate": rate, **named_validation(plan, sets)})
 

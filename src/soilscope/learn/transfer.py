@@ -193,7 +193,7 @@ def _fine_tuned(
     examples = ImageExamples(plan.parts, sets.fit, scaling, schedule.augment)
     checked = None if sets.validation is None else ImageExamples(plan.parts, sets.validation, scaling)
     in_order(module)
-    run = Run(schedule, rate, plan.precision, plan.seed, plan.identity(), keep, progress)
+    run = Run(schedule, rate, plan.precision, plan.seed, plan.convolver(), plan.identity(), keep, progress)
     fitted = fit(module, examples, checked, run)
     later = [{**entry, "epoch": head.epoch + entry["epoch"]} for entry in fitted.history]
     best = head.epoch + (fitted.best_epoch or fitted.epoch)

@@ -66,7 +66,7 @@ class Member:
 MEMBERS = {
     "matched-fine": Member(0.9),
     "matched-coarse": Member(1.4, drift=0.36),
-    "matched-connected": Member(2.0, sheet=0.55),
+    "matched-connected": Member(1.65, sheet=0.55),
     "matched-isolated": Member(1.5, blob=1.0),
     "matched-mixed": Member(1.6, sheet=0.45, sway=0.25),
 }

@@ -37,13 +37,11 @@ def inline_svg(picture: Picture, prefix: str) -> str:
     if _local(root.tag) != "svg":
         raise UsageError("not-svg", f"the picture “{picture.alt}” is <{_local(root.tag)}>, not <svg>.")
     _clean(root, prefix)
-    width = root.attrib.pop("width", "")
+    root.attrib.pop("width", None)
     root.attrib.pop("height", None)
     root.attrib.update({"role": "img", "aria-label": visible(picture.alt), "class": "drawn"})
     # Matplotlib's only style rule, which is dropped with its style sheet.
     root.attrib.update({"stroke-linejoin": "round", "stroke-linecap": "butt"})
-    if width.endswith("pt"):
-        root.attrib["data-width"] = width
     return ElementTree.tostring(root, encoding="unicode")
 
 

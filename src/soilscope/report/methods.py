@@ -7,7 +7,7 @@ from typing import Any
 
 from soilscope.figures.text import number
 from soilscope.report.references import METRIC_SOURCES
-from soilscope.report.words import and_list, ball_mm, count
+from soilscope.report.words import and_list, ball_mm, count, interval
 
 __all__ = ["methods"]
 
@@ -54,9 +54,11 @@ def _scans(settings: Settings) -> list[str]:
     if not cores:
         return []
     sizes = dict.fromkeys(" × ".join(f"{d:g}" for d in core["spacing_mm"]) for core in cores)
-    units = dict.fromkeys("CT numbers in HU" if core["units"] == "HU" else "grey values, not HU" for core in cores)
+    units = dict.fromkeys(
+        "CT numbers in HU" if core["units"] == "HU" else "grey values that are no HU" for core in cores
+    )
     made = [
-        f"{count(len(cores), 'core')} ({', '.join(units)}; voxels of {and_list(sizes)} mm, depth × row × column) "
+        f"{count(len(cores), 'core')} ({and_list(units)}; voxels of {and_list(sizes)} mm, depth × row × column) "
         "were analysed."
     ]
     found = {str(core.get("soil", {}).get("kind", "")) for core in cores}
@@ -80,7 +82,6 @@ def _classes(settings: Settings) -> list[str]:
     if not scheme:
         return []
     names, edges = list(scheme["names"]), list(scheme["edges"])
-    left, right = ("(", "]") if scheme.get("closed") == "right" else ("[", ")")
     if scheme.get("relative"):
         made = [
             f"Voxels were put into {count(len(names), 'class', 'classes')} by the scheme “{scheme['name']}”, whose "
@@ -89,10 +90,8 @@ def _classes(settings: Settings) -> list[str]:
         ]
     else:
         unit = f" {scheme['units']}" if scheme.get("units") else ""
-        ranges = [
-            f"{k} {name} {left}{_edge(low)}, {_edge(high)}{right}"
-            for k, (name, low, high) in enumerate(zip(names, edges[:-1], edges[1:], strict=True), 1)
-        ]
+        closed = str(scheme.get("closed", "right"))
+        ranges = [f"{k} {name} {interval(edges, k, closed)}" for k, name in enumerate(names, 1)]
         made = [
             f"Voxels were put into {count(len(names), 'class', 'classes')} by the scheme "
             f"“{scheme['name']}”{unit and ', in' + unit}: {'; '.join(ranges)}."
@@ -100,10 +99,6 @@ def _classes(settings: Settings) -> list[str]:
     if source := scheme.get("source"):
         made.append(f"Edges: {str(source).rstrip('.')}.")
     return made
-
-
-def _edge(value: float) -> str:
-    return f"{value:g}".replace("-", "−")
 
 
 def _structure(settings: Settings) -> list[str]:

@@ -16,7 +16,7 @@ from soilscope.report.inline import inline_svg, raster_address
 
 __all__ = ["render"]
 
-_DOI = re.compile(r"\bdoi:(10\.\d{4,9}/[^\s<>\"',;]*[^\s<>\"',;.)\]])")
+_DOI = re.compile(r"\bdoi:(10\.\d{4,9}/[^\s<>\"',;]*[^\s<>\"',:;.)\]])")
 _DIGITS = 3
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from soilscope.report.document import Cell, Column, Outlier, Table
 from soilscope.report.results import CoreResult
-from soilscope.report.words import unit_of
+from soilscope.report.words import interval, unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,10 +61,10 @@ def class_table(core: CoreResult, metrics: pd.DataFrame, names: Mapping[str, str
 
 
 def _range(key: str, edges: Sequence[float], closed: str) -> str:
+    """A class's range with its brackets; joined classes have none."""
     if not key.isdigit() or not 1 <= int(key) < len(edges):
         return ""
-    low, high = (f"{edges[int(key) - k]:.5g}".replace("-", "−") for k in (1, 0))
-    return f"({low}, {high}]" if closed == "right" else f"[{low}, {high})"
+    return interval(edges, int(key), closed)
 
 
 def models_table(models: pd.DataFrame, cards: Mapping[str, Mapping[str, Any]]) -> Table:

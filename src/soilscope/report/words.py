@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from soilscope.figures.text import number
 from soilscope.types import Spacing
 
-__all__ = ["UNITS", "and_list", "ball_mm", "count", "split_target", "target_title", "unit_of", "with_unit"]
+__all__ = ["UNITS", "and_list", "ball_mm", "count", "interval", "split_target", "target_title", "unit_of", "with_unit"]
 
 UNITS = {"1": "", "mm2": "mm²", "1/mm2": "1/mm²", "1/mm3": "1/mm³", "mm2/mm3": "mm²/mm³"}
 _TARGET = re.compile(r"^(?P<metric>.+)-(?P<of>\d+(?:\+\d+)*)$")
@@ -105,3 +105,17 @@ def ball_mm(voxels: int, spacing_mm: Spacing) -> float:
     """
     dz, dy, dx = spacing_mm
     return float((6.0 * voxels * dz * dy * dx / math.pi) ** (1 / 3))
+
+
+def interval(edges: Sequence[float], number_of: int, closed: str) -> str:
+    """The range of class ``number_of`` (from 1) with its brackets; closed at the left, the last class holds its upper edge too.
+
+    Examples
+    --------
+    >>> interval([-1024, 0, 3071], 1, "left"), interval([-1024, 0, 3071], 2, "left"), interval([-1024, 0, 3071], 2, "right")
+    ('[−1024, 0)', '[0, 3071]', '(0, 3071]')
+    """
+    low, high = (f"{edges[k]:.6g}".replace("-", "−") for k in (number_of - 1, number_of))
+    if closed == "right":
+        return f"({low}, {high}]"
+    return f"[{low}, {high}{']' if number_of == len(edges) - 1 else ')'}"

@@ -100,7 +100,8 @@ def _core(study: Path, path: Path, spacing_mm: Spacing | None, series: str | Non
 
 
 def _refusal(path: Path, inspected: Any) -> InputRefused:
-    reasons = [f for s in inspected.series for f in s.findings if f.severity == "refuse"]
+    found = [*(f for s in inspected.series for f in s.findings), *inspected.findings]
+    reasons = [f for f in found if f.severity == "refuse"]
     if not reasons:
         return InputRefused("no-series", f"no usable scan was found in {path.name}; try `soilscope inspect`.", [path])
     return InputRefused(reasons[0].code, f"{path.name}: {reasons[0].text}", [path, *reasons[0].files])

@@ -1,0 +1,79 @@
+"""Winograd's convolutions against the direct sum in float64, forward and backward."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch", reason="learning needs PyTorch")
+from soilscope.learn import fitting, network  # noqa: E402  (after the skip)
+from soilscope.learn.winograd import Winograd, for_precision, worth_it  # noqa: E402
+
+pytestmark = pytest.mark.learn
+
+ERROR = 1e-4
+"""Of the largest value: float32 sums through F(4 x 4, 3 x 3) differ by about 1e-5 (Lavin & Gray 2016, table 4)."""
+
+
+def tensors(n, into, out, height, width, seed):
+    draw = torch.Generator().manual_seed(seed)
+    inputs = torch.randn(n, into, height, width, generator=draw).contiguous(memory_format=torch.channels_last)
+    weight, bias = torch.randn(out, into, 3, 3, generator=draw) / into, torch.randn(out, generator=draw)
+    return inputs, weight, bias, torch.randn(n, out, height, width, generator=draw)
+
+
+def results(convolve, arrays, dtype):
+    inputs, weight, bias, gradient = (a.to(dtype) for a in arrays)
+    leaves = [a.clone().requires_grad_() for a in (inputs, weight, bias)]
+    out = convolve(*leaves)
+    out.backward(gradient)
+    return [out.detach(), *(leaf.grad for leaf in leaves)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    n=st.integers(1, 3), into=st.integers(1, 9), out=st.integers(1, 9),
+    height=st.integers(1, 21), width=st.integers(1, 21), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_output_and_all_gradients_equal_the_direct_sum(n, into, out, height, width, seed):
+    arrays = tensors(n, into, out, height, width, seed)
+    ours = results(Winograd(2).convolve, arrays, torch.float32)
+    exact = results(lambda x, w, b: torch.nn.functional.conv2d(x, w, b, padding=1), arrays, torch.float64)
+    for mine, true in zip(ours, exact, strict=True):
+        assert mine.shape == true.shape
+        assert float((mine.double() - true).abs().max()) <= ERROR * max(float(true.abs().max()), 1.0)
+
+
+def test_the_number_of_tile_threads_changes_no_byte():
+    arrays = tensors(2, 5, 7, 18, 13, 0)
+    one, three = (results(Winograd(threads).convolve, arrays, torch.float32) for threads in (1, 3))
+    assert all(torch.equal(a, b) for a, b in zip(one, three, strict=True))
+
+
+def test_scratch_memory_of_an_earlier_larger_image_does_not_shine_through():
+    own = Winograd(1)
+    own.convolve(*tensors(2, 8, 8, 21, 21, 1)[:3])
+    inputs, weight, bias, _ = tensors(1, 3, 4, 6, 5, 2)
+    again, fresh = own.convolve(inputs, weight, bias), Winograd(1).convolve(inputs, weight, bias)
+    assert torch.equal(again, fresh)
+
+
+def test_a_whole_wide_network_gives_the_same_numbers_with_and_without():
+    module = network.build("small", image_size=96, width=1.0, seed=1).to(memory_format=torch.channels_last)
+    assert worth_it(module.features[3], 48, 48) is False
+    assert worth_it(module.features[3], 100, 100)
+    inputs = torch.randn(1, 3, 200, 200, generator=torch.Generator().manual_seed(0)).contiguous(
+        memory_format=torch.channels_last
+    )
+    with torch.inference_mode():
+        with_it = fitting.forward(module, inputs, "fp32", for_precision("fp32", 1))
+        without = fitting.forward(module, inputs, "fp32")
+    assert not torch.equal(with_it, without), "the network has layers wide enough for it"
+    assert with_it.numpy() == pytest.approx(without.numpy(), rel=1e-3, abs=1e-5)
+
+
+def test_only_convolutions_in_fp32_are_done_so():
+    assert for_precision("bf16", 2) is None
+    assert not worth_it(torch.nn.ReLU(), 200, 200)
+    assert not worth_it(torch.nn.Conv2d(3, 64, 3, padding=1), 200, 200)
