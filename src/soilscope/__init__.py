@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from soilscope.classes import Scheme, classify
     from soilscope.core import find_core
     from soilscope.findings import Finding
-    from soilscope.ingest import inspect, read
+    from soilscope.ingest.inspect import inspect
+    from soilscope.ingest.read import read
     from soilscope.structure import Structure
     from soilscope.volume import Volume
 

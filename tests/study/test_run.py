@@ -53,7 +53,16 @@ def test_the_outputs_are_those_the_contract_names(finished):
     )
     assert {"core", "class", "metric", "value", "unit"} <= set(pd.read_csv(finished / "tables/cores.csv").columns)
     table = pd.read_csv(finished / "tables/models.csv")
-    assert list(table.columns) == ["model", "core", "target", "kind", "split", "train_rmse", "test_rmse", "baseline_rmse"]
+    assert list(table.columns) == [
+        "model",
+        "core",
+        "target",
+        "kind",
+        "split",
+        "train_rmse",
+        "test_rmse",
+        "baseline_rmse",
+    ]
     assert set(table["kind"]) == {"full", "transfer"}
     matrix = pd.read_csv(finished / "tables/matrix.csv")
     assert list(matrix.columns) == ["model", "core", "target", "rmse", "in_sample"]

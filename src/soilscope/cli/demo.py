@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import track
 
 from soilscope.cli.output import Json, Mode, Output, Quiet
 from soilscope.cli.run import run_study
+
+if TYPE_CHECKING:
+    from soilscope.study import Plan
 
 __all__ = ["register"]
 
@@ -44,7 +47,7 @@ def demo(
     run_study(folder, study.STEPS, output)
 
 
-def _plan() -> object:
+def _plan() -> Plan:
     """Eight models (two targets on four cores), four transfers; small enough for a laptop's coffee break."""
     from soilscope.study.plan import CorePlan, LearnPlan, Plan, RunPlan, TargetPlan
 

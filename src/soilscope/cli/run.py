@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from soilscope.cli.output import Json, Mode, Output, Quiet
 from soilscope.cli.progress import RunProgress
-from soilscope.errors import PartlyDone, SoilscopeError, UsageError
+from soilscope.errors import PartlyDone, UsageError
+
+if TYPE_CHECKING:
+    from soilscope.study import Summary
 
 __all__ = ["register", "run_study"]
 
@@ -86,12 +89,12 @@ def run_study(study: Path, steps: tuple[str, ...], output: Output) -> None:
         raise _told(summary, output)
 
 
-def _told(summary: object, output: Output) -> SoilscopeError | Exception:
+def _told(summary: Summary, output: Output) -> Exception:
     """The error that ends the command: the first real one where nothing was done, else "done in part"."""
-    failures = summary.failures  # type: ignore[attr-defined]
+    failures = summary.failures
     real = [f for f in failures if not (isinstance(f.error, UsageError) and f.error.code == "waits")] or list(failures)
     first: Exception = real[0].error
-    if summary.done + summary.skipped == 0:  # type: ignore[attr-defined]
+    if summary.done + summary.skipped == 0:
         return first
     text = "; ".join(f"{f.key}: {f.error}" for f in real[:SHOWN_AT_MOST])
     output.hint("the rest is done and kept; mend the cause and run the same command again")

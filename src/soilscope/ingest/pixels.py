@@ -167,8 +167,10 @@ def shares(values: NDArray[np.int16], valid: BoolVolume, units: Units = "HU") ->
     low, high = int(inside.min()), int(inside.max())
     found = []
     for code, value, where in (("at-floor", low, "lowest"), ("at-ceiling", high, "highest")):
-        share = np.count_nonzero((values == value) & valid) / total
-        if share >= SHARE_TOLD or (share and value in CEILINGS_HU):
-            text = f"{share:.2%} of the voxels are at the {where} value, {value} {units}: cut off by the scanner, or a mask."
-            found.append(warn(code, text) if code == "at-ceiling" else note(code, text))
+        count = int(np.count_nonzero((values == value) & valid))
+        many = count / total >= SHARE_TOLD
+        if many or (count and value in CEILINGS_HU):
+            share = f"{count / total:.2%} of the voxels are" if many else f"{count} of {total} voxels are"
+            text = f"{share} at the {where} value, {value} {units}: cut off by the scanner, or a mask."
+            found.append(warn(code, text) if many and code == "at-ceiling" else note(code, text))
     return tuple(found)

@@ -35,6 +35,7 @@ def slices(
     labels: LabelVolume | None = None,
     image_size: int | None = None,
     rule: ClusterRule | None = None,
+    profile: FloatProfile | None = None,
 ) -> Slices:
     """Draw a core's slices and compute what is to be learnt from each.
 
@@ -59,6 +60,8 @@ def slices(
         image and target show the same region; None keeps the scan's pixels.
     rule : ClusterRule, optional
         Which clusters are removed first; by default clusters under 60 voxels with 6 neighbours.
+    profile : float array, shape (z,), optional
+        The target of each slice where it is known already, from the same metric's column in ``measure``'s table.
 
     Returns
     -------
@@ -77,11 +80,16 @@ def slices(
     target_unit(target)  # an unknown target is refused before anything is computed
     chosen = (named_scheme(scheme) if isinstance(scheme, str) else scheme) if labels is None else None
     paint = painter(vol, channels)
-    if labels is None and chosen is not None:
-        labels = classify(vol, chosen)
-    if labels is None or labels.shape != vol.shape:
-        raise UsageError("slices", f"labels must have the scan's shape {vol.shape}.")
-    profile = np.asarray(target_profile(vol, labels, target, of, rule), np.float64)
+    if profile is None:
+        labels = classify(vol, chosen) if chosen is not None else np.asarray(labels)
+        if labels.shape != vol.shape:
+            raise UsageError("slices", f"labels must have the scan's shape {vol.shape}.")
+        profile = target_profile(vol, labels, target, of, rule)
+    profile = np.asarray(profile, np.float64)
+    if profile.shape != vol.shape[:1]:
+        raise UsageError(
+            "slices", f"a profile needs one figure for each of {vol.shape[0]} slices, not {profile.shape}."
+        )
     name = core or vol.core
     kept, dropped = _usable(vol, profile, name)
     grid = None if image_size is None else SquareGrid.around(vol.valid, vol.spacing_mm[1:], image_size)
@@ -103,6 +111,7 @@ def slices(
             "rule": {"under": rule.under, "neighbours": rule.neighbours},
             "image_size": image_size,
             "spacing_mm": list(vol.spacing_mm),
+            "pixel_mm": list(vol.spacing_mm[1:]) if grid is None else [grid.pixel_mm, grid.pixel_mm],
             "units": vol.units,
         },
         findings=notes.merge(vol.findings, dropped),

@@ -81,10 +81,15 @@ def forward(module: Any, inputs: Any, precision: str, convolve: Winograd | None 
 
 def pooled_features(module: Any, inputs: Any, precision: str, convolve: Winograd | None) -> Any:
     """What the convolutions see, pooled and flattened, shape (n, features)."""
+    relu = require_torch().nn.ReLU
     with autocast(precision):
         for layer in module.features:
             wide = convolve is not None and worth_it(layer, *inputs.shape[2:])
-            inputs = convolve.convolve(inputs, layer.weight, layer.bias) if convolve and wide else layer(inputs)
+            if convolve is not None and wide:
+                inputs = convolve.convolve(inputs, layer.weight, layer.bias)
+            else:
+                # in place here, where nobody looks at a convolution's output
+                inputs = inputs.relu_() if isinstance(layer, relu) else layer(inputs)
         return module.flatten(module.avgpool(inputs))
 
 

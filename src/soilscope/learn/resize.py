@@ -35,12 +35,13 @@ def overlap(start: float, length: float, cells: int, pixels: int) -> NDArray[np.
 class SquareGrid:
     """The square bounding box of a core's valid region, cut into ``size`` x ``size`` cells.
 
-    The square is taken in mm, so that pixels that are not square do not distort the picture. Where it reaches beyond the
-    scan, the outside counts as 0.
+    The square is taken in mm, so that pixels that are not square do not distort the picture; ``pixel_mm`` is a cell's
+    side. Where the square reaches beyond the scan, the outside counts as 0.
     """
 
     rows: NDArray[np.float64]
     columns: NDArray[np.float64]
+    pixel_mm: float
 
     @classmethod
     def around(cls, valid: BoolVolume, pixel_mm: tuple[float, float], size: int) -> SquareGrid:
@@ -63,7 +64,7 @@ class SquareGrid:
         weights = []
         for (low, high), step, pixels in zip(boxes, pixel_mm, seen.shape, strict=True):
             weights.append(overlap(((low + high - side) / 2) / step, side / step, size, pixels))
-        return cls(weights[0], weights[1])
+        return cls(weights[0], weights[1], side / size)
 
     def mean(self, image: NDArray[Any]) -> FloatImage:
         """Area mean of an image (..., y, x), shape (..., size, size)."""

@@ -1,6 +1,7 @@
-"""Image to tiles and back for Winograd's F(4 x 4, 3 x 3): the three transforms, compiled, one row of tiles after the other.
+"""Image to tiles and back for Winograd's F(4 x 4, 3 x 3): the transforms, compiled, one row of tiles after the other.
 
 Arrays are (n, y, x, channels) and (36, tiles, channels), float32; the inner loops run over channels. Outside the image is 0.
+Each loop has few arrays on purpose: then the compiler proves that they do not overlap, and vectorises it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,22 @@ from numpy.typing import NDArray
 
 from soilscope.classes.loops import compiled
 
-__all__ = ["TILE", "gradients_to_cells", "inputs_to_cells", "outputs_from_cells"]
+__all__ = [
+    "TILE",
+    "gradients_to_cells",
+    "inputs_to_cells",
+    "kernels_from_cells",
+    "kernels_to_cells",
+    "outputs_from_cells",
+]
 
 TILE = 4
 """Outputs a side of a tile."""
 
 Array = NDArray[np.float32]
+
+G = (np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24).astype(np.float32)
+"""Transform of a kernel's three rows or columns to six cells."""
 
 
 @compiled
@@ -77,15 +88,17 @@ def _six(
 ) -> None:
     """B' of six vectors."""
     for c in range(d0.shape[0]):
-        a, b, e, f, g, h = d0[c], d1[c], d2[c], d3[c], d4[c], d5[c]
-        u, v = g - np.float32(4) * e, f - np.float32(4) * b
-        p, q = g - e, np.float32(2) * (f - b)
-        t0[c] = np.float32(4) * a - np.float32(5) * e + g
-        t1[c] = u + v
-        t2[c] = u - v
-        t3[c] = p + q
-        t4[c] = p - q
-        t5[c] = np.float32(4) * b - np.float32(5) * f + h
+        t0[c] = np.float32(4) * d0[c] - np.float32(5) * d2[c] + d4[c]
+    for c in range(d0.shape[0]):
+        t1[c] = (d4[c] - np.float32(4) * d2[c]) + (d3[c] - np.float32(4) * d1[c])
+    for c in range(d0.shape[0]):
+        t2[c] = (d4[c] - np.float32(4) * d2[c]) - (d3[c] - np.float32(4) * d1[c])
+    for c in range(d0.shape[0]):
+        t3[c] = (d4[c] - d2[c]) + np.float32(2) * (d3[c] - d1[c])
+    for c in range(d0.shape[0]):
+        t4[c] = (d4[c] - d2[c]) - np.float32(2) * (d3[c] - d1[c])
+    for c in range(d0.shape[0]):
+        t5[c] = np.float32(4) * d1[c] - np.float32(5) * d3[c] + d5[c]
 
 
 @compiled
@@ -130,12 +143,13 @@ def _four(
 ) -> None:
     """A' of six vectors, plus one."""
     for c in range(m0.shape[0]):
-        b, e, f, g = m1[c], m2[c], m3[c], m4[c]
-        plus, minus, wide, apart = b + e, b - e, f + g, f - g
-        y0[c] = m0[c] + plus + wide + more[c]
-        y1[c] = minus + np.float32(2) * apart + more[c]
-        y2[c] = plus + np.float32(4) * wide + more[c]
-        y3[c] = minus + np.float32(8) * apart + m5[c] + more[c]
+        y0[c] = m0[c] + (m1[c] + m2[c]) + (m3[c] + m4[c]) + more[c]
+    for c in range(m0.shape[0]):
+        y1[c] = (m1[c] - m2[c]) + np.float32(2) * (m3[c] - m4[c]) + more[c]
+    for c in range(m0.shape[0]):
+        y2[c] = (m1[c] + m2[c]) + np.float32(4) * (m3[c] + m4[c]) + more[c]
+    for c in range(m0.shape[0]):
+        y3[c] = (m1[c] - m2[c]) + np.float32(8) * (m3[c] - m4[c]) + m5[c] + more[c]
 
 
 @compiled
@@ -170,12 +184,49 @@ def _back(
 ) -> None:
     """A of four vectors."""
     for c in range(g0.shape[0]):
-        a, b, e, f = g0[c], g1[c], g2[c], g3[c]
-        even, odd = a + e, b + f
-        far, wide = a + np.float32(4) * e, np.float32(2) * b + np.float32(8) * f
-        t0[c] = a
-        t1[c] = even + odd
-        t2[c] = even - odd
-        t3[c] = far + wide
-        t4[c] = far - wide
-        t5[c] = f
+        t0[c] = g0[c]
+    for c in range(g0.shape[0]):
+        t1[c] = (g0[c] + g2[c]) + (g1[c] + g3[c])
+    for c in range(g0.shape[0]):
+        t2[c] = (g0[c] + g2[c]) - (g1[c] + g3[c])
+    for c in range(g0.shape[0]):
+        t3[c] = (g0[c] + np.float32(4) * g2[c]) + (np.float32(2) * g1[c] + np.float32(8) * g3[c])
+    for c in range(g0.shape[0]):
+        t4[c] = (g0[c] + np.float32(4) * g2[c]) - (np.float32(2) * g1[c] + np.float32(8) * g3[c])
+    for c in range(g0.shape[0]):
+        t5[c] = g3[c]
+
+
+@compiled
+def kernels_to_cells(weight: Array, cells: Array) -> None:
+    """G g G' of all kernels, from (k, c, 3, 3) to (36, c, k)."""
+    half = np.empty((6, 3), np.float32)
+    for c in range(weight.shape[1]):
+        for k in range(weight.shape[0]):
+            for i in range(6):
+                for j in range(3):
+                    half[i, j] = (
+                        G[i, 0] * weight[k, c, 0, j] + G[i, 1] * weight[k, c, 1, j] + G[i, 2] * weight[k, c, 2, j]
+                    )
+            for i in range(6):
+                for j in range(6):
+                    cells[6 * i + j, c, k] = half[i, 0] * G[j, 0] + half[i, 1] * G[j, 1] + half[i, 2] * G[j, 2]
+
+
+@compiled
+def kernels_from_cells(cells: Array, weight: Array) -> None:
+    """G' u G of all kernels, from (36, c, k) to (k, c, 3, 3): the transpose of :func:`kernels_to_cells`."""
+    half = np.empty((3, 6), np.float32)
+    for c in range(weight.shape[1]):
+        for k in range(weight.shape[0]):
+            half[:] = 0
+            for i in range(6):
+                for j in range(6):
+                    for a in range(3):
+                        half[a, j] += G[i, a] * cells[6 * i + j, c, k]
+            for a in range(3):
+                for b in range(3):
+                    total = np.float32(0)
+                    for j in range(6):
+                        total += half[a, j] * G[j, b]
+                    weight[k, c, a, b] = total

@@ -19,7 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from soilscope.learn.tiles import TILE, gradients_to_cells, inputs_to_cells, outputs_from_cells
+from soilscope.learn.tiles import (
+    TILE,
+    gradients_to_cells,
+    inputs_to_cells,
+    kernels_from_cells,
+    kernels_to_cells,
+    outputs_from_cells,
+)
 from soilscope.learn.torch_extra import require_torch
 
 __all__ = ["Winograd", "for_precision", "worth_it"]
@@ -27,19 +34,6 @@ __all__ = ["Winograd", "for_precision", "worth_it"]
 CELLS = 36
 LEAST_CHANNELS, LEAST_PIXELS, LEAST_PRODUCT = 64, 12, 6000
 """Below these, and below this product of channels and pixels a side, the transforms cost more than they save (measured)."""
-
-# kernel transform, shape (6, 3)
-G = np.array(
-    [
-        [1 / 4, 0, 0],
-        [-1 / 6, -1 / 6, -1 / 6],
-        [-1 / 6, 1 / 6, -1 / 6],
-        [1 / 24, 1 / 12, 1 / 6],
-        [1 / 24, -1 / 12, 1 / 6],
-        [0, 0, 1],
-    ]
-)
-GG = np.kron(G, G).astype(np.float32)
 
 
 def worth_it(layer: Any, height: int, width: int) -> bool:
@@ -89,13 +83,15 @@ class Winograd:
             job.result()
 
     def correlate(self, inputs: Any, kernels: Any, bias: Any) -> Any:
-        """The convolution proper: inputs (n, y, x, c) and kernels (36, c, k) to (n, y, x, k)."""
+        """The convolution proper: inputs (n, y, x, c) and kernels (36, c, k) to channels-last (n, k, y, x)."""
         torch = require_torch()
         n, height, width, _ = inputs.shape
-        out = torch.empty(n, height, width, kernels.shape[2])
+        out = torch.empty(n, kernels.shape[2], height, width, memory_format=torch.channels_last)
         product = self.take("product", CELLS, self.tiles(inputs), kernels.shape[2])
         torch.bmm(self.transformed(inputs), kernels, out=product)
-        self.spread(outputs_from_cells, n * _across(height), product.numpy(), bias.numpy(), out.numpy())
+        self.spread(
+            outputs_from_cells, n * _across(height), product.numpy(), bias.numpy(), out.permute(0, 2, 3, 1).numpy()
+        )
         return out
 
     def transformed(self, inputs: Any) -> Any:
@@ -122,10 +118,17 @@ def _across(pixels: int) -> int:
 
 
 def _transformed_kernels(weight: Any) -> Any:
-    """G g G', from (k, c, 3, 3) to (36, c, k)."""
-    torch = require_torch()
-    k, c = weight.shape[:2]
-    return (torch.from_numpy(GG) @ weight.permute(2, 3, 1, 0).reshape(9, c * k)).view(CELLS, c, k)
+    """G g G', from (k, c, 3, 3), of any strides, to (36, c, k)."""
+    cells = require_torch().empty(CELLS, weight.shape[1], weight.shape[0])
+    kernels_to_cells(weight.detach().numpy(), cells.numpy())
+    return cells
+
+
+def _gradient_of_kernels(cells: Any) -> Any:
+    """The transpose of :func:`_transformed_kernels`."""
+    weight = require_torch().empty(cells.shape[2], cells.shape[1], 3, 3)
+    kernels_from_cells(cells.numpy(), weight.numpy())
+    return weight
 
 
 @cache
@@ -140,20 +143,18 @@ def _function() -> Any:
             pixels = inputs.permute(0, 2, 3, 1).contiguous()
             ctx.save_for_backward(pixels, weight)
             ctx.own = own
-            return own.correlate(pixels, _transformed_kernels(weight), bias.detach()).permute(0, 3, 1, 2)
+            return own.correlate(pixels, _transformed_kernels(weight), bias.detach())
 
         @staticmethod
         def backward(ctx: Any, gradient: Any) -> tuple[None, Any, Any, Any]:
             own, (pixels, weight) = ctx.own, ctx.saved_tensors
             gradient = gradient.permute(0, 2, 3, 1).contiguous()
-            k, c = weight.shape[:2]
             spread = own.spread_gradient(gradient)
             cells = torch.bmm(own.transformed(pixels).transpose(1, 2), spread)
-            of_weight = (torch.from_numpy(GG).t() @ cells.view(CELLS, c * k)).view(3, 3, c, k).permute(3, 2, 0, 1)
             of_inputs = None
             if ctx.needs_input_grad[1]:
-                turned = weight.flip(2, 3).transpose(0, 1)
-                of_inputs = own.correlate(gradient, _transformed_kernels(turned), torch.zeros(c)).permute(0, 3, 1, 2)
-            return None, of_inputs, of_weight, gradient.sum(dim=(0, 1, 2))
+                turned = _transformed_kernels(weight.flip(2, 3).transpose(0, 1))
+                of_inputs = own.correlate(gradient, turned, torch.zeros(weight.shape[1]))
+            return None, of_inputs, _gradient_of_kernels(cells), gradient.sum(dim=(0, 1, 2))
 
     return Convolution

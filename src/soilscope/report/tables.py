@@ -29,7 +29,7 @@ _METRICS = (
     "critical-diameter",
 )
 """Shown for each core, in this order, as far as measured; all others are in tables/cores.csv."""
-MOST_METRICS = 6
+MOST_METRICS = 5
 
 
 def class_names(slices: pd.DataFrame) -> dict[str, str]:
@@ -71,10 +71,9 @@ def models_table(models: pd.DataFrame, cards: Mapping[str, Mapping[str, Any]]) -
     """All models with all three baselines; those that do not beat the best one are marked."""
     columns = (
         Column("model"),
-        Column("core"),
-        Column("target"),
         Column("kind"),
         Column("split"),
+        Column("unit"),
         Column("train RMSE", number=True),
         Column("test RMSE", number=True),
         Column("constant", number=True),
@@ -91,10 +90,9 @@ def models_table(models: pd.DataFrame, cards: Mapping[str, Mapping[str, Any]]) -
         body.append(
             (
                 str(row["model"]),
-                str(row["core"]),
-                f"{row['target']} ({unit})" if (unit := unit_of(str(card.get("unit", "1")))) else str(row["target"]),
                 str(row["kind"]),
                 str(row["split"]),
+                unit_of(str(card.get("unit", "1"))) or "1",
                 float(row["train_rmse"]),
                 float(row["test_rmse"]),
                 *(rivals.get(name) for name in ("constant", "nearest_slice", "histogram")),

@@ -29,7 +29,9 @@ class Timings:
         if not path.exists():
             return cls(study)
         frame = pd.read_csv(path, dtype={"step": str, "item": str})
-        return cls(study, {(r.step, r.item): (float(r.seconds), float(r.peak_mb)) for r in frame.itertuples()})
+        keys = zip(frame["step"].astype(str), frame["item"].astype(str), strict=True)
+        costs = zip(frame["seconds"].astype(float), frame["peak_mb"].astype(float), strict=True)
+        return cls(study, dict(zip(keys, costs, strict=True)))
 
     def put(self, step: str, item: str, seconds: float, peak_mb: float) -> None:
         """Remember what an item cost."""

@@ -6,22 +6,40 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from soilscope import learn
+from soilscope.structure import METRICS
 from soilscope.study.plan import Plan, TargetPlan
-from soilscope.study.steps.measure import rule
+from soilscope.study.steps.measure import rule, slice_table
 from soilscope.study.steps.opened import open_core
 
 __all__ = ["head_schedule", "schedule", "slices_of", "training_options"]
 
 
-def slices_of(study: Path, plan: Plan, core: str, target: TargetPlan) -> learn.Slices:
-    """Images and targets of one core."""
+def slices_of(study: Path, plan: Plan, core: str, target: TargetPlan, channels: str | None = None) -> learn.Slices:
+    """Images and targets of one core; the targets are the figures of its structure table."""
     opened = open_core(study, plan, core)
     classes: dict[str, Any] = {"scheme": opened.scheme} if opened.scheme else {"labels": opened.labels}
     return learn.slices(
-        opened.volume, target=target.target, of=target.of, channels=plan.learn.channels, core=core,
-        image_size=plan.learn.image_size, rule=rule(plan), **classes,
-    )  # fmt: skip
+        opened.volume,
+        target=target.target,
+        of=target.of,
+        channels=channels or plan.learn.channels,
+        core=core,
+        image_size=plan.learn.image_size,
+        rule=rule(plan),
+        profile=_profile(study, core, target),
+        **classes,
+    )
+
+
+def _profile(study: Path, core: str, target: TargetPlan) -> NDArray[np.float64]:
+    table = slice_table(study, core)
+    rows = table[table["class"] == "+".join(map(str, target.of))].sort_values("slice")
+    values: NDArray[np.float64] = rows[METRICS[target.target].column].to_numpy(np.float64)
+    return values
 
 
 def head_schedule(plan: Plan) -> learn.Schedule:

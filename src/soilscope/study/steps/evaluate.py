@@ -65,8 +65,8 @@ def _own_predictions(loaded: learn.Model, data: learn.Slices, model: ModelPlan) 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as JSON values; NaN, which JSON has no word for, becomes null."""
-    rows: list[dict[str, Any]] = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return [{k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()} for row in rows]
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(k): v.item() if isinstance(v, np.generic) else v for k, v in row.items()} for row in rows]
 
 
 def _parts(study: Path, gathered: Gathered, chosen: list[ModelPlan], kind: str) -> list[dict[str, Any]]:

@@ -37,18 +37,20 @@ def chosen_model(study: Path, plan: Plan, gathered: Gathered, target: str) -> Mo
 
 
 def explain_target(study: Path, plan: Plan, gathered: Gathered, send: Callable[[Any], None]) -> str | None:
-    """Write the heat maps of one target: images, maps (n, layers, y, x), and what each belongs to."""
+    """Write the heat maps of one target: grey slices, maps (n, layers, y, x), and what each belongs to."""
     target: str = gathered.subject
     model = chosen_model(study, plan, gathered, target)
     if model is None:
         return f"no model of {target} was trained"
     loaded = learn.load(study / Layout.model(model.name))
-    shown: dict[str, list[Any]] = {"image": [], "maps": [], "core": [], "depth_mm": []}
+    shown: dict[str, list[Any]] = {"image": [], "maps": [], "core": [], "depth_mm": [], "pixel_mm": []}
     for core in _cores(gathered.cores(plan), model):
         data = slices_of(study, plan, core, targets(plan)[target])
+        grey = slices_of(study, plan, core, targets(plan)[target], channels="grey")
         for index in _spread(len(data.targets), plan.explain.slices):
             send(("progress", len(shown["core"]), 2 * plan.explain.slices, f"heat maps of {model.name}"))
-            shown["image"].append(data.images[index])
+            shown["image"].append(grey.images[index, 0])
+            shown["pixel_mm"].append(data.source["pixel_mm"])
             shown["maps"].append([_map(loaded, data.images[index], layer, plan) for layer in plan.explain.layers])
             shown["core"].append(core)
             shown["depth_mm"].append(float(data.depth_mm[index]))
@@ -86,4 +88,5 @@ def _write(path: Path, model: ModelPlan, plan: Plan, shown: dict[str, list[Any]]
             maps=np.array(shown["maps"], dtype=np.float32),
             core=np.array(shown["core"]),
             depth_mm=np.array(shown["depth_mm"]),
+            pixel_mm=np.array(shown["pixel_mm"]),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ def _settings(study: Path, plan: Plan) -> dict[str, Any]:
     first: dict[str, Any] = next(iter(provenance.values()))
     settings: dict[str, Any] = {
         "rule": {"under": plan.structure.under, "neighbours": plan.structure.neighbours},
-        "metrics": list(first.get("metrics", [])),
+        "metrics": [str(m["metric"]) for m in first.get("metrics", [])],
         "seed": plan.seed,
         "threads": plan.learn.threads,
         "limit": plan.evaluate.limit,
@@ -104,18 +104,18 @@ def _explanations(
         if key not in gathered.held or key in gathered.declined:
             continue
         with np.load(study / Layout.part("explain", f"{target}.npz"), allow_pickle=False) as kept:
-            model, layers = str(kept["model"]), [str(name) for name in kept["layers"]]
-            for image, maps, core, depth in zip(
-                kept["image"], kept["maps"], kept["core"], kept["depth_mm"], strict=True
-            ):
-                named = dict(zip(layers, maps, strict=True))
-                grey = image.sum(axis=0)
-                rows.append(
-                    explanation_result(
-                        model, cards[model], str(core), float(depth), grey, named, sign=plan.explain.sign
-                    )
-                )
+            rows += _shown(kept, cards, plan)
     return tuple(rows)
+
+
+def _shown(kept: Mapping[str, Any], cards: dict[str, dict[str, Any]], plan: Plan) -> Iterator[ExplanationResult]:
+    model, layers = str(kept["model"]), [str(name) for name in kept["layers"]]
+    arrays = [kept[name] for name in ("image", "maps", "core", "depth_mm", "pixel_mm")]
+    for image, maps, core, depth, (dy, dx) in zip(*arrays, strict=True):
+        named = dict(zip(layers, maps, strict=True))
+        yield explanation_result(
+            model, cards[model], str(core), float(depth), image, named, plan.explain.sign, (float(dy), float(dx))
+        )
 
 
 def _findings(gathered: Gathered, cards: dict[str, dict[str, Any]]) -> tuple[Finding, ...]:
