@@ -198,35 +198,44 @@ def _back(
 
 
 @compiled
-def kernels_to_cells(weight: Array, cells: Array) -> None:
-    """G g G' of all kernels, from (k, c, 3, 3) to (36, c, k)."""
-    half = np.empty((6, 3), np.float32)
-    for c in range(weight.shape[1]):
-        for k in range(weight.shape[0]):
-            for i in range(6):
-                for j in range(3):
-                    half[i, j] = (
-                        G[i, 0] * weight[k, c, 0, j] + G[i, 1] * weight[k, c, 1, j] + G[i, 2] * weight[k, c, 2, j]
-                    )
-            for i in range(6):
-                for j in range(6):
-                    cells[6 * i + j, c, k] = half[i, 0] * G[j, 0] + half[i, 1] * G[j, 1] + half[i, 2] * G[j, 2]
+def kernels_to_cells(first: int, end: int, weight: Array, cells: Array) -> None:
+    """G g G' of the kernels to some outputs, from (k, 3, 3, c) to (36, k, c)."""
+    half = np.empty((6, 3, weight.shape[3]), np.float32)
+    for k in range(first, end):
+        for i in range(6):
+            for j in range(3):
+                _three(G[i], weight[k, 0, j], weight[k, 1, j], weight[k, 2, j], half[i, j])
+        for i in range(6):
+            for j in range(6):
+                _three(G[j], half[i, 0], half[i, 1], half[i, 2], cells[6 * i + j, k])
 
 
 @compiled
-def kernels_from_cells(cells: Array, weight: Array) -> None:
-    """G' u G of all kernels, from (36, c, k) to (k, c, 3, 3): the transpose of :func:`kernels_to_cells`."""
-    half = np.empty((3, 6), np.float32)
-    for c in range(weight.shape[1]):
-        for k in range(weight.shape[0]):
-            half[:] = 0
-            for i in range(6):
+def kernels_from_cells(first: int, end: int, cells: Array, weight: Array) -> None:
+    """G' u G for some outputs, from (36, k, c) to (k, 3, 3, c): the transpose of :func:`kernels_to_cells`."""
+    half = np.empty((3, 6, weight.shape[3]), np.float32)
+    for k in range(first, end):
+        half[:] = 0
+        weight[k] = 0
+        for a in range(3):
+            for j in range(6):
+                for i in range(6):
+                    _add(G[i, a], cells[6 * i + j, k], half[a, j])
+            for b in range(3):
                 for j in range(6):
-                    for a in range(3):
-                        half[a, j] += G[i, a] * cells[6 * i + j, c, k]
-            for a in range(3):
-                for b in range(3):
-                    total = np.float32(0)
-                    for j in range(6):
-                        total += half[a, j] * G[j, b]
-                    weight[k, c, a, b] = total
+                    _add(G[j, b], half[a, j], weight[k, a, b])
+
+
+@compiled
+def _three(factors: Array, g0: Array, g1: Array, g2: Array, out: Array) -> None:
+    """A weighted sum of three vectors."""
+    first, second, third = factors[0], factors[1], factors[2]
+    for c in range(g0.shape[0]):
+        out[c] = first * g0[c] + second * g1[c] + third * g2[c]
+
+
+@compiled
+def _add(factor: np.float32, more: Array, total: Array) -> None:
+    """Add a multiple of a vector."""
+    for c in range(more.shape[0]):
+        total[c] += factor * more[c]

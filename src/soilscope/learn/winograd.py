@@ -18,6 +18,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from soilscope.learn.tiles import (
     TILE,
@@ -106,6 +107,18 @@ class Winograd:
         self.spread(gradients_to_cells, gradient.shape[0] * _across(gradient.shape[1]), gradient.numpy(), table.numpy())
         return table
 
+    def kernels(self, weight: Any) -> Any:
+        """G g G', from (k, 3, 3, c) to (36, k, c)."""
+        cells = self.take("kernels", CELLS, weight.shape[0], weight.shape[3])
+        self.spread(kernels_to_cells, weight.shape[0], weight, cells.numpy())
+        return cells
+
+    def gradient_of_kernels(self, cells: Any) -> Any:
+        """The transpose of :meth:`kernels`, as channels-last (k, c, 3, 3)."""
+        weight = require_torch().empty(cells.shape[1], 3, 3, cells.shape[2])
+        self.spread(kernels_from_cells, cells.shape[1], cells.numpy(), weight.numpy())
+        return weight.permute(0, 3, 1, 2)
+
     @staticmethod
     def tiles(inputs: Any) -> int:
         """Number of tiles."""
@@ -115,20 +128,6 @@ class Winograd:
 
 def _across(pixels: int) -> int:
     return -(-pixels // TILE)
-
-
-def _transformed_kernels(weight: Any) -> Any:
-    """G g G', from (k, c, 3, 3), of any strides, to (36, c, k)."""
-    cells = require_torch().empty(CELLS, weight.shape[1], weight.shape[0])
-    kernels_to_cells(weight.detach().numpy(), cells.numpy())
-    return cells
-
-
-def _gradient_of_kernels(cells: Any) -> Any:
-    """The transpose of :func:`_transformed_kernels`."""
-    weight = require_torch().empty(cells.shape[2], cells.shape[1], 3, 3)
-    kernels_from_cells(cells.numpy(), weight.numpy())
-    return weight
 
 
 @cache
@@ -143,18 +142,25 @@ def _function() -> Any:
             pixels = inputs.permute(0, 2, 3, 1).contiguous()
             ctx.save_for_backward(pixels, weight)
             ctx.own = own
-            return own.correlate(pixels, _transformed_kernels(weight), bias.detach())
+            return own.correlate(pixels, own.kernels(_rows(weight)).transpose(1, 2), bias.detach())
 
         @staticmethod
         def backward(ctx: Any, gradient: Any) -> tuple[None, Any, Any, Any]:
             own, (pixels, weight) = ctx.own, ctx.saved_tensors
             gradient = gradient.permute(0, 2, 3, 1).contiguous()
             spread = own.spread_gradient(gradient)
-            cells = torch.bmm(own.transformed(pixels).transpose(1, 2), spread)
-            of_inputs = None
+            cells = own.take("kernels", CELLS, spread.shape[2], pixels.shape[3])
+            torch.bmm(spread.transpose(1, 2), own.transformed(pixels), out=cells)
+            of_weight, of_inputs = own.gradient_of_kernels(cells), None
             if ctx.needs_input_grad[1]:
-                turned = _transformed_kernels(weight.flip(2, 3).transpose(0, 1))
+                turned = own.kernels(_rows(weight)[:, ::-1, ::-1])
                 of_inputs = own.correlate(gradient, turned, torch.zeros(weight.shape[1]))
-            return None, of_inputs, _gradient_of_kernels(cells), gradient.sum(dim=(0, 1, 2))
+            return None, of_inputs, of_weight, gradient.sum(dim=(0, 1, 2))
 
     return Convolution
+
+
+def _rows(weight: Any) -> NDArray[np.float32]:
+    """Kernels as an array (k, 3, 3, c), channels running fastest."""
+    rows: NDArray[np.float32] = weight.detach().permute(0, 2, 3, 1).contiguous().numpy()
+    return rows

@@ -112,7 +112,7 @@ def _core_name(path: Path) -> str:
     name = path.name if path.is_dir() else path.name.split(".")[0]
     if name.lower() in UNTELLING:
         name = path.absolute().parent.name
-    cleaned = re.sub(r"[^A-Za-z0-9.+-]+", "-", name).strip("-.+_")
+    cleaned = re.sub(r"[^A-Za-z0-9_.+-]+", "-", name).strip("-.+_")
     return cleaned[:80] or "core"
 
 
