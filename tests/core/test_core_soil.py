@@ -29,7 +29,7 @@ def overlap(found, truth) -> float:
     return np.count_nonzero(found & truth) / np.count_nonzero(found | truth)
 
 
-@pytest.mark.parametrize("shape", [(48, 64, 64), (24, 97, 96), (12, 200, 200)])
+@pytest.mark.parametrize("shape", [(48, 64, 64), (24, 97, 96), (12, 200, 200), (12, 40, 40), (12, 32, 32)])
 @pytest.mark.parametrize("soil", SOILS)
 def test_without_noise_the_soil_is_exact(soil, shape):
     phantom = phantoms.make(soil, seed=1, shape=shape, noise=False)

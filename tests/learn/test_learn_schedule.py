@@ -25,7 +25,14 @@ def test_the_rate_rises_in_a_line_and_falls_to_nearly_nothing(steps, warm_up):
 
 @pytest.mark.parametrize(
     ("width", "head", "rate"),
-    [(0.125, "pooled", 1e-3), (0.125, "dense", 1e-3), (1.0, "pooled", 3e-4), (1.0, "dense", 1e-4), (1.0, "flat", 1e-4)],
+    [
+        (0.125, "pooled", 1e-3),
+        (0.125, "dense", 1e-3),
+        (1.0, "pooled", 3e-4),
+        (1.0, "pooled-dense", 3e-4),
+        (1.0, "dense", 1e-4),
+        (1.0, "flat", 1e-4),
+    ],
 )
 def test_the_default_rate_follows_width_and_head(width, head, rate):
     assert Schedule().rate_for(width, head) == rate

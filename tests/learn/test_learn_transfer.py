@@ -140,3 +140,10 @@ def test_an_honest_split_can_be_asked_for(donor):
     model = learn.transfer(donor, cores, split=splits.ByCore(("q",)), schedule=Schedule(epochs=2), threads=1)
     assert model.card["cores"] == ["a", "p"]
     assert all(name.startswith("q:") for name in model.card["split"]["test"])
+
+
+def test_the_scores_from_cached_features_are_those_of_the_finished_model(taught, squared):
+    for side in ("train", "test"):
+        rows = taught.card["split"][side]
+        error = np.sqrt(np.mean((taught.predict(squared.images[rows]) - squared.targets[rows]) ** 2))
+        assert taught.card[f"{side}_rmse"] == pytest.approx(error, rel=1e-2 if taught.card["dtype"] == "bf16" else 1e-4)

@@ -57,6 +57,5 @@ def _plan() -> Plan:
         width=0.125,
         image_size=64,
         epochs=40,
-        transfer_epochs=60,
     )
     return Plan(name="Soilscope demo", cores=cores, learn=learn, run=RunPlan(workers=2))

@@ -18,6 +18,9 @@ Profile = NDArray[Any]
 BAND = 0.3
 """The outer share of the radius in which a wall is looked for."""
 
+LEAST_BAND_PX = 9.0
+"""In small scans the band is at least this wide, so that it holds soil as well as wall."""
+
 BINS_PER_PIXEL = 4
 MOST_SLICES = 160
 """Slices whose rings are averaged; more change nothing."""
@@ -57,7 +60,7 @@ def find_wall(values: ValueVolume, axis: Axis, spacing_mm: tuple[float, float]) 
     if rings is None:
         return Wall(axis.radius, None, np.nan)
     radius, mean, spread, square = rings
-    soil = spread[radius < axis.radius * (1 - BAND / 2)]
+    soil = spread[radius < (radius[0] + axis.radius) / 2]
     usual = float(np.median(soil)) if soil.size else np.nan
     at = _first_calm(spread)
     if at is None or not spread[at] < WALL_SPREAD * usual:
@@ -75,7 +78,7 @@ def _rings(
 ) -> tuple[Profile, Profile, Profile, Profile] | None:
     """Radius (inner first), mean, spread and mean square of the values in thin rings below the outline."""
     width = min(spacing_mm) / BINS_PER_PIXEL
-    first = axis.radius * (1 - BAND)
+    first = max(axis.radius - max(axis.radius * BAND, LEAST_BAND_PX * min(spacing_mm)), 0.0)
     count = int((axis.radius - first) / width)
     if count < 3 * BINS_PER_PIXEL:
         return None

@@ -79,20 +79,13 @@ def explanations(
 
 
 def _lay_over(made: Figure, axes: Axes, heat: FloatImage, extent: tuple[float, float, float, float]) -> None:
-    """Draw a map over its slice, with a colour bar; a map of NaN, for a layer without influence, is said to be none."""
-    if not np.isfinite(heat).any():
-        axes.text(
-            0.5,
-            0.5,
-            "no influence:\nno map",
-            transform=axes.transAxes,
-            ha="center",
-            va="center",
-            bbox={"facecolor": "white"},
-        )
+    """Draw a map over its slice, with a colour bar; where there is nothing to draw, say why."""
+    highest = float(np.nanmax(heat, initial=0.0, where=np.isfinite(heat)))
+    if not highest > 0:
+        said = "no push\nthis way" if np.isfinite(heat).any() else "no influence:\nno map"
+        axes.text(0.5, 0.5, said, transform=axes.transAxes, ha="center", va="center", bbox={"facecolor": "white"})
         return
-    highest = float(np.nanmax(heat))
-    norm, colours = Normalize(0.0, highest or 1.0), _clear_to_strong()
+    norm, colours = Normalize(0.0, highest), _clear_to_strong()
     axes.imshow(np.nan_to_num(heat), cmap=colours, norm=norm, extent=extent)
     place = axes.get_position()
     beside = made.add_axes((place.x1 + 0.06 / style.WIDTH, place.y0, BAR / style.WIDTH, place.height))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from soilscope._version import __version__
 from soilscope.files import digest_json
 from soilscope.findings import Finding
 from soilscope.learn import machine, splits
-from soilscope.learn.baselines import rmse, scores
+from soilscope.learn.baselines import Values, rmse, scores
 from soilscope.learn.examples import Scaling, gather, targets_of
 from soilscope.learn.fitting import Fitted
 from soilscope.learn.model import Model, in_order, require_finite
@@ -22,7 +22,7 @@ from soilscope.learn.slices import Slices, digest
 from soilscope.learn.torch_extra import require_torch
 from soilscope.learn.winograd import Winograd, for_precision
 
-__all__ = ["Plan", "finish"]
+__all__ = ["Outcome", "Plan", "finish"]
 
 PREDICTED_AT_ONCE = 64
 """Rows gathered at a time, so that a large training set is never copied whole."""
@@ -87,7 +87,32 @@ class Plan:
         return digest_json(self.described())
 
 
-def finish(plan: Plan, module: Any, scaling: Scaling, fitted: Fitted, more: Mapping[str, Any]) -> Model:
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What a training ended with.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    scaling : Scaling
+    fitted : Fitted
+    rate : float
+        The greatest learning rate used.
+    validation : list, optional
+        Names of the slices set aside for early stopping.
+    answers : callable, optional
+        Standardised predictions for row positions, where they are known without running the convolutions again.
+    """
+
+    module: Any
+    scaling: Scaling
+    fitted: Fitted
+    rate: float
+    validation: list[Any] | None = None
+    answers: Callable[[splits.Positions], Values] | None = None
+
+
+def finish(plan: Plan, outcome: Outcome) -> Model:
     """The model of a finished training, scored on its own training and test slices beside its rivals.
 
     Raises
@@ -95,8 +120,8 @@ def finish(plan: Plan, module: Any, scaling: Scaling, fitted: Fitted, more: Mapp
     LearningStopped
         Code ``not-finite``: weights or predictions are not finite.
     """
-    require_finite(module)
-    first = plan.parts[0]
+    require_finite(outcome.module)
+    first, scaling, fitted = plan.parts[0], outcome.scaling, outcome.fitted
     cores = [part.core for part in plan.parts]
     trained = [core for core in dict.fromkeys(cores) if np.any(plan.rows.core[plan.division.train] == core)]
     donor_cores = list(plan.donor["cores"]) if plan.donor else []
@@ -117,19 +142,22 @@ def finish(plan: Plan, module: Any, scaling: Scaling, fitted: Fitted, more: Mapp
         "history": fitted.history,
         "best_epoch": fitted.best_epoch or fitted.epoch,
         "findings": notes.to_records(notes.merge(*(p.findings for p in plan.parts), fitted.findings, _noticed(plan))),
-        **more,
+        "learning_rate": outcome.rate,
+        "validation": outcome.validation,
     }
-    model = Model(in_order(module), card)
-    card["train_rmse"] = _rmse(model, plan, plan.division.train)
-    card["test_rmse"] = _rmse(model, plan, plan.division.test)
+    model = Model(in_order(outcome.module), card)
+    for name, side in (("train_rmse", plan.division.train), ("test_rmse", plan.division.test)):
+        predicted = (
+            _predicted(model, plan, side) if outcome.answers is None else scaling.unscaled(outcome.answers(side))
+        )
+        card[name] = rmse(predicted, targets_of(plan.parts)[side])
     card["baselines"] = scores(plan.parts, plan.rows, plan.division)
     return model
 
 
-def _rmse(model: Model, plan: Plan, rows: splits.Positions) -> float:
+def _predicted(model: Model, plan: Plan, rows: splits.Positions) -> Values:
     pieces = [rows[k : k + PREDICTED_AT_ONCE] for k in range(0, len(rows), PREDICTED_AT_ONCE)]
-    predicted = np.concatenate([model.predict(gather(plan.parts, piece)) for piece in pieces])
-    return rmse(predicted, targets_of(plan.parts)[rows])
+    return np.concatenate([model.predict(gather(plan.parts, piece)) for piece in pieces])
 
 
 def _noticed(plan: Plan) -> Sequence[Finding]:

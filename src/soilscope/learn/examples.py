@@ -115,6 +115,10 @@ class Scaling:
         """Standardised targets."""
         return ((targets - self.target_mean) / self.target_sd).astype(np.float32)
 
+    def unscaled(self, standard: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Standardised predictions in the target's unit."""
+        return standard * self.target_sd + self.target_mean
+
 
 def target_scale(parts: Sequence[Slices], rows: Positions) -> tuple[float, float]:
     """Mean and SD of the training targets; refuses a constant one (see :meth:`Scaling.of`)."""

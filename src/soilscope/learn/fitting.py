@@ -20,7 +20,7 @@ from soilscope.learn.schedule import Schedule
 from soilscope.learn.torch_extra import require_torch
 from soilscope.learn.winograd import Winograd, worth_it
 
-__all__ = ["Fitted", "Progress", "Run", "fit", "forward", "pooled_features"]
+__all__ = ["Fitted", "Progress", "Run", "answer", "fit", "forward", "pooled_features"]
 
 Progress = Callable[[int, int, float], None]
 """``progress(epoch, epochs, loss)`` after each epoch, counted from 1; loss is 1 for a constant prediction."""
@@ -77,6 +77,16 @@ def forward(module: Any, inputs: Any, precision: str, convolve: Winograd | None 
     with autocast(precision):
         hidden = module[:-1](inputs)
     return module[-1](hidden.float())
+
+
+def answer(classifier: Any, features: NDArray[np.float32], precision: str) -> NDArray[np.float64]:
+    """What dense layers alone say about features, shape (n,)."""
+    torch = require_torch()
+    with torch.inference_mode():
+        said: NDArray[np.float64] = (
+            forward(classifier, torch.from_numpy(features), precision)[:, 0].numpy().astype(np.float64)
+        )
+    return said
 
 
 def pooled_features(module: Any, inputs: Any, precision: str, convolve: Winograd | None) -> Any:

@@ -113,8 +113,7 @@ class Model:
             raise LearningStopped(
                 "not-finite", "the network predicts NaN or infinity for some slices; it cannot be used on them."
             )
-        predicted: FloatProfile = answers * self.card["target_sd"] + self.card["target_mean"]
-        return predicted
+        return self.scaling.unscaled(answers)
 
     def save(self, folder: Path | str) -> None:
         """Publish ``weights.safetensors`` and ``model.json`` in a folder, whole or not at all.

@@ -85,7 +85,7 @@ class Schedule:
             return self.learning_rate
         if width < FULL_WIDTH:
             return 1e-3
-        return 3e-4 if head == "pooled" else 1e-4
+        return 3e-4 if head.startswith("pooled") else 1e-4
 
     def factor(self, step: int, steps: int) -> float:
         """Share of the greatest rate at a step, counted from 0: up in a line, down in a cosine."""

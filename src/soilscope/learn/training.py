@@ -12,7 +12,7 @@ import numpy as np
 from soilscope.errors import LearningStopped, UsageError
 from soilscope.learn import machine, network, splits
 from soilscope.learn.augment import check_target
-from soilscope.learn.card import Plan, finish
+from soilscope.learn.card import Outcome, Plan, finish
 from soilscope.learn.examples import ImageExamples, Scaling, as_parts
 from soilscope.learn.fitting import Progress, Run, fit
 from soilscope.learn.model import Model, in_order
@@ -101,7 +101,7 @@ def _train(plan: Plan, keep: Path | None, progress: Progress | None) -> Model:
     rate = plan.schedule.rate_for(net["width"], net["head"])
     run = Run(plan.schedule, rate, plan.precision, plan.seed, plan.convolver(), plan.identity(), keep, progress)
     fitted = fit(module, examples, checked, run)
-    return finish(plan, module, scaling, fitted, {"learning_rate": rate, **named_validation(plan, sets)})
+    return finish(plan, Outcome(module, scaling, fitted, rate, named_validation(plan, sets)))
 
 
 def make_plan(
@@ -135,9 +135,9 @@ def sets_of(plan: Plan) -> Sets:
     return Sets(np.sort(rows[order[count:]]), np.sort(rows[order[:count]]))
 
 
-def named_validation(plan: Plan, sets: Sets) -> dict[str, Any]:
+def named_validation(plan: Plan, sets: Sets) -> list[Any] | None:
     """The slices set aside, for the card."""
-    return {"validation": None if sets.validation is None else plan.rows.names(sets.validation)}
+    return None if sets.validation is None else list(plan.rows.names(sets.validation))
 
 
 def _network(parts: tuple[Slices, ...], kind: str, width: float, head: str) -> dict[str, Any]:

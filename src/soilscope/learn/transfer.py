@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.errors import UsageError
-from soilscope.files import digest_json
+from soilscope.files import digest_bytes, digest_json
 from soilscope.learn import machine, network
 from soilscope.learn.augment import check_target
-from soilscope.learn.card import Plan, finish
+from soilscope.learn.card import Outcome, Plan, finish
 from soilscope.learn.examples import FeatureExamples, ImageExamples, Scaling, as_parts, gather, target_scale, targets_of
-from soilscope.learn.fitting import Fitted, Progress, Run, fit
+from soilscope.learn.fitting import Fitted, Progress, Run, answer, fit
 from soilscope.learn.model import Model, features, in_order
 from soilscope.learn.schedule import Schedule
 from soilscope.learn.slices import Slices
@@ -112,10 +112,11 @@ def transfer(
         plan = make_plan(parts, net, schedule, split, seed, used, kind=kind, donor=donor)
         sets = sets_of(plan)
         scaling = _scaling(model, plan, sets)
-        module, fitted, rate = _new_head(model, plan, sets, scaling, progress)
+        outcome = _new_head(model, plan, sets, scaling, progress)
         if fine_tune:
-            fitted = _fine_tuned(module, plan, sets, scaling, fitted, checkpoint, progress)
-        return finish(plan, module, scaling, fitted, {"learning_rate": rate, **named_validation(plan, sets)})
+            fitted = _fine_tuned(outcome.module, plan, sets, scaling, outcome.fitted, checkpoint, progress)
+            outcome = replace(outcome, fitted=fitted, answers=None)
+        return finish(plan, outcome)
 
 
 def fold(classifier: Any, scale: FeatureScale) -> None:
@@ -140,7 +141,7 @@ def _same_images(model: Model, part: Slices) -> None:
 
 
 def _described(model: Model) -> dict[str, Any]:
-    weights = [[name, value.double().sum().item()] for name, value in model.module.state_dict().items()]
+    weights = [[name, digest_bytes(value.numpy().tobytes())] for name, value in model.module.state_dict().items()]
     return {
         "identity": model.card["identity"],
         "weights": digest_json(weights),
@@ -155,33 +156,39 @@ def _scaling(model: Model, plan: Plan, sets: Sets) -> Scaling:
     return replace(model.scaling, target_mean=mean, target_sd=sd)
 
 
-def _table(model: Model, plan: Plan, rows: Positions) -> NDArray[np.float32]:
+def _table(model: Model, plan: Plan) -> NDArray[np.float32]:
+    """Features of all rows that train or test, at their positions; the convolutions run once."""
+    rows = np.union1d(plan.division.train, plan.division.test)
     pieces = (rows[k : k + ROWS_AT_ONCE] for k in range(0, len(rows), ROWS_AT_ONCE))
-    return np.concatenate([features(model, gather(plan.parts, piece)) for piece in pieces])
+    seen = np.concatenate([features(model, gather(plan.parts, piece)) for piece in pieces])
+    table = np.zeros((len(plan.rows), seen.shape[1]), np.float32)
+    table[rows] = seen
+    return table
 
 
-def _new_head(
-    model: Model, plan: Plan, sets: Sets, scaling: Scaling, progress: Progress | None
-) -> tuple[Any, Fitted, float]:
+def _new_head(model: Model, plan: Plan, sets: Sets, scaling: Scaling, progress: Progress | None) -> Outcome:
     """A copy of the donor with new dense layers, trained on cached features and folded."""
     net = plan.network
-    table = _table(model, plan, sets.fit)
-    scale = FeatureScale.of(table)
+    table = _table(model, plan)
+    scale = FeatureScale.of(table[sets.fit])
     targets = scaling.targets(targets_of(plan.parts))
-    names = list(plan.rows.names(sets.fit))
-    examples = FeatureExamples(scale.apply(table), targets[sets.fit], names)
-    checked = None
-    if sets.validation is not None:
-        seen = scale.apply(_table(model, plan, sets.validation))
-        checked = FeatureExamples(seen, targets[sets.validation], list(plan.rows.names(sets.validation)))
+
+    def examples(rows: Positions) -> FeatureExamples:
+        return FeatureExamples(scale.apply(table[rows]), targets[rows], list(plan.rows.names(rows)))
+
     module = copy.deepcopy(model.module)
     fresh = network.build(**{**net, "seed": plan.seed})
     rate = plan.schedule.learning_rate or HEAD_RATE.get(net["head"], plan.schedule.rate_for(net["width"], net["head"]))
     run = Run(plan.schedule, rate, plan.precision, plan.seed, progress=progress)
-    fitted = fit(fresh.classifier, examples, checked, run)
+    checked = None if sets.validation is None else examples(sets.validation)
+    fitted = fit(fresh.classifier, examples(sets.fit), checked, run)
     fold(fresh.classifier, scale)
     module.classifier.load_state_dict(fresh.classifier.state_dict())
-    return module, fitted, rate
+
+    def answers(rows: Positions) -> NDArray[np.float64]:
+        return answer(module.classifier, table[rows], plan.precision)
+
+    return Outcome(module, scaling, fitted, rate, named_validation(plan, sets), answers)
 
 
 def _fine_tuned(

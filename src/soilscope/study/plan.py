@@ -93,11 +93,11 @@ class LearnPlan(_Strict):
     targets: tuple[TargetPlan, ...] = ()
     network: str = "vgg16"
     width: Annotated[float, Field(gt=0, le=1)] = 1.0
-    head: Literal["pooled", "pooled-dense", "dense", "flat"] = "pooled"
+    head: Literal["pooled", "pooled-dense", "dense", "flat"] = "pooled-dense"
     channels: str = "paper-2021"
     image_size: Annotated[int, Field(ge=32)] | None = None
     epochs: Annotated[int, Field(ge=1)] = 20
-    transfer_epochs: Annotated[int, Field(ge=1)] = 40
+    transfer_epochs: Annotated[int, Field(ge=1)] = 60
     batch: Annotated[int, Field(ge=1)] = 8
     learning_rate: Positive | None = None
     augment: Literal["symmetries", "rolls", "none"] = "symmetries"
