@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from soilscope import learn
 from soilscope.errors import InputRefused, LearningStopped, UsageError
 from soilscope.evaluate import cross, out_of_sample
 
@@ -100,7 +101,24 @@ def test_a_prediction_that_is_not_finite_is_refused_with_model_and_core(bad):
     """Fault 33: no NaN model is scored."""
     with pytest.raises(LearningStopped, match=r"'sick'.*'A'") as raised:
         cross({"sick": AlwaysSays(bad)}, {"A": Core("A", [0.1, 0.2])})
-    assert raised.value.code == "prediction-not-finite"
+    assert raised.value.code == "not-finite"
+
+
+def test_a_trained_model_with_a_broken_weight_is_refused_with_model_and_core():
+    """Fault 33, on a real model: its own refusal comes back with the names that the matrix knows."""
+    torch = pytest.importorskip("torch")
+    source = np.random.default_rng(0)
+    targets = source.uniform(0, 1, 16)
+    images = source.normal(size=(16, 3, 32, 32)).astype(np.float32)
+    data = learn.Slices(images, targets, core="A", target="porosity-2")
+    model = learn.train(data, width=0.125, schedule=learn.Schedule(epochs=1), threads=1)
+    expected = float(np.sqrt(np.mean((model.predict(images) - targets) ** 2)))
+    assert cell(cross({"m": model}, {"A": data}), "m", "A") == pytest.approx(expected, rel=1e-9)
+    with torch.no_grad():
+        model.module.features[0].weight[0, 0, 0, 0] = float("nan")
+    with pytest.raises(LearningStopped, match=r"'sick'.*'A'") as raised:
+        cross({"sick": model}, {"A": data})
+    assert raised.value.code == "not-finite"
 
 
 def test_one_core_and_target_under_two_keys_is_refused():

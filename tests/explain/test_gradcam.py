@@ -172,7 +172,7 @@ def test_weights_that_are_not_finite_are_refused():
         sick.features[0].weight[0, 0, 0, 0] = float("nan")
     with pytest.raises(LearningStopped) as raised:
         grad_cam(sick, picture(), "block1_conv1")
-    assert raised.value.code == "prediction-not-finite"
+    assert raised.value.code == "not-finite"
 
 
 @pytest.fixture(scope="module")

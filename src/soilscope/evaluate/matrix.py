@@ -73,7 +73,7 @@ def cross(models: Mapping[str, Predictor], data: Mapping[Any, CoreSlices]) -> pd
     InputRefused
         Code ``channels-differ``: a core's images were made by another channel rule than the model's.
     LearningStopped
-        Code ``prediction-not-finite``: a model answered NaN or infinity; nothing is scored.
+        Code ``not-finite``: a model answered NaN or infinity; model and core are named and nothing is scored.
     """
     cells = _by_core_and_target(data)
     cores = list(dict.fromkeys(core for core, _ in cells))
@@ -110,10 +110,13 @@ def _rmse(name: str, model: Predictor, slices: CoreSlices) -> float:
     if not known.any():
         return float("nan")
     _check_channels(name, model, slices)
-    predicted = np.asarray(model.predict(slices.images[known]), dtype=np.float64)
+    try:
+        predicted = np.asarray(model.predict(slices.images[known]), dtype=np.float64)
+    except LearningStopped as stopped:
+        raise LearningStopped(stopped.code, f"model {name!r} on core {slices.core!r}: {stopped.text}") from stopped
     if not np.isfinite(predicted).all():
         raise LearningStopped(
-            "prediction-not-finite",
+            "not-finite",
             f"model {name!r} answers NaN or infinity on {int((~np.isfinite(predicted)).sum())} of {known.sum()} slices "
             f"of core {slices.core!r}; nothing was scored. Train it again, or leave it out.",
         )

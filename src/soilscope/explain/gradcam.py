@@ -59,7 +59,7 @@ def grad_cam(
     ------
     LearningStopped
         Code ``no-explanation``: the gradient is zero everywhere, so the layer has no influence and there is no map.
-        Code ``prediction-not-finite``: NaN or infinity.
+        Code ``not-finite``: NaN or infinity.
     UsageError
         Codes ``sign``, ``image-shape``, ``layer-unknown``, ``layer-shape``, ``unknown-output``.
     """
@@ -120,9 +120,7 @@ def _map(activation: Any, gradient: Any, sign: int, layer: str, size: Any) -> Fl
     weights = gradient.mean(dim=(2, 3), keepdim=True)
     heat = torch.relu(sign * (weights * activation).sum(dim=1, keepdim=True))
     if not bool(torch.isfinite(heat).all()):
-        raise LearningStopped(
-            "prediction-not-finite", f"Grad-CAM at {layer} met NaN or infinity; check image and weights."
-        )
+        raise LearningStopped("not-finite", f"Grad-CAM at {layer} met NaN or infinity; check image and weights.")
     heat = torch.nn.functional.interpolate(heat, size=tuple(size), mode="bilinear", align_corners=False)
     result: FloatImage = np.ascontiguousarray(heat[0, 0].cpu().numpy(), dtype=np.float32)
     return result
