@@ -164,3 +164,33 @@ def test_verify_names_what_a_flipped_bit_changed(copied, place):
     found = study.verify(copied)
     assert [f.severity for f in found] == ["refuse"]
     assert place.startswith(found[0].files[0])
+
+
+def test_labels_made_elsewhere_take_the_schemes_place(fresh):
+    """Fractions are those of the label volume, on the scan's own grid; the scan's values are not classified."""
+    text = (fresh / PLAN_FILE).read_text().replace('scheme = "paper-2021"\n', "")
+    names = '{ 1 = "pore", 2 = "organic", 3 = "matrix", 4 = "dense", 5 = "stone" }'
+    text = text.replace("[[cores]]", f'labels = "scans/{{core}}/truth.nii.gz"\nlabel_names = {names}\n\n[[cores]]', 1)
+    (fresh / PLAN_FILE).write_text(text.partition("[[learn.targets]]")[0])
+    summary = study.run(fresh)
+    assert [str(f.error) for f in summary.failures] == []
+    slices = pd.read_csv(fresh / "tables/slices.csv", dtype={"class": str})
+    truth = json.loads((fresh / "scans/sandy-0/truth.json").read_text())["fractions"]["pore"]
+    mine = slices[(slices["core"] == "sandy-0") & (slices["name"] == "pore")].sort_values("slice")["fraction"]
+    assert mine.tolist() == pytest.approx(
+        truth, abs=0.02
+    )  # the soil found in a noisy scan may differ by a ring of voxels
+    assert "truth.nii.gz" in (fresh / "report.html").read_text()
+
+
+def test_labels_on_another_grid_are_refused_with_both_grids(fresh):
+    import nibabel as nib
+
+    image = nib.load(fresh / "scans/sandy-0/truth.nii.gz")
+    nib.save(nib.Nifti1Image(image.get_fdata()[:, :, 2:].astype("uint8"), image.affine), fresh / "short.nii.gz")
+    text = (fresh / PLAN_FILE).read_text()
+    text = text.replace("[[cores]]", 'labels = "short.nii.gz"\nlabel_names = { 1 = "pore" }\n\n[[cores]]', 1)
+    (fresh / PLAN_FILE).write_text(text.partition("[[learn.targets]]")[0])
+    summary = study.run(fresh, study.steps_until("classify"))
+    assert {f.error.code for f in summary.failures} == {"labels-shape"}
+    assert "24 x 48 x 48" in str(summary.failures[0].error) or "(24, 48, 48)" in str(summary.failures[0].error)

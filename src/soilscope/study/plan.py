@@ -101,6 +101,7 @@ class LearnPlan(_Strict):
     batch: Annotated[int, Field(ge=1)] = 8
     learning_rate: Positive | None = None
     augment: Literal["symmetries", "rolls", "none"] = "symmetries"
+    patience: Annotated[int, Field(ge=1)] | None = None
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     split: Literal["random", "depth-blocks"] = "random"
     threads: Annotated[int, Field(ge=1)] = 1

@@ -24,6 +24,7 @@ ABOUT = {
     "network": '"vgg16" at width 1.0 is the paper\'s; a width of 0.25 or 0.125 trains in minutes on a laptop.',
     "channels": 'How a slice becomes three channels: "paper-2021", "script-2021", "windows", "grey".',
     "image_size": "Slices are resampled to so many pixels a side.",
+    "patience": "Stop after so many epochs without a lower loss on a part of the training slices kept aside for this.",
     "split": '"random" is the paper\'s and leaks between neighbouring slices; "depth-blocks" holds whole layers back.',
     "threads": "Threads of one training. They change the last digits of a model; workers (below) never do.",
     "targets": "Each target is learnt on each core; with transfer_from only the dense layers are, on that target's convolutions.",

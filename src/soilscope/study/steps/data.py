@@ -55,6 +55,7 @@ def schedule(plan: Plan) -> learn.Schedule:
         batch=asked.batch,
         learning_rate=asked.learning_rate,
         augment=asked.augment,
+        patience=asked.patience,
         precision=asked.precision,
     )
 
