@@ -106,7 +106,9 @@ def test_a_refused_scan_ends_with_code_3_and_publishes_nothing(phantom, tmp_path
     sorted(scan.glob("*.dcm"))[4].unlink()
     done = soilscope("run", tmp_path / "study", "--json")
     assert done.returncode == 3, done.stderr
-    assert "gap" in done.stdout
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines[0]["error"]["code"] == "gap"
+    assert set(lines[-1]) == {"done", "skipped", "failed", "seconds"}
     assert not (tmp_path / "study" / "cores").exists() or not list((tmp_path / "study" / "cores").glob("*.zarr"))
 
 

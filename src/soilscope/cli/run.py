@@ -10,7 +10,7 @@ import typer
 
 from soilscope.cli.output import Json, Mode, Output, Quiet
 from soilscope.cli.progress import RunProgress
-from soilscope.errors import PartlyDone, UsageError
+from soilscope.errors import PartlyDone, SoilscopeError, UsageError
 
 if TYPE_CHECKING:
     from soilscope.study import Summary
@@ -68,9 +68,7 @@ def _single(step: str) -> Callable[..., None]:
 def run_study(study: Path, steps: tuple[str, ...], output: Output) -> None:
     """Run some steps with a progress bar and say what came of it.
 
-    Raises
-    ------
-    PartlyDone, or the error itself where nothing at all could be done.
+    Whatever failed is told first, so that the summary is the last line; the exit code is that of what failed.
     """
     from soilscope import study as studies
 
@@ -84,9 +82,14 @@ def run_study(study: Path, steps: tuple[str, ...], output: Output) -> None:
         output.hint(f"nothing to make for {key}: {reason}")
     if "report" in steps and (study / "report.html").exists():
         words += f"\nreport: {study / 'report.html'}"
+    failure = _told(summary, output) if summary.failed else None
+    if isinstance(failure, SoilscopeError):
+        output.error(failure)
     output.result(summary.as_dict(), words)
-    if summary.failed:
-        raise _told(summary, output)
+    if isinstance(failure, SoilscopeError):
+        raise typer.Exit(failure.exit_code)
+    if failure is not None:
+        raise failure
 
 
 def _told(summary: Summary, output: Output) -> Exception:
