@@ -86,7 +86,7 @@ def train(
     parts = as_parts(data)
     schedule = Schedule() if schedule is None else schedule
     check_target(schedule.augment, parts[0].target)
-    with machine.fixed(threads) as used:
+    with machine.fixed(threads) as used, machine.kept_memory():
         plan = make_plan(parts, _network(parts, network, width, head), schedule, split, seed, used)
         return _train(plan, checkpoint, progress)
 

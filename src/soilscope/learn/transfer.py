@@ -105,7 +105,7 @@ def transfer(
     schedule = Schedule(epochs=HEAD_EPOCHS) if schedule is None else schedule
     check_target(schedule.augment, parts[0].target)
     _same_images(model, parts[0])
-    with machine.fixed(threads) as used:
+    with machine.fixed(threads) as used, machine.kept_memory():
         donor = _described(model)
         kind = "fine-tuned" if fine_tune else "transfer"
         net = dict(model.card["network"])

@@ -83,21 +83,24 @@ class Winograd:
         for job in jobs:
             job.result()
 
-    def correlate(self, inputs: Any, kernels: Any, bias: Any) -> Any:
-        """The convolution proper: inputs (n, y, x, c) and kernels (36, c, k) to channels-last (n, k, y, x)."""
+    def correlate(self, cells: Any, size: tuple[int, int, int], kernels: Any, bias: Any) -> Any:
+        """The convolution proper: cells (36, tiles, c) of images of a size (n, y, x) and kernels (36, c, k).
+
+        Gives channels-last (n, k, y, x).
+        """
         torch = require_torch()
-        n, height, width, _ = inputs.shape
+        n, height, width = size
         out = torch.empty(n, kernels.shape[2], height, width, memory_format=torch.channels_last)
-        product = self.take("product", CELLS, self.tiles(inputs), kernels.shape[2])
-        torch.bmm(self.transformed(inputs), kernels, out=product)
+        product = self.take("product", CELLS, cells.shape[1], kernels.shape[2])
+        torch.bmm(cells, kernels, out=product)
         self.spread(
             outputs_from_cells, n * _across(height), product.numpy(), bias.numpy(), out.permute(0, 2, 3, 1).numpy()
         )
         return out
 
-    def transformed(self, inputs: Any) -> Any:
-        """B' d B of all tiles, shape (36, tiles, c)."""
-        table = self.take("inputs", CELLS, self.tiles(inputs), inputs.shape[3])
+    def transformed(self, inputs: Any, table: Any = None) -> Any:
+        """B' d B of all tiles, shape (36, tiles, c), in a table to keep or in scratch memory."""
+        table = self.take("inputs", CELLS, self.tiles(inputs), inputs.shape[3]) if table is None else table
         self.spread(inputs_to_cells, inputs.shape[0] * _across(inputs.shape[1]), inputs.numpy(), table.numpy())
         return table
 
@@ -140,21 +143,27 @@ def _function() -> Any:
         @staticmethod
         def forward(ctx: Any, own: Winograd, inputs: Any, weight: Any, bias: Any) -> Any:
             pixels = inputs.permute(0, 2, 3, 1).contiguous()
-            ctx.save_for_backward(pixels, weight)
+            learns = any(ctx.needs_input_grad)
+            kept = torch.empty(CELLS, own.tiles(pixels), pixels.shape[3]) if learns else None
+            cells = own.transformed(pixels, kept)  # the kernels' gradient wants them again
+            if learns:
+                ctx.save_for_backward(cells, weight)
             ctx.own = own
-            return own.correlate(pixels, own.kernels(_rows(weight)).transpose(1, 2), bias.detach())
+            kernels = own.kernels(_rows(weight)).transpose(1, 2)
+            return own.correlate(cells, tuple(pixels.shape[:3]), kernels, bias.detach())
 
         @staticmethod
         def backward(ctx: Any, gradient: Any) -> tuple[None, Any, Any, Any]:
-            own, (pixels, weight) = ctx.own, ctx.saved_tensors
+            own, (seen, weight) = ctx.own, ctx.saved_tensors
             gradient = gradient.permute(0, 2, 3, 1).contiguous()
             spread = own.spread_gradient(gradient)
-            cells = own.take("kernels", CELLS, spread.shape[2], pixels.shape[3])
-            torch.bmm(spread.transpose(1, 2), own.transformed(pixels), out=cells)
+            cells = own.take("kernels", CELLS, spread.shape[2], seen.shape[2])
+            torch.bmm(spread.transpose(1, 2), seen, out=cells)
             of_weight, of_inputs = own.gradient_of_kernels(cells), None
             if ctx.needs_input_grad[1]:
                 turned = own.kernels(_rows(weight)[:, ::-1, ::-1])
-                of_inputs = own.correlate(gradient, turned, torch.zeros(weight.shape[1]))
+                nothing = torch.zeros(weight.shape[1])
+                of_inputs = own.correlate(own.transformed(gradient), tuple(gradient.shape[:3]), turned, nothing)
             return None, of_inputs, of_weight, gradient.sum(dim=(0, 1, 2))
 
     return Convolution
