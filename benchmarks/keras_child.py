@@ -1,19 +1,23 @@
-"""Trains VGG16 with Keras on TensorFlow, one step for each line it is sent: ``python -m benchmarks.keras_child 200 8 2``."""
+"""Trains VGG16 with Keras on TensorFlow, one step for each line it is sent: ``python -m benchmarks.keras_child 200 8 2``.
+
+fp32, Adam, mean squared error; the same network as :mod:`benchmarks.torch_child`.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import time
+
+from benchmarks.child import answer_steps
 
 __all__ = ["main"]
 
 VGG16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+"""Channels and convolutions of each block."""
 
 
 def main(image_size: int, batch: int, threads: int) -> None:
-    """Build, warm up, say so, and then answer each line with the seconds of one step."""
+    """Build, and answer each line with the seconds of one step."""
     os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     import tensorflow
 
@@ -34,16 +38,8 @@ def main(image_size: int, batch: int, threads: int) -> None:
     network.compile(optimizer=keras.optimizers.Adam(1e-4), loss="mse")
     images = tensorflow.random.uniform((batch, image_size, image_size, 3))
     targets = tensorflow.random.uniform((batch, 1))
-    network.train_on_batch(images, targets)
-    _say({"version": f"Keras {keras.__version__} on TensorFlow {tensorflow.__version__}"})
-    for _ in sys.stdin:
-        start = time.perf_counter()
-        network.train_on_batch(images, targets)
-        _say({"seconds": time.perf_counter() - start})
-
-
-def _say(answer: dict[str, object]) -> None:
-    print(json.dumps(answer), flush=True)
+    version = f"Keras {keras.__version__} on TensorFlow {tensorflow.__version__}, fp32"
+    answer_steps(version, lambda: network.train_on_batch(images, targets))
 
 
 if __name__ == "__main__":

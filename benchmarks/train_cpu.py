@@ -1,9 +1,9 @@
 """``train-cpu``: training the full VGG16 at 200 x 200, batch 8, against plain PyTorch and Keras.
 
 All three train the same network (the paper's scripts': dense 4096-4096-1 on all cells) with 2 threads, taking turns step by
-step. Ours is ``soilscope.learn.train`` itself, augmentation, checks and clipping included: an epoch of one step, the
-rivals' steps being taken between epochs. Its precision is the machine's best (bf16 where the processor multiplies it in
-hardware), the peers' is fp32. The first step of each is not counted.
+step, each rival in a process of its own. Ours is ``soilscope.learn.train`` itself, augmentation, checks and clipping
+included: an epoch of one step, the rivals' steps being taken between epochs. Its precision is the machine's best (bf16
+where the processor multiplies it in hardware, else fp32), the peers' is fp32. The first step of each is not counted.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from benchmarks.child import child
 from benchmarks.outcome import Figure, Outcome, Peer, Say
-from benchmarks.peers import keras, plain_torch_step
 from soilscope import learn
 from soilscope.learn import machine
 
@@ -28,12 +28,10 @@ TORCH_BAR, KERAS_BAR = 2.0, 3.0
 
 def run(say: Say) -> Outcome:
     """Time the three in turn."""
-    import torch
-
-    with keras(IMAGE_SIZE, BATCH, THREADS) as child:
-        rivals = {"torch": plain_torch_step(IMAGE_SIZE, BATCH, THREADS), "keras": child.step}
-        taken, card = _taking_turns(rivals, say)
-        versions = {"torch": f"PyTorch {torch.__version__}, fp32, NCHW", "keras": f"{child.version}, fp32"}
+    size = (IMAGE_SIZE, BATCH, THREADS)
+    with child("benchmarks.torch_child", *size) as torch, child("benchmarks.keras_child", *size) as keras:
+        taken, card = _taking_turns({"torch": torch.step, "keras": keras.step}, say)
+        versions = {"torch": torch.version, "keras": keras.version}
     speed = {name: BATCH / statistics.median(seconds[1:]) for name, seconds in taken.items()}
     ours = f"VGG16 training, {IMAGE_SIZE} px, batch {BATCH}, {card['dtype']}"
     against = [
