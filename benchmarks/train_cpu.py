@@ -21,7 +21,7 @@ from soilscope.learn import machine
 
 __all__ = ["run"]
 
-IMAGE_SIZE, BATCH, THREADS, ROUNDS = 200, 8, 2, 5
+IMAGE_SIZE, BATCH, THREADS, ROUNDS = 200, 8, 2, 7
 TRAINING_SHARE = 0.8
 TORCH_BAR, KERAS_BAR = 2.0, 3.0
 

@@ -38,7 +38,7 @@ def measure(
     labels : array or path, optional
         Classes made elsewhere: uint8 (z, y, x), or a TIFF, NIfTI, NRRD or npy file, checked against the scan's grid.
     names : mapping of int to str, optional
-        Name of each label value; needed with ``labels``.
+        Name of each label value; without them ``class1``, ``class2`` and so on.
     rule : ClusterRule, optional
         Clusters removed before porosity: under 60 voxels by 6 neighbours unless said.
     joined : sequence of tuple of int

@@ -256,7 +256,7 @@ def test_trailing_padding_element_is_legal(tmp_path):
     assert read(save(files, tmp_path)).shape == (8, 12, 10)
 
 
-def directory_files_are_skipped_and_counted(tmp_path):
+def test_directory_files_are_skipped_and_counted(tmp_path):
     """17. Zero-length file, Thumbs.db, JPEG, text, DICOMDIR in the folder -> skipped and *counted*."""
     folder = save(series(ramp()), tmp_path)
     (folder / "empty.dcm").write_bytes(b"")

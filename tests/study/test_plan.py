@@ -6,6 +6,7 @@ import pytest
 
 from soilscope import study
 from soilscope.errors import PlanError, UsageError
+from soilscope.study.models import models
 from soilscope.study.plan import CorePlan, EvaluatePlan, LearnPlan, Plan, SchemePlan, TargetPlan
 from soilscope.study.write import plan_text
 
@@ -20,7 +21,7 @@ PLANS = {
         evaluate=EvaluatePlan(limit=0.1),
     ),
     "labels": Plan(
-        name="b", labels="masks/{core}.tif", label_names={"1": "roots"}, cores=(CorePlan(id="c1", path="x"),)
+        name="b", labels="masks/{core}.tif", label_names={1: "roots"}, cores=(CorePlan(id="c1", path="x"),)
     ),
 }  # fmt: skip
 
@@ -72,3 +73,37 @@ def test_a_plan_is_never_overwritten(tmp_path):
 def test_a_folder_without_a_plan_names_the_command_that_writes_one(tmp_path):
     with pytest.raises(PlanError, match="soilscope init"):
         study.read_plan(tmp_path)
+
+
+def test_a_transfer_keeps_its_own_metrics_donor():
+    """Another trained target of the same class must not become the donor by standing later in the plan."""
+    learn = LearnPlan(
+        targets=(
+            TargetPlan(of=(3,)),
+            TargetPlan(of=(2,), transfer_from=(3,)),
+            TargetPlan(target="local-thickness", of=(3,)),
+        )
+    )
+    plan = Plan(name="a", cores=(CorePlan(id="c1", path="x"),), learn=learn)
+    assert [m.donor for m in models(plan) if m.donor] == ["c1.porosity-3"]
+
+
+@pytest.mark.parametrize(
+    ("learn", "word"),
+    [
+        ({"targets": [{"of": [9]}]}, "classes \\[9\\]"),
+        ({"targets": [{"of": [2], "transfer_from": [3]}]}, "transfer_from"),
+        ({"network": "vgg17"}, "unknown network"),
+        ({"channels": "purple"}, "unknown channels"),
+    ],
+)
+def test_what_cannot_be_learnt_is_told_before_anything_runs(learn, word):
+    with pytest.raises(ValueError, match=word):
+        Plan.model_validate({"name": "a", "cores": [{"id": "c1", "path": "x"}], "learn": learn})
+
+
+def test_label_names_must_be_numbered():
+    with pytest.raises(ValueError, match="label_names"):
+        Plan.model_validate(
+            {"name": "a", "labels": "m.tif", "label_names": {"pore": "1"}, "cores": [{"id": "c1", "path": "x"}]}
+        )

@@ -194,3 +194,14 @@ def test_labels_on_another_grid_are_refused_with_both_grids(fresh):
     summary = study.run(fresh, study.steps_until("classify"))
     assert {f.error.code for f in summary.failures} == {"labels-shape"}
     assert "24 x 48 x 48" in str(summary.failures[0].error) or "(24, 48, 48)" in str(summary.failures[0].error)
+
+
+def test_a_changed_transfer_redoes_no_full_training(copied):
+    change_plan(copied, "transfer_epochs = 3", "transfer_epochs = 4")
+    todo = study.outlook(copied)
+    assert {key.partition(":")[0] for key in todo} <= {"transfer", "evaluate", "explain", "report"}
+    assert sum(key.startswith("transfer:") and "porosity-2" in key for key in todo) == 2
+
+
+def test_a_report_on_phantoms_says_that_they_are_simulated(finished):
+    assert "simulated by Soilscope" in (finished / "report.html").read_text()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,6 +25,10 @@ def init(
         str | None, typer.Option(help="Voxel spacing in mm where the files say none.", metavar="DZ,DY,DX")
     ] = None,
     series: Annotated[str | None, typer.Option(help="Which series, where a scan holds several.", metavar="ID")] = None,
+    on_gap: Annotated[
+        Literal["refuse", "mark"],
+        typer.Option(help="Refuse a scan with slices missing, or keep masked planes in their place."),
+    ] = "refuse",
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -32,7 +36,7 @@ def init(
     from soilscope import study as studies
 
     output = Output(Mode.of(as_json, quiet))
-    plan = studies.draft_plan(study, cores, spacing_mm=spacing(spacing_mm), series=series)
+    plan = studies.draft_plan(study, cores, studies.Asked(spacing(spacing_mm), series, on_gap))
     path = studies.write_plan(study, plan)
     ids = [core.id for core in plan.cores]
     output.result(

@@ -91,6 +91,10 @@ def _judge(series: Series, options: Options) -> tuple[Finding, ...]:
     if series.is_scout:
         refuse("scout", "this series is a scout (localizer), not a scan.", [first.path])
     found: list[Finding] = []
+    if "Simulated" in first.tags:
+        found.append(
+            warn("simulated", "these slices were simulated by Soilscope (a phantom): no scanner has seen this core.")
+        )
     if not series.is_ct:
         kind = f"modality {first.modality or 'unknown'!r}, {_class_name(first)}"
         if options.units is None:

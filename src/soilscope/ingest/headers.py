@@ -25,7 +25,7 @@ PATIENT_FREE = [
     "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns", "SamplesPerPixel",
     "PhotometricInterpretation", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope",
     "RescaleIntercept", "PixelPaddingValue", "PixelPaddingRangeLimit", "ModalityLUTSequence", "BurnedInAnnotation",
-    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", *TECHNICAL,
+    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "ImageComments", *TECHNICAL,
 ]  # fmt: skip
 """The only elements read at all. Acquisition date and time tell two acquisitions apart and go no further."""
 

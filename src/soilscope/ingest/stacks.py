@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ from soilscope.types import Spacing
 from soilscope.volume import Volume
 
 __all__ = ["candidates"]
+
+LEAST_NUMBERED = 4
+"""Fewer files show no usual step."""
 
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # its words on damaged files come as our refusals
@@ -65,8 +69,29 @@ def candidates(paths: Iterable[Path], root: Path, options: Options) -> list[Cand
         label = key[0].relative_to(root).as_posix() if key[0] != root else root.name
         if len(ordered) == 1 and key not in broken:
             label = ordered[0].path.name
-        found.append(_candidate(ordered, label, options, broken.get(key)))
+        found.append(_candidate(ordered, label, options, broken.get(key) or _number_missing(ordered)))
     return found
+
+
+def _number_missing(ordered: Sequence[Picture]) -> InputRefused | None:
+    """Refusal of a stack whose file numbers do not rise evenly: a slice is not here, and depth below it would be wrong."""
+    digits = [[int(n) for n in re.findall(r"\d+", p.path.stem)] for p in ordered]
+    if len(ordered) < LEAST_NUMBERED or len({len(numbers) for numbers in digits}) > 1:
+        return None
+    varying = [column for column in zip(*digits, strict=True) if len(set(column)) > 1]
+    if len(varying) != 1:
+        return None
+    steps = np.diff(varying[0])
+    usual = int(np.median(steps))
+    wrong = np.flatnonzero(steps != usual)
+    if not wrong.size or usual < 1:
+        return None
+    before, after = ordered[int(wrong[0])].path, ordered[int(wrong[0]) + 1].path
+    text = (
+        f"file numbers rise by {usual}, but by {int(steps[wrong[0]])} from {before.name} to {after.name} (at {wrong.size} "
+        "place(s) in all): slices are missing. Put them there; if none is missing, number the files evenly."
+    )
+    return InputRefused("gap", text, [before, after])
 
 
 def _picture(path: Path) -> Picture:

@@ -28,6 +28,9 @@ TECHNICAL = (
 )
 """The whole list: none of them names a person, a place or a day. Everything else stays in the scan's files."""
 
+SIMULATED = "Simulated by Soilscope"
+"""How the image comments of our own phantoms begin; any other comment is not looked at further and goes nowhere."""
+
 MOST_CHARACTERS = 64
 NUMBERS = frozenset(TECHNICAL) - {"Modality", "Manufacturer", "ManufacturerModelName", "ConvolutionKernel", "FilterType",
                                   "RescaleType", "LossyImageCompression"}  # fmt: skip
@@ -53,4 +56,6 @@ def technical_tags(dataset: Any) -> dict[str, str | float]:
         else:
             text = "\\".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
             kept[name] = "".join(c for c in text if c.isprintable())[:MOST_CHARACTERS]
+    if str(dataset.get("ImageComments", "")).startswith(SIMULATED):
+        kept["Simulated"] = "Soilscope phantom"
     return kept

@@ -181,11 +181,12 @@ def _schedule(cards: Sequence[Settings]) -> str:
         found = [{**card.get("schedule", {}), **card}.get(name) for card in cards]
         return and_list(dict.fromkeys(number(v, 1) if isinstance(v, float) else str(v) for v in found if v is not None))
 
+    from_features = all(card.get("kind") == "transfer" for card in cards)  # cached features cannot be augmented
     said = [
         f"{values('epochs')} epochs" if values("epochs") else "",
         f"batch {values('batch')}" if values("batch") else "",
         f"learning rate {values('learning_rate')}" if values("learning_rate") else "",
-        f"augmentation: {values('augment')}" if values("augment") else "",
+        f"augmentation: {values('augment')}" if values("augment") and not from_features else "",
     ]
     shown = [part for part in said if part]
     return f" ({', '.join(shown)})" if shown else ""

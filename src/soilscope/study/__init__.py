@@ -1,6 +1,6 @@
 """A study: one plan file, what is done by digest, and a run that does what is missing."""
 
-from soilscope.study.draft import draft_plan
+from soilscope.study.draft import Asked, draft_plan
 from soilscope.study.items import STEPS
 from soilscope.study.plan import PLAN_FILE, Plan, read_plan
 from soilscope.study.run import Summary, outlook, run, steps_until
@@ -11,6 +11,7 @@ from soilscope.study.write import write_plan
 __all__ = [
     "PLAN_FILE",
     "STEPS",
+    "Asked",
     "Failure",
     "Plan",
     "Summary",

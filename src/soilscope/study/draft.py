@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from soilscope import ingest
 from soilscope.errors import InputRefused
 from soilscope.study.plan import CorePlan, LearnPlan, Plan, RunPlan, TargetPlan
 from soilscope.types import Spacing
 
-__all__ = ["draft_plan", "scan_folders"]
+__all__ = ["Asked", "draft_plan", "scan_folders"]
 
 UNTELLING = {"dicom", "dcm", "tif", "tiff", "slices", "scan", "stack", "ct"}
 """Folder names that say nothing of the core; the folder above names it."""
 
+SCAN_ENDINGS = {".dcm", ".tif", ".tiff", ".png", ".nii", ".gz", ".nrrd", ".npy", ".npz", ".raw", ".zip", ".tar", ".tgz"}
+DICOM_MARK_AT = 128
+
 IMAGE_SIZE = 200
 WORKERS_AT_MOST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the user says about scans that the files do not: spacing, which series, what a gap is to become."""
+
+    spacing_mm: Spacing | None = None
+    series: str | None = None
+    on_gap: Literal["refuse", "mark"] = "refuse"
 
 
 def scan_folders(path: Path) -> list[Path]:
@@ -34,7 +47,12 @@ def scan_folders(path: Path) -> list[Path]:
 
 
 def _may_be_scan(path: Path) -> bool:
-    return path.suffix.lower() not in {".csv", ".md", ".txt", ".json", ".pdf", ".xlsx", ".toml"}
+    """Whether a file beside sub-folders is a scan, and not a note or a system's file: by its ending, or DICOM's mark."""
+    if path.suffix.lower() in SCAN_ENDINGS:
+        return True
+    with path.open("rb") as stream:
+        stream.seek(DICOM_MARK_AT)
+        return stream.read(4) == b"DICM"
 
 
 def _narrowed(path: Path) -> Path:
@@ -42,7 +60,7 @@ def _narrowed(path: Path) -> Path:
     return path / "dicom" if (path / "dicom").is_dir() else path
 
 
-def draft_plan(study: Path, cores: Path, spacing_mm: Spacing | None = None, series: str | None = None) -> Plan:
+def draft_plan(study: Path, cores: Path, asked: Asked | None = None) -> Plan:
     """A plan for the scans at a path: one scan, or a folder with one scan a sub-folder.
 
     Raises
@@ -52,7 +70,7 @@ def draft_plan(study: Path, cores: Path, spacing_mm: Spacing | None = None, seri
     """
     if not cores.exists():
         raise InputRefused("no-such-scan", f"there is nothing at {cores}.", [cores])
-    found = [_core(study, path, spacing_mm, series) for path in scan_folders(cores)]
+    found = [_core(study, path, asked or Asked()) for path in scan_folders(cores)]
     named = _distinct([core for core, _ in found])
     units = {unit for _, unit in found}
     if len(units) > 1:
@@ -80,9 +98,9 @@ def _targets() -> tuple[TargetPlan, ...]:
     return (TargetPlan(of=(3,)), TargetPlan(of=(2,), transfer_from=(3,)))
 
 
-def _core(study: Path, path: Path, spacing_mm: Spacing | None, series: str | None) -> tuple[CorePlan, str]:
-    inspected = ingest.inspect(path, spacing_mm=spacing_mm)
-    usable = [s for s in inspected.series if s.usable and series in (None, s.id)]
+def _core(study: Path, path: Path, asked: Asked) -> tuple[CorePlan, str]:
+    inspected = ingest.inspect(path, spacing_mm=asked.spacing_mm)
+    usable = [s for s in inspected.series if _taken(s, asked)]
     if not usable:
         raise _refusal(path, inspected)
     if len(usable) > 1:
@@ -94,9 +112,18 @@ def _core(study: Path, path: Path, spacing_mm: Spacing | None, series: str | Non
     values: dict[str, Any] = {"id": _core_name(path), "path": _as_written(study, path)}
     if len(inspected.series) > 1:
         values["series"] = chosen.id
-    if spacing_mm is not None:
-        values["spacing_mm"] = spacing_mm
+    if asked.spacing_mm is not None:
+        values["spacing_mm"] = asked.spacing_mm
+    if not chosen.usable:
+        values["on_gap"] = asked.on_gap
     return CorePlan(**values), str(chosen.units)
+
+
+def _taken(series: ingest.SeriesInfo, asked: Asked) -> bool:
+    """Whether a series is the one asked for and can be read, its gaps marked where that was asked for."""
+    refusals = {f.code for f in series.findings if f.severity == "refuse"}
+    marked = asked.on_gap == "mark" and series.format == "DICOM" and refusals == {"gap"}
+    return asked.series in (None, series.id) and (series.usable or marked)
 
 
 def _refusal(path: Path, inspected: Any) -> InputRefused:

@@ -132,12 +132,15 @@ def _classes(study: Path, plan: Plan, core: CorePlan, ledger: Ledger) -> Any:
 
 
 def _learning(build: _Builder, plan: Plan) -> None:
-    recipe = [plan.seed, plan.learn.model_dump(mode="json", exclude={"targets"}), _torch_version()]
+    recipes = {
+        "train": _learning_recipe(plan, {"targets", "transfer_epochs"}),
+        "transfer": _learning_recipe(plan, {"targets"}),
+    }
     chosen = models(plan)
     for model in chosen:
         needs = [f"measure:{model.core}"] + ([f"train:{model.donor}"] if model.donor else [])
         call = train.train_model if model.donor is None else transfer.transfer_model
-        own = [recipe, model.target.model_dump(mode="json")]
+        own = [recipes[model.key.partition(":")[0]], model.target.model_dump(mode="json")]
         build.add(model.key, own, _Do(call, model, [Layout.model(model.name)]), needs)
     trained = [key for key in build.items if key.startswith(("train:", "transfer:"))]
     build.add("transfer:_table", None, _Do(transfer.models_table, chosen, [Layout.models]), after=trained)
@@ -156,6 +159,10 @@ def _evaluation(build: _Builder, plan: Plan, chosen: list[ModelPlan]) -> None:
     for name in targets(plan):
         do = _Do(explain.explain_target, name, [Layout.part("explain", f"{name}.npz")])
         build.add(f"explain:{name}", explained, do, [matrix], after=measured)
+
+
+def _learning_recipe(plan: Plan, without: set[str]) -> list[Any]:
+    return [plan.seed, plan.learn.model_dump(mode="json", exclude=without), _torch_version()]
 
 
 def _torch_version() -> str | None:

@@ -49,14 +49,13 @@ def targets(plan: Plan) -> dict[str, TargetPlan]:
 def models(plan: Plan) -> list[ModelPlan]:
     """All models of a plan: each trained target on each core, then each transfer."""
     trained, transferred = [], []
-    by_classes = {t.of: t for t in plan.learn.targets if t.transfer_from is None}
     for core in plan.cores:
         for target in plan.learn.targets:
             own = target_id(target.target, target.of)
             if target.transfer_from is None:
                 trained.append(ModelPlan(f"{core.id}.{own}", core.id, target))
             else:
-                donor = by_classes[target.transfer_from]
+                donor = plan.learn.donor_of(target)
                 origin = target_id(donor.target, donor.of)
                 name = f"{core.id}.{own}.from-{origin}"
                 transferred.append(ModelPlan(name, core.id, target, f"{core.id}.{origin}"))

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from soilscope.classes import SCHEMES, Scheme
 from soilscope.classes import scheme as named_scheme
 from soilscope.errors import PlanError
+from soilscope.learn import channels, network
 from soilscope.structure import METRICS
 from soilscope.structure import targets as structure_targets
 
@@ -106,6 +107,45 @@ class LearnPlan(_Strict):
     split: Literal["random", "depth-blocks"] = "random"
     threads: Annotated[int, Field(ge=1)] = 1
 
+    @field_validator("network")
+    @classmethod
+    def _known_network(cls, value: str) -> str:
+        if value not in network.BLOCKS:
+            raise ValueError(f"unknown network {value!r}; there are {sorted(network.BLOCKS)}")
+        return value
+
+    @field_validator("channels")
+    @classmethod
+    def _known_channels(cls, value: str) -> str:
+        if value not in channels.CHANNELS:
+            raise ValueError(f"unknown channels {value!r}; there are {sorted(channels.CHANNELS)}")
+        return value
+
+    @model_validator(mode="after")
+    def _donors(self) -> LearnPlan:
+        for target in self.targets:
+            if target.transfer_from is not None:
+                self.donor_of(target)
+        return self
+
+    def donor_of(self, target: TargetPlan) -> TargetPlan:
+        """The trained target whose convolutions a transfer keeps: of the named classes, and of its own metric if there is one.
+
+        Raises
+        ------
+        ValueError
+            None is trained, or several of other metrics are.
+        """
+        trained = [t for t in self.targets if t.transfer_from is None]
+        fitting = [t for t in trained if t.of == target.transfer_from]
+        chosen = [t for t in fitting if t.target == target.target] or fitting
+        if len(chosen) != 1:
+            there = [f"{t.target} of {list(t.of)}" for t in trained]
+            raise ValueError(
+                f"transfer_from {list(target.transfer_from or ())} names {len(chosen)} of the trained targets {there}"
+            )
+        return chosen[0]
+
 
 class EvaluatePlan(_Strict):
     """When a model counts as covering a core."""
@@ -134,7 +174,7 @@ class Plan(_Strict):
     seed: Annotated[int, Field(ge=0)] = 0
     scheme: str | SchemePlan = "paper-2021"
     labels: str | None = None
-    label_names: dict[str, str] | None = None
+    label_names: dict[Annotated[int, Field(ge=1, le=255)], str] | None = None
     window: Literal["all"] | tuple[int, int, int] = "all"
     cores: tuple[CorePlan, ...]
     structure: StructurePlan = StructurePlan()
@@ -160,14 +200,12 @@ class Plan(_Strict):
             raise ValueError(f"core ids must differ; {repeated} stand more than once")
         if not ids:
             raise ValueError("a study needs at least one core")
-        full = {t.of for t in self.learn.targets if t.transfer_from is None}
-        for target in self.learn.targets:
-            if target.transfer_from is not None and target.transfer_from not in full:
-                raise ValueError(
-                    f"transfer_from {list(target.transfer_from)} is no trained target; there are {sorted(full)}"
-                )
         if self.labels is not None and self.label_names is None:
             raise ValueError('labels made elsewhere need label_names, such as { 1 = "roots" }')
+        known = self._classes()
+        unknown = sorted({k for target in self.learn.targets for k in target.of} - known)
+        if unknown:
+            raise ValueError(f"targets of classes {unknown}, but there are {sorted(known)}")
         return self
 
     def scheme_value(self) -> Scheme | None:
@@ -181,7 +219,12 @@ class Plan(_Strict):
 
     def names(self) -> dict[int, str] | None:
         """Names of labels made elsewhere, by value."""
-        return None if self.label_names is None else {int(k): v for k, v in self.label_names.items()}
+        return None if self.label_names is None else dict(self.label_names)
+
+    def _classes(self) -> set[int]:
+        """Numbers of the classes there are."""
+        scheme = self.scheme_value()
+        return set(self.label_names or ()) if scheme is None else {value for value, *_ in scheme.ranges()}
 
     @property
     def joined(self) -> tuple[tuple[int, ...], ...]:
