@@ -1,4 +1,4 @@
-"""Winograd's convolutions against the direct sum in float64, forward and backward."""
+"""Winograd's convolutions and their ReLU against the direct sum in float64, forward and backward."""
 
 from __future__ import annotations
 
@@ -23,12 +23,20 @@ def tensors(n, into, out, height, width, seed):
     return inputs, weight, bias, torch.randn(n, out, height, width, generator=draw)
 
 
-def results(convolve, arrays, dtype):
-    inputs, weight, bias, gradient = (a.to(dtype) for a in arrays)
-    leaves = [a.clone().requires_grad_() for a in (inputs, weight, bias)]
+def results(convolve, arrays):
+    leaves = [a.clone().requires_grad_() for a in arrays[:3]]
     out = convolve(*leaves)
-    out.backward(gradient)
+    out.backward(arrays[3])
     return [out.detach(), *(leaf.grad for leaf in leaves)]
+
+
+def directly(arrays, positive):
+    """The same by PyTorch in float64; the gradient passes where ``positive``, so that a sum near 0 may have either sign."""
+    inputs, weight, bias, gradient = (a.double() for a in arrays)
+    leaves = [a.clone().requires_grad_() for a in (inputs, weight, bias)]
+    out = torch.nn.functional.conv2d(*leaves, padding=1)
+    out.backward(gradient * positive)
+    return [out.detach().clamp(min=0), *(leaf.grad for leaf in leaves)]
 
 
 @settings(max_examples=30, deadline=None)
@@ -38,8 +46,8 @@ def results(convolve, arrays, dtype):
 )  # fmt: skip
 def test_output_and_all_gradients_equal_the_direct_sum(n, into, out, height, width, seed):
     arrays = tensors(n, into, out, height, width, seed)
-    ours = results(Winograd(2).convolve, arrays, torch.float32)
-    exact = results(lambda x, w, b: torch.nn.functional.conv2d(x, w, b, padding=1), arrays, torch.float64)
+    ours = results(Winograd(2).convolve, arrays)
+    exact = directly(arrays, ours[0] > 0)
     for mine, true in zip(ours, exact, strict=True):
         assert mine.shape == true.shape
         assert float((mine.double() - true).abs().max()) <= ERROR * max(float(true.abs().max()), 1.0)
@@ -47,7 +55,7 @@ def test_output_and_all_gradients_equal_the_direct_sum(n, into, out, height, wid
 
 def test_the_number_of_tile_threads_changes_no_byte():
     arrays = tensors(2, 5, 7, 18, 13, 0)
-    one, three = (results(Winograd(threads).convolve, arrays, torch.float32) for threads in (1, 3))
+    one, three = (results(Winograd(threads).convolve, arrays) for threads in (1, 3))
     assert all(torch.equal(a, b) for a, b in zip(one, three, strict=True))
 
 
@@ -61,8 +69,8 @@ def test_scratch_memory_of_an_earlier_larger_image_does_not_shine_through():
 
 def test_a_whole_wide_network_gives_the_same_numbers_with_and_without():
     module = network.build("small", image_size=96, width=1.0, seed=1).to(memory_format=torch.channels_last)
-    assert worth_it(module.features[3], 48, 48) is False
-    assert worth_it(module.features[3], 100, 100)
+    assert worth_it(*module.features[3:5], 48, 48) is False
+    assert worth_it(*module.features[3:5], 100, 100)
     inputs = torch.randn(1, 3, 200, 200, generator=torch.Generator().manual_seed(0)).contiguous(
         memory_format=torch.channels_last
     )
@@ -75,5 +83,14 @@ def test_a_whole_wide_network_gives_the_same_numbers_with_and_without():
 
 def test_only_convolutions_in_fp32_are_done_so():
     assert for_precision("bf16", 2) is None
-    assert not worth_it(torch.nn.ReLU(), 200, 200)
-    assert not worth_it(torch.nn.Conv2d(3, 64, 3, padding=1), 200, 200)
+    relu, wide = torch.nn.ReLU(), torch.nn.Conv2d(64, 64, 3, padding=1)
+    assert worth_it(wide, relu, 200, 200)
+    assert not worth_it(relu, wide, 200, 200)
+    assert not worth_it(torch.nn.Conv2d(3, 64, 3, padding=1), relu, 200, 200)
+    assert not worth_it(wide, torch.nn.MaxPool2d(2), 200, 200), "a convolution whose ReLU does not follow"
+
+
+def test_not_a_number_goes_through_the_relu():
+    inputs, weight, bias, _ = tensors(1, 3, 4, 8, 8, 0)
+    inputs[0, 1, 3, 3] = torch.nan
+    assert torch.isnan(Winograd(1).convolve(inputs, weight, bias)[0, :, 3, 3]).all()

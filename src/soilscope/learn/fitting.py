@@ -92,11 +92,13 @@ def answer(classifier: Any, features: NDArray[np.float32], precision: str) -> ND
 def pooled_features(module: Any, inputs: Any, precision: str, convolve: Winograd | None) -> Any:
     """What the convolutions see, pooled and flattened, shape (n, features)."""
     relu = require_torch().nn.ReLU
+    layers, rectified = list(module.features), False
     with autocast(precision):
-        for layer in module.features:
-            wide = convolve is not None and worth_it(layer, *inputs.shape[2:])
-            if convolve is not None and wide:
-                inputs = convolve.convolve(inputs, layer.weight, layer.bias)
+        for layer, after in zip(layers, [*layers[1:], None], strict=True):
+            if rectified:  # this ReLU was done with its convolution
+                rectified = False
+            elif convolve is not None and worth_it(layer, after, *inputs.shape[2:]):
+                inputs, rectified = convolve.convolve(inputs, layer.weight, layer.bias), True
             else:
                 # in place here, where nobody looks at a convolution's output
                 inputs = inputs.relu_() if isinstance(layer, relu) else layer(inputs)

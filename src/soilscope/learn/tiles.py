@@ -102,13 +102,13 @@ def _six(
 
 
 @compiled
-def outputs_from_cells(first: int, end: int, product: Array, bias: Array, out: Array) -> None:
-    """A' m A for some tile rows, and the bias."""
+def outputs_from_cells(first: int, end: int, product: Array, bias: Array, floor: np.float32, out: Array) -> None:
+    """A' m A for some tile rows, plus the bias, and not below a floor: 0 is the ReLU's, minus infinity is none."""
     _, height, width, channels = out.shape
     down, across = -(-height // 4), -(-width // 4)
     rows = np.empty((6, 4 * across, channels), np.float32)
     spare = np.empty((4, channels), np.float32)
-    zero = np.zeros(channels, np.float32)
+    zero, none = np.zeros(channels, np.float32), np.float32(-np.inf)
     for place in range(first, end):
         n, top = place // down, place % down * 4
         for i in range(6):
@@ -117,14 +117,14 @@ def outputs_from_cells(first: int, end: int, product: Array, bias: Array, out: A
                 r = rows[i]
                 _four(
                     product[k, tile], product[k + 1, tile], product[k + 2, tile], product[k + 3, tile], product[k + 4, tile],
-                    product[k + 5, tile], zero, r[x], r[x + 1], r[x + 2], r[x + 3],
+                    product[k + 5, tile], zero, none, r[x], r[x + 1], r[x + 2], r[x + 3],
                 )  # fmt: skip
         for x in range(width):
             y0 = out[n, top, x]
             y1 = out[n, top + 1, x] if top + 1 < height else spare[1]
             y2 = out[n, top + 2, x] if top + 2 < height else spare[2]
             y3 = out[n, top + 3, x] if top + 3 < height else spare[3]
-            _four(rows[0, x], rows[1, x], rows[2, x], rows[3, x], rows[4, x], rows[5, x], bias, y0, y1, y2, y3)
+            _four(rows[0, x], rows[1, x], rows[2, x], rows[3, x], rows[4, x], rows[5, x], bias, floor, y0, y1, y2, y3)
 
 
 @compiled
@@ -136,36 +136,50 @@ def _four(
     m4: Array,
     m5: Array,
     more: Array,
+    floor: np.float32,
     y0: Array,
     y1: Array,
     y2: Array,
     y3: Array,
 ) -> None:
-    """A' of six vectors, plus one."""
+    """A' of six vectors, plus one, not below a floor; NaN stays NaN."""
     for c in range(m0.shape[0]):
-        y0[c] = m0[c] + (m1[c] + m2[c]) + (m3[c] + m4[c]) + more[c]
+        y0[c] = _not_below(m0[c] + (m1[c] + m2[c]) + (m3[c] + m4[c]) + more[c], floor)
     for c in range(m0.shape[0]):
-        y1[c] = (m1[c] - m2[c]) + np.float32(2) * (m3[c] - m4[c]) + more[c]
+        y1[c] = _not_below((m1[c] - m2[c]) + np.float32(2) * (m3[c] - m4[c]) + more[c], floor)
     for c in range(m0.shape[0]):
-        y2[c] = (m1[c] + m2[c]) + np.float32(4) * (m3[c] + m4[c]) + more[c]
+        y2[c] = _not_below((m1[c] + m2[c]) + np.float32(4) * (m3[c] + m4[c]) + more[c], floor)
     for c in range(m0.shape[0]):
-        y3[c] = (m1[c] - m2[c]) + np.float32(8) * (m3[c] - m4[c]) + m5[c] + more[c]
+        y3[c] = _not_below((m1[c] - m2[c]) + np.float32(8) * (m3[c] - m4[c]) + m5[c] + more[c], floor)
 
 
 @compiled
-def gradients_to_cells(first: int, end: int, gradient: Array, table: Array) -> None:
-    """A g A' for some tile rows: the transpose of :func:`outputs_from_cells`."""
+def _not_below(value: np.float32, floor: np.float32) -> np.float32:
+    return floor if value < floor else value
+
+
+@compiled
+def gradients_to_cells(
+    first: int, end: int, out: Array, gradient: Array, passed: Array, sums: Array, table: Array
+) -> None:
+    """A g A' for some tile rows, g being the gradient where the ReLU passed something on: the transpose of
+    :func:`outputs_from_cells`. ``passed`` gets g itself, ``sums`` its sum over each tile row (rows, channels).
+    """
     _, height, width, channels = gradient.shape
     down, across = -(-height // 4), -(-width // 4)
     rows = np.zeros((6, 4 * across, channels), np.float32)
     nothing = np.zeros(channels, np.float32)
     for place in range(first, end):
         n, top = place // down, place % down * 4
+        sums[place] = 0
+        for y in range(top, min(top + 4, height)):
+            for x in range(width):
+                _where_positive(out[n, y, x], gradient[n, y, x], passed[n, y, x], sums[place])
         for x in range(width):
-            g0 = gradient[n, top, x]
-            g1 = gradient[n, top + 1, x] if top + 1 < height else nothing
-            g2 = gradient[n, top + 2, x] if top + 2 < height else nothing
-            g3 = gradient[n, top + 3, x] if top + 3 < height else nothing
+            g0 = passed[n, top, x]
+            g1 = passed[n, top + 1, x] if top + 1 < height else nothing
+            g2 = passed[n, top + 2, x] if top + 2 < height else nothing
+            g3 = passed[n, top + 3, x] if top + 3 < height else nothing
             _back(g0, g1, g2, g3, rows[0, x], rows[1, x], rows[2, x], rows[3, x], rows[4, x], rows[5, x])
         for i in range(6):
             for t in range(across):
@@ -176,6 +190,15 @@ def gradients_to_cells(first: int, end: int, gradient: Array, table: Array) -> N
                     table[k, tile], table[k + 1, tile], table[k + 2, tile],
                     table[k + 3, tile], table[k + 4, tile], table[k + 5, tile],
                 )  # fmt: skip
+
+
+@compiled
+def _where_positive(out: Array, gradient: Array, passed: Array, total: Array) -> None:
+    """The gradient of a ReLU, and its part of the sum."""
+    for c in range(out.shape[0]):
+        passed[c] = np.float32(0) if out[c] <= 0 else gradient[c]
+    for c in range(out.shape[0]):
+        total[c] += passed[c]
 
 
 @compiled
