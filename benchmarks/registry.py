@@ -46,5 +46,23 @@ BENCHMARKS: Mapping[str, Benchmark] = {
             "transfer with features computed once, against the loop that runs the frozen convolutions every epoch",
             "benchmarks.transfer",
         ),
+        _later(
+            "porosity",
+            "six-class porosity of 640 x 512 x 512 voxels, against V.max() and six numpy passes",
+            "benchmarks.porosity",
+        ),
+        _later("clusters", "clusters under 60 voxels removed, against PoreSpy", "benchmarks.clusters"),
+        _later("euler", "Euler number of 400 x 400 x 400 voxels, against scikit-image", "benchmarks.euler"),
+        _later(
+            "thickness",
+            "local thickness with exact radii, against PoreSpy's 25 sizes and the distance transform",
+            "benchmarks.thickness",
+        ),
+        _later("meshes", "surface area, against scikit-image's marching cubes", "benchmarks.meshes"),
+        _later(
+            "default-set",
+            "the default metrics of six classes, against what PoreSpy has of them",
+            "benchmarks.default_set",
+        ),
     )
 }
