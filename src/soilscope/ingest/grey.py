@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from soilscope.findings import Finding
 from soilscope.ingest.candidates import Options
-from soilscope.ingest.limits import MOST_VOXELS, SHARE_TOLD
+from soilscope.ingest.limits import MOST_VOXELS
 from soilscope.ingest.spacing import needed
 from soilscope.ingest.verdict import note, refuse, warn
 from soilscope.types import FILL, Shape, Spacing
 from soilscope.volume import Volume
+from soilscope.volume.ends import SHARE_TOLD
 
 __all__ = ["as_volume", "keepable", "within_limits"]
 
