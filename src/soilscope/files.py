@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,9 +90,11 @@ def lock(path: Path) -> Iterator[None]:
     ------
     Busy
         Code ``busy``: another process is writing ``path``.
+    OutputRefused
+        Code ``cannot-write``: its folder cannot be made or written to.
     """
     name = path.parent / f".{path.name}.lock"
-    with _plain_refusal(path):
+    with _plain_refusal(path, {errno.ENOENT}):  # such as below /proc, where nothing can be made
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = _take(name, path)
     try:
@@ -227,14 +229,14 @@ def _sync_folder(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _plain_refusal(path: Path) -> Iterator[None]:
-    """Turn the operating system's words for "no room" and "not allowed" into ours."""
+def _plain_refusal(path: Path, further: Set[int] = frozenset()) -> Iterator[None]:
+    """Turn the operating system's words for "no room" and "not allowed", and further errors, into ours."""
     try:
         yield
     except (OutputRefused, Busy):
         raise
     except OSError as error:
-        if error.errno not in NO_ROOM | NOT_ALLOWED:
+        if error.errno not in NO_ROOM | NOT_ALLOWED | further:
             raise
         raise OutputRefused(
             "cannot-write",

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from soilscope import phantoms
+from soilscope.errors import OutputRefused
 
 COMMANDS = (
     *("demo", "inspect", "init", "run", "measure", "train", "transfer"),
@@ -121,3 +126,86 @@ def test_doctor_says_what_there_is():
 def test_quiet_prints_no_progress(phantom, tmp_path):
     done = soilscope("phantom", "sandy", "--shape", "8,40,40", "--out", tmp_path / "p", "--quiet")
     assert done.stderr == ""
+
+
+def bars(text: str) -> list[tuple[int, int]]:
+    """Done and to do, as the last state of each progress bar says."""
+    return [(int(done), int(todo)) for done, todo in re.findall(r"(\d+)/(\d+) \d+:\d\d:\d\d", text)]
+
+
+def test_a_failed_run_names_what_waits_once_and_its_bars_never_pass_their_ends(phantom, tmp_path):
+    for name in ("whole", "cut"):
+        shutil.copytree(phantom / "dicom", tmp_path / "scans" / name)
+    study = tmp_path / "study"
+    assert soilscope("init", study, "--cores", tmp_path / "scans", "--quiet").returncode == 0
+    sorted((tmp_path / "scans" / "cut").glob("*.dcm"))[4].unlink()
+    done = soilscope("measure", study)
+    assert done.returncode == 4, done.stderr
+    assert done.stderr.count("classify:cut") == 1
+    assert done.stderr.count("measure:cut") == 1
+    assert bars(done.stderr)
+    assert all(made <= todo for made, todo in bars(done.stderr))
+    shutil.rmtree(tmp_path / "scans" / "whole")
+    shutil.rmtree(study)
+    again = soilscope("init", study, "--cores", tmp_path / "scans" / "cut", "--on-gap", "mark", "--quiet")
+    assert again.returncode == 0, again.stderr
+    text = (study / "study.toml").read_text()
+    (study / "study.toml").write_text(text.replace('on_gap = "mark"', 'on_gap = "refuse"'))
+    nothing = soilscope("run", study)
+    assert nothing.returncode == 3
+    assert bars(nothing.stderr) == [(1, 1)]
+    assert nothing.stderr.count("measure:_tables") == 1
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("way", [(), ("--json",)])
+def test_a_stopped_command_says_that_it_goes_on(tmp_path, sent, status, way):
+    process = subprocess.Popen(
+        [*COMMAND, "demo", str(tmp_path / "demo"), *way], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_for(lambda: (tmp_path / "demo" / "scans").exists(), process)  # it is at work, and not still starting
+    process.send_signal(sent)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert "the same command goes on from here" in err
+    assert out == ""
+
+
+def wait_for(there: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    while not there():
+        assert process.poll() is None
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("phantom", "sandy", "--shape", "8,40,40", "--out", "/proc/nothing/can/be/here"),
+        ("demo", "/proc/nothing-can-be-here"),
+    ],
+)
+def test_a_folder_that_cannot_be_made_is_an_error_of_ours(arguments):
+    if not Path("/proc/self").exists():
+        pytest.skip("needs a file system in which nobody can make a folder: Linux's /proc")
+    done = soilscope(*arguments, "--json")
+    assert done.returncode == OutputRefused.exit_code
+    assert json.loads(done.stdout)["error"]["code"] == "cannot-write"
+    assert "Traceback" not in done.stderr
+
+
+def test_verify_tells_what_failed_before_its_result(phantom, tmp_path):
+    study = tmp_path / "study"
+    soilscope("init", study, "--cores", phantom)
+    assert soilscope("run", study, "--until", "import", "--quiet").returncode == 0
+    (store,) = (study / "cores").glob("*.zarr")
+    shutil.rmtree(store)
+    done = soilscope("verify", study, "--json")
+    assert done.returncode == 3
+    first, last = (json.loads(line) for line in done.stdout.splitlines())
+    assert first["error"]["code"] == "changed-output"
+    assert last["ok"] is False
+
+
+def test_the_help_of_json_says_what_comes_on_failure():
+    words = " ".join(soilscope("run", "--help").stdout.replace("│", " ").split())
+    assert "On failure an object {'error': ...} comes first, and the result, where there is one, last." in words
