@@ -33,6 +33,7 @@ __all__ = [
     "lock",
     "publish",
     "remove",
+    "size",
     "write_bytes",
     "write_json",
     "write_parquet",
@@ -67,6 +68,12 @@ def digest_folder(path: Path) -> str:
     """Digest of all file names and contents below a folder, independent of dates and of the file system's order."""
     names = sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
     return digest_json([[name, digest_file(path / name)] for name in names])
+
+
+def size(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder."""
+    below = [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
+    return sum(p.stat().st_size for p in below)
 
 
 def as_json(value: Any) -> str:

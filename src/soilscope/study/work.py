@@ -150,7 +150,8 @@ class Work:
             if outcome.value:
                 self._clear(item)
             made = {} if outcome.value else {path: digest_output(self.folder / path) for path in item.outputs}
-            self.ledger.put(item.key, Entry(self._recipe(item), made, outcome.value or ""))
+            sizes = {path: files.size(self.folder / path) for path in made}
+            self.ledger.put(item.key, Entry(self._recipe(item), made, outcome.value or "", sizes))
             self.timings.put(item.step, item.name, outcome.seconds, outcome.peak_mb)
             self._hold(item.key)
             self.done += 1
