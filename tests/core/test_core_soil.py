@@ -169,6 +169,21 @@ def test_ceiling_voxels_inside_a_masked_core_stay():
     assert found.valid[:, 8:10, 8:10].all()
 
 
+@pytest.mark.parametrize("soil", ["sandy", "arable"])
+@pytest.mark.parametrize("noise", [False, True])
+def test_a_gap_kept_as_a_masked_plane_does_not_hide_the_tube(tmp_path, soil, noise):
+    phantom = phantoms.make(soil, seed=3, shape=(12, 64, 64), noise=noise)
+    phantoms.write(phantom, tmp_path)
+    whole = find_core(read(tmp_path / "dicom"))
+    sorted((tmp_path / "dicom").iterdir())[4].unlink()
+    found = find_core(read(tmp_path / "dicom", on_gap="mark"))
+    truth = phantom.truth > 0
+    truth[4] = False
+    assert overlap(found.valid, truth) > (0.98 if noise else 1 - 1e-12)
+    pixel = phantom.volume.spacing_mm[1]
+    assert found.source["soil"]["radius_mm"] == pytest.approx(whole.source["soil"]["radius_mm"], abs=pixel / 4)
+
+
 def ends(volume) -> dict[str, Finding]:
     return {f.code: f for f in volume.findings if f.code in ("at-floor", "at-ceiling")}
 

@@ -71,7 +71,7 @@ def find_core(vol: Volume) -> Volume:
     axis = axis_through(circles, max(vol.spacing_mm[1:]))
     if axis is None:
         return _whole(vol, "no cylinder was seen in the scan, so all of it was kept.")
-    wall = find_wall(vol.values, axis, vol.spacing_mm[1:])
+    wall = find_wall(vol, axis)
     return _cylinder(vol, axis, wall, level)
 
 

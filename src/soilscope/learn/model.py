@@ -157,8 +157,9 @@ def load(folder: Path | str) -> Model:
     Raises
     ------
     InputRefused
-        Code ``not-a-model``: no ``model.json``, or one that leaves out what a prediction needs. Code ``wrong-architecture``: names or shapes of the weights differ from
-        the network the card describes. Code ``not-finite``: the weights hold NaN or infinity.
+        Code ``not-a-model``: no ``model.json``, or one that leaves out what a prediction needs. Code ``wrong-architecture``:
+        names or shapes of the weights differ from the network the card describes. Code ``not-finite``: the weights hold NaN
+        or infinity.
     Damaged
         Code ``model-damaged``: a file is missing, cut, or no longer equals its digest.
     """
