@@ -16,6 +16,7 @@ import pytest
 
 from soilscope import phantoms
 from soilscope.errors import OutputRefused
+from soilscope.volume import read_store
 
 COMMANDS = (
     *("demo", "inspect", "init", "run", "measure", "train", "transfer"),
@@ -139,10 +140,9 @@ def test_a_failed_run_names_what_waits_once_and_its_bars_never_pass_their_ends(p
     study = tmp_path / "study"
     assert soilscope("init", study, "--cores", tmp_path / "scans", "--quiet").returncode == 0
     sorted((tmp_path / "scans" / "cut").glob("*.dcm"))[4].unlink()
-    done = soilscope("measure", study)
+    done = soilscope("run", study, "--until", "classify")
     assert done.returncode == 4, done.stderr
     assert done.stderr.count("classify:cut") == 1
-    assert done.stderr.count("measure:cut") == 1
     assert bars(done.stderr)
     assert all(made <= todo for made, todo in bars(done.stderr))
     shutil.rmtree(tmp_path / "scans" / "whole")
@@ -209,3 +209,37 @@ def test_verify_tells_what_failed_before_its_result(phantom, tmp_path):
 def test_the_help_of_json_says_what_comes_on_failure():
     words = " ".join(soilscope("run", "--help").stdout.replace("│", " ").split())
     assert "On failure an object {'error': ...} comes first, and the result, where there is one, last." in words
+
+
+def test_init_with_marked_gaps_writes_a_plan_that_imports_the_missing_slice_as_a_masked_plane(phantom, tmp_path):
+    for name in ("whole", "cut"):
+        shutil.copytree(phantom / "dicom", tmp_path / "scans" / name)
+    sorted((tmp_path / "scans" / "cut").glob("*.dcm"))[4].unlink()
+    study = tmp_path / "study"
+    assert soilscope("init", study, "--cores", tmp_path / "scans", "--quiet").returncode == 3
+    assert not study.exists()
+    done = soilscope("init", study, "--cores", tmp_path / "scans", "--on-gap", "mark", "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert soilscope("run", study, "--until", "import", "--quiet").returncode == 0
+    whole, cut = (read_store(study / "cores" / f"{name}.zarr") for name in ("whole", "cut"))
+    assert cut.spacing_mm == whole.spacing_mm
+    assert cut.shape == whole.shape
+    assert not cut.valid[4].any()
+    rest = [z for z in range(12) if z != 4]
+    assert (cut.valid[rest] == whole.valid[rest]).all()
+    assert whole.valid[4].any()
+
+
+def test_init_takes_no_notice_of_stray_files_beside_the_scans(phantom, tmp_path):
+    scans = tmp_path / "scans"
+    for name in ("a", "b"):
+        shutil.copytree(phantom / "dicom", scans / name)
+    for stray in (".DS_Store", "Thumbs.db", "notes.txt", "field book.xlsx", "empty"):
+        (scans / stray).write_bytes(b"" if stray == "empty" else b"no scan at all " * 20)
+    (scans / "a" / "notes.txt").write_text("cut in May")
+    done = soilscope("init", tmp_path / "study", "--cores", scans, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["cores"] == ["a", "b"]
+    shutil.copy(next((scans / "a").glob("*.dcm")), scans / "odd")  # a scan by its mark, whatever its name
+    again = soilscope("init", tmp_path / "other", "--cores", scans, "--json")
+    assert json.loads(again.stdout)["cores"] == ["scans"]

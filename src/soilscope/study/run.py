@@ -113,5 +113,6 @@ def outlook(study: str | Path, steps: Iterable[str] = STEPS) -> list[str]:
             made[item.key] = recipe
         elif item.step in asked:
             todo.append(item.key)
-            made[item.key] = recipe  # what is only made again has the recipe it had, and costs nothing that builds on it
+            # What is only made again has the recipe it had, and what builds on it stays.
+            made[item.key] = recipe
     return todo
