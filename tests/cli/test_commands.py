@@ -16,6 +16,7 @@ import pytest
 
 from soilscope import phantoms
 from soilscope.errors import OutputRefused
+from soilscope.study import draft_plan, run, steps_until, write_plan
 from soilscope.volume import read_store
 
 COMMANDS = (
@@ -135,30 +136,18 @@ def bars(text: str) -> list[tuple[int, int]]:
 
 
 def test_a_failed_run_names_what_waits_once_and_its_bars_never_pass_their_ends(phantom, tmp_path):
-    for name in ("whole", "cut"):
-        shutil.copytree(phantom / "dicom", tmp_path / "scans" / name)
-    study = tmp_path / "study"
-    assert soilscope("init", study, "--cores", tmp_path / "scans", "--quiet").returncode == 0
-    sorted((tmp_path / "scans" / "cut").glob("*.dcm"))[4].unlink()
-    done = soilscope("run", study, "--until", "classify")
-    assert done.returncode == 4, done.stderr
-    assert done.stderr.count("classify:cut") == 1
-    assert bars(done.stderr)
-    assert all(made <= todo for made, todo in bars(done.stderr))
-    shutil.rmtree(tmp_path / "scans" / "whole")
-    shutil.rmtree(study)
-    again = soilscope("init", study, "--cores", tmp_path / "scans" / "cut", "--on-gap", "mark", "--quiet")
-    assert again.returncode == 0, again.stderr
-    text = (study / "study.toml").read_text()
-    (study / "study.toml").write_text(text.replace('on_gap = "mark"', 'on_gap = "refuse"'))
-    nothing = soilscope("run", study)
-    assert nothing.returncode == 3
-    assert bars(nothing.stderr) == [(1, 1)]
-    assert nothing.stderr.count("measure:_tables") == 1
+    scan, study = tmp_path / "cut", tmp_path / "study"
+    shutil.copytree(phantom / "dicom", scan)
+    write_plan(study, draft_plan(study, scan))
+    sorted(scan.glob("*.dcm"))[4].unlink()
+    done = soilscope("run", study)
+    assert done.returncode == 3
+    assert bars(done.stderr) == [(1, 1)]
+    for waiting in ("classify:cut", "measure:cut", "measure:_tables", "report:_page"):
+        assert done.stderr.count(waiting) == 1
 
 
-@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("way", [(), ("--json",)])
+@pytest.mark.parametrize(("sent", "status", "way"), [(signal.SIGINT, 130, ()), (signal.SIGTERM, 143, ("--json",))])
 def test_a_stopped_command_says_that_it_goes_on(tmp_path, sent, status, way):
     process = subprocess.Popen(
         [*COMMAND, "demo", str(tmp_path / "demo"), *way], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -195,8 +184,8 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_ours(arguments):
 
 def test_verify_tells_what_failed_before_its_result(phantom, tmp_path):
     study = tmp_path / "study"
-    soilscope("init", study, "--cores", phantom)
-    assert soilscope("run", study, "--until", "import", "--quiet").returncode == 0
+    write_plan(study, draft_plan(study, phantom))
+    assert run(study, steps_until("import")).failed == 0
     (store,) = (study / "cores").glob("*.zarr")
     shutil.rmtree(store)
     done = soilscope("verify", study, "--json")
@@ -216,11 +205,9 @@ def test_init_with_marked_gaps_writes_a_plan_that_imports_the_missing_slice_as_a
         shutil.copytree(phantom / "dicom", tmp_path / "scans" / name)
     sorted((tmp_path / "scans" / "cut").glob("*.dcm"))[4].unlink()
     study = tmp_path / "study"
-    assert soilscope("init", study, "--cores", tmp_path / "scans", "--quiet").returncode == 3
-    assert not study.exists()
     done = soilscope("init", study, "--cores", tmp_path / "scans", "--on-gap", "mark", "--quiet")
     assert done.returncode == 0, done.stderr
-    assert soilscope("run", study, "--until", "import", "--quiet").returncode == 0
+    assert run(study, steps_until("import")).failed == 0
     whole, cut = (read_store(study / "cores" / f"{name}.zarr") for name in ("whole", "cut"))
     assert cut.spacing_mm == whole.spacing_mm
     assert cut.shape == whole.shape
@@ -241,5 +228,4 @@ def test_init_takes_no_notice_of_stray_files_beside_the_scans(phantom, tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["cores"] == ["a", "b"]
     shutil.copy(next((scans / "a").glob("*.dcm")), scans / "odd")  # a scan by its mark, whatever its name
-    again = soilscope("init", tmp_path / "other", "--cores", scans, "--json")
-    assert json.loads(again.stdout)["cores"] == ["scans"]
+    assert [core.id for core in draft_plan(tmp_path / "other", scans).cores] == ["scans"]
