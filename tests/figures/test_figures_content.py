@@ -179,18 +179,17 @@ def test_heat_maps_are_not_rescaled():
 
 
 def test_the_diamond_of_the_finished_model_is_drawn_whole():
-    made = training([Curve("a", "1", [0.1 / (1 + k) for k in range(40)], [], 0.03, 0.05, 0.02)])
-    for legend in made.legends:
-        legend.remove()  # its diamond is always whole
+    made = training([Curve(name, "1", [0.1 / (1 + k) for k in range(40)], [], 0.03, 0.05, 0.02) for name in "abcd"])
     made.canvas.draw()
     marker = next(line for line in made.axes[0].lines if line.get_label() == "finished model, test slices")
     across, up = made.axes[0].transData.transform(marker.get_xydata()[0])
     blue = (np.array(mpl.colors.to_rgb(TEST)) * 255).round()
     picture = np.asarray(made.canvas.buffer_rgba())[..., :3]
-    rows, columns = np.nonzero((np.abs(picture - blue) < 8).all(axis=-1))
     middle = np.array([picture.shape[0] - up, across]) - 0.5
+    found = np.argwhere((np.abs(picture - blue) < 8).all(axis=-1))
+    rows, columns = found[(np.abs(found - middle) < 12).all(axis=1)].T  # of this diamond, and not of its neighbours'
     reach = np.array([[rows.min(), columns.min()], [rows.max(), columns.max()]]) - middle
-    np.testing.assert_allclose(-reach[0], reach[1], atol=2.0)  # pixels; clipped, the right side would reach 1 and not 5
+    np.testing.assert_allclose(-reach[0], reach[1], atol=1.9)  # pixels, of a reach of five
     assert len(rows) > 30  # of a square of 5 points, 100 dots an inch
 
 
