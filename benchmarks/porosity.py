@@ -1,6 +1,7 @@
 """``porosity``: six-class porosity of every slice of a paper-size core, in one pass over the values.
 
-Held against the time of ``V.max()``, which reads each value once, and against six numpy passes over the whole core (the bar) and slice by slice.
+Held against the time of ``V.max()``, which reads each value once, and against six numpy passes, over the whole core (that is
+the bar) and slice by slice.
 """
 
 from __future__ import annotations
