@@ -150,7 +150,11 @@ def test_a_failed_run_names_what_waits_once_and_its_bars_never_pass_their_ends(p
 @pytest.mark.parametrize(("sent", "status", "way"), [(signal.SIGINT, 130, ()), (signal.SIGTERM, 143, ("--json",))])
 def test_a_stopped_command_says_that_it_goes_on(tmp_path, sent, status, way):
     process = subprocess.Popen(
-        [*COMMAND, "demo", str(tmp_path / "demo"), *way], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, "demo", str(tmp_path / "demo"), *way],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_signals,
     )
     wait_for(lambda: (tmp_path / "demo" / "scans").exists(), process)  # it is at work, and not still starting
     process.send_signal(sent)
@@ -158,6 +162,12 @@ def test_a_stopped_command_says_that_it_goes_on(tmp_path, sent, status, way):
     assert process.returncode == status
     assert "the same command goes on from here" in err
     assert out == ""
+
+
+def hear_signals() -> None:
+    """A shell starts its background jobs deaf to Ctrl-C, and tests may run in one."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def wait_for(there: Callable[[], bool], process: subprocess.Popen[str]) -> None:
