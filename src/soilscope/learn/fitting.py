@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from soilscope.errors import LearningStopped
 from soilscope.findings import Finding
-from soilscope.learn import checkpoint
+from soilscope.learn import checkpoint, thin
 from soilscope.learn.examples import Examples
 from soilscope.learn.machine import autocast
 from soilscope.learn.schedule import Schedule
@@ -75,8 +75,12 @@ def forward(module: Any, inputs: Any, precision: str, convolve: Winograd | None 
         inputs = pooled_features(module, inputs, precision, convolve)
         module = module.classifier
     with autocast(precision):
-        hidden = module[:-1](inputs)
-    return module[-1](hidden.float())
+        for layer in module[:-1]:
+            if convolve is not None and thin.is_large_dense(layer, inputs):
+                inputs = thin.dense(convolve, inputs, layer)
+            else:
+                inputs = layer(inputs)
+    return module[-1](inputs.float())
 
 
 def answer(classifier: Any, features: NDArray[np.float32], precision: str) -> NDArray[np.float64]:
@@ -99,6 +103,8 @@ def pooled_features(module: Any, inputs: Any, precision: str, convolve: Winograd
                 rectified = False
             elif convolve is not None and worth_it(layer, after, *inputs.shape[2:]):
                 inputs, rectified = convolve.convolve(inputs, layer.weight, layer.bias), True
+            elif convolve is not None and thin.is_first_convolution(layer, after, inputs):
+                inputs, rectified = thin.first_convolution(convolve, inputs, layer), True
             else:
                 # in place here, where nobody looks at a convolution's output
                 inputs = inputs.relu_() if isinstance(layer, relu) else layer(inputs)
