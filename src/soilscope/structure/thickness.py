@@ -57,7 +57,8 @@ def thickness_from_distance(squared: Distances, spacing_mm: Spacing) -> Distance
     painted = np.zeros(squared.shape, np.float32)
     per_dx = np.square(np.divide(spacing, spacing[2]))
     over_slabs(lambda first, end: _paint(*balls, per_dx, roots, first, end, painted), len(squared))
-    return np.float32(2.0) * np.sqrt(painted, out=painted)
+    over_slabs(lambda first, end: _diameters(squared[first:end], painted[first:end]), len(squared))
+    return painted
 
 
 def mean_of_slices(thickness: Distances, mask: BoolVolume) -> FloatProfile:
@@ -90,7 +91,8 @@ def _balls(squared: Distances, spacing: Spacing) -> tuple[NDArray[np.int32], Dis
     values : (n,) squared radii, mm².
     radii2 : (n,) the same in units of dx², a trifle less, since balls are open.
     """
-    keep = np.flatnonzero(_ridge(squared, spacing))
+    # A ball no wider than a step holds its own centre only: those voxels get their value in the end.
+    keep = np.flatnonzero(_ridge(squared, spacing) & (squared > min(spacing) ** 2 * (1.0 + SAME)))
     values = squared.ravel()[keep]
     order = np.argsort(-values, kind="stable")
     values = values[order]
@@ -230,6 +232,17 @@ def _paint_row(start: int, end: int, value: np.float32, free: NDArray[np.int32],
         x += 1
         while free[x] != x:
             x = free[x]
+
+
+@compiled
+def _diameters(squared: Distances, painted: Distances) -> None:
+    """From squared radii to diameters, in place; what no ball has painted is a ball of its own."""
+    nz, ny, nx = painted.shape
+    for z in range(nz):
+        for y in range(ny):
+            for x in range(nx):
+                radius2 = max(painted[z, y, x], squared[z, y, x])
+                painted[z, y, x] = np.float32(2) * np.sqrt(radius2)
 
 
 @compiled
