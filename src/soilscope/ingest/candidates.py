@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from soilscope.errors import InputRefused
 from soilscope.findings import Finding
+from soilscope.ingest.planes import Opener
 from soilscope.types import Shape, Spacing, Units
 from soilscope.volume import Volume
 
@@ -42,6 +43,8 @@ class Candidate:
         Why it cannot be read, known from the headers.
     alias : str
         Another name by which it can be chosen and which is never written.
+    planes : function, optional
+        Opens it for reading plane by plane, where its format allows that.
     """
 
     id: str
@@ -54,3 +57,4 @@ class Candidate:
     findings: tuple[Finding, ...] = ()
     refusal: InputRefused | None = None
     alias: str = field(default="", repr=False)
+    planes: Opener | None = None
