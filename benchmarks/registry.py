@@ -46,5 +46,10 @@ BENCHMARKS: Mapping[str, Benchmark] = {
             "transfer with features computed once, against the loop that runs the frozen convolutions every epoch",
             "benchmarks.transfer",
         ),
+        _later(
+            "import-large",
+            "a scan larger than the memory, as TIFF slices, imported into the core store within 2 GB",
+            "benchmarks.import_large",
+        ),
     )
 }

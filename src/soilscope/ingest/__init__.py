@@ -2,6 +2,17 @@
 
 from soilscope.ingest.inspect import Inspection, SeriesInfo, inspect
 from soilscope.ingest.labels import read_labels
-from soilscope.ingest.read import read
+from soilscope.ingest.read import OpenScan, open_scan, options_of, read
+from soilscope.ingest.stream import LargeScan
 
-__all__ = ["Inspection", "SeriesInfo", "inspect", "read", "read_labels"]
+__all__ = [
+    "Inspection",
+    "LargeScan",
+    "OpenScan",
+    "SeriesInfo",
+    "inspect",
+    "open_scan",
+    "options_of",
+    "read",
+    "read_labels",
+]

@@ -123,7 +123,7 @@ def candidate(name: str, reader: Reader, options: Options) -> Candidate:
     def load() -> Volume:
         with _typed(first):
             read = reader.load()
-        source = _source(reader, read) | {"input_digest": digest_files(reader.files)}
+        source = _source(reader, read, {"input_digest": digest_files(reader.files)})
         volume = as_volume(read.values, read.spacing_mm, options, name, source, read.present)
         return volume.with_findings(*read.findings)
 
@@ -137,7 +137,7 @@ def candidate(name: str, reader: Reader, options: Options) -> Candidate:
             seen.values,
             reader.files,
             stated=seen.spacing_mm,
-            source=_source(reader, seen),
+            source=_source(reader, seen, {}),
             findings=seen.findings,
         )
 
@@ -154,8 +154,8 @@ def candidate(name: str, reader: Reader, options: Options) -> Candidate:
     )
 
 
-def _source(reader: Reader, read: Oriented) -> dict[str, Any]:
-    return {"format": reader.label} | ({"grid": read.grid} if read.grid else {})
+def _source(reader: Reader, read: Oriented, digest: dict[str, str]) -> dict[str, Any]:
+    return {"format": reader.label} | digest | ({"grid": read.grid} if read.grid else {})
 
 
 def _typed(path: Path) -> contextlib.AbstractContextManager[None]:

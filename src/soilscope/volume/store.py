@@ -23,7 +23,20 @@ from soilscope.files import as_json, digest_file, digest_json, publish
 from soilscope.types import FILL, Shape, ValueVolume
 from soilscope.volume.scan import Volume
 
-__all__ = ["CHUNK", "MANIFEST", "SHARD", "read_store", "store_digest", "verify_store", "write_store"]
+__all__ = [
+    "CHUNK",
+    "MANIFEST",
+    "SHARD",
+    "SMALLEST_LEVEL",
+    "create_array",
+    "describe",
+    "fill_of",
+    "finish",
+    "read_store",
+    "store_digest",
+    "verify_store",
+    "write_store",
+]
 
 SHARD: Shape = (64, 512, 512)
 CHUNK: Shape = (16, 128, 128)
@@ -45,13 +58,22 @@ def write_store(path: Path, volume: Volume) -> str:
     """
     with publish(Path(path)) as partial:
         root = zarr.create_group(partial, zarr_format=3)
-        levels = _write_levels(root, volume.values, FILL if volume.values.dtype == np.int16 else 0)
-        _write_mask(root, volume)
-        root.attrs.update({"ome": _multiscales(volume, levels), "soilscope": _own_attributes(volume)})
-        manifest = {"format": "soilscope core store 1", "software": __version__, "files": _digests(partial)}
-        digest = digest_json(manifest)
-        (partial / MANIFEST).write_text(as_json({**manifest, "digest": digest}), encoding="utf-8")
-        return digest
+        levels = _write_levels(root, volume.values, fill_of(volume))
+        _write_levels(describe(root, volume, levels), volume.valid.view(np.uint8), 0)
+        return finish(partial)
+
+
+def finish(partial: Path) -> str:
+    """Write the manifest of all that was written, the last file of a store; returns its digest."""
+    manifest = {"format": "soilscope core store 1", "software": __version__, "files": _digests(partial)}
+    digest = digest_json(manifest)
+    (partial / MANIFEST).write_text(as_json({**manifest, "digest": digest}), encoding="utf-8")
+    return digest
+
+
+def fill_of(volume: Volume) -> int:
+    """What stands where nothing was written."""
+    return FILL if volume.values.dtype == np.int16 else 0
 
 
 def read_store(path: Path) -> Volume:
@@ -139,37 +161,42 @@ def _write_levels(group: zarr.Group, values: ValueVolume, fill: int) -> int:
     """Write the pyramid, each level every second row and column of the one before; returns how many levels."""
     level = 0
     while True:
-        _write_array(group, str(level), values, fill)
+        create_array(group, str(level), values.shape, values.dtype, fill)[...] = values
         level += 1
         if max(values.shape[1:]) <= SMALLEST_LEVEL:
             return level
         values = values[:, ::2, ::2]
 
 
-def _write_mask(root: zarr.Group, volume: Volume) -> None:
+def describe(root: zarr.Group, volume: Volume, levels: int) -> zarr.Group:
+    """Write the metadata of a store; returns the group in which its mask belongs."""
     labels = root.create_group("labels")
     labels.attrs["ome"] = {"version": "0.5", "labels": ["valid"]}
     group = labels.create_group("valid")
-    levels = _write_levels(group, volume.valid.view(np.uint8), 0)
-    group.attrs["ome"] = {**_multiscales(volume, levels), "image-label": {"source": {"image": "../../"}}}
+    scales = _multiscales(volume, levels)
+    group.attrs["ome"] = {**scales, "image-label": {"source": {"image": "../../"}}}
+    root.attrs.update({"ome": scales, "soilscope": _own_attributes(volume)})
+    return group
 
 
-def _write_array(group: zarr.Group, name: str, values: ValueVolume, fill: int) -> None:
-    shard = tuple(-(-min(s, n) // c) * c for s, n, c in zip(SHARD, values.shape, CHUNK, strict=True))
-    array = group.create_array(
+def create_array(
+    group: zarr.Group, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], fill: int
+) -> zarr.Array[Any]:
+    """An empty array of the store's layout."""
+    shard = tuple(-(-min(s, n) // c) * c for s, n, c in zip(SHARD, shape, CHUNK, strict=True))
+    return group.create_array(
         name,
-        shape=values.shape,
-        dtype=values.dtype,
+        shape=shape,
+        dtype=dtype,
         chunks=CHUNK,
         shards=shard,
         fill_value=fill,
         compressors=[
-            BloscCodec(cname="zstd", clevel=1, shuffle="shuffle", typesize=values.dtype.itemsize),
+            BloscCodec(cname="zstd", clevel=1, shuffle="shuffle", typesize=dtype.itemsize),
             Crc32cCodec(),
         ],
         dimension_names=("z", "y", "x"),
     )
-    array[...] = values
 
 
 def _multiscales(volume: Volume, levels: int) -> dict[str, Any]:
