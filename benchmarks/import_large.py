@@ -45,18 +45,18 @@ print(json.dumps({"seconds": seconds, "peak": peak, "sound": verify_store(study 
 def write_slices(folder: Path, edge: int) -> None:
     """A core in a tube, leaning by 1 % of its height, with noise: uint16 slices, uncompressed."""
     folder.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    noise = rng.integers(-3000, 3000, (edge, edge), dtype=np.int16)
-    y = np.arange(edge, dtype=np.float32)[:, None] - (edge - 1) / 2
+    noise = np.random.default_rng(0).integers(0, 4000, (edge, edge), dtype=np.uint16)
+    away = np.arange(edge, dtype=np.float32) - (edge - 1) / 2
+    base, moved = np.empty(0, np.uint16), -1
     for k in range(edge):
-        x = np.arange(edge, dtype=np.float32)[None, :] - (edge - 1) / 2 - 0.01 * k
-        away = y * y + x * x
-        plane = np.where(away < (0.40 * edge) ** 2, SOIL, np.where(away < (0.44 * edge) ** 2, WALL, AIR)).astype(
-            np.uint16
-        )
+        if k // 100 != moved:
+            moved = k // 100
+            radius = away[:, None] ** 2 + (away[None, :] - moved) ** 2
+            soil, tube = radius < (0.40 * edge) ** 2, radius < (0.44 * edge) ** 2
+            base = np.where(soil, SOIL, np.where(tube, WALL, AIR)).astype(np.uint16)
+            quiet = np.where(soil, 0, 4).astype(np.uint16)
         grain = np.roll(noise, (37 * k, 91 * k), (0, 1))
-        plane += np.where(plane == SOIL, grain, grain >> 4).astype(np.uint16)
-        tifffile.imwrite(folder / f"slice_{k:05d}.tif", plane, photometric="minisblack")
+        tifffile.imwrite(folder / f"slice_{k:05d}.tif", base + (grain >> quiet), photometric="minisblack")
 
 
 def run(say: Say) -> Outcome:

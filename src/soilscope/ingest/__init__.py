@@ -1,5 +1,6 @@
 """Scan files -> a scan: discover, headers, series, geometry, pixels; the only room that knows file formats and tags."""
 
+from soilscope.ingest.candidates import Options
 from soilscope.ingest.inspect import Inspection, SeriesInfo, inspect
 from soilscope.ingest.labels import read_labels
 from soilscope.ingest.read import OpenScan, open_scan, options_of, read
@@ -9,6 +10,7 @@ __all__ = [
     "Inspection",
     "LargeScan",
     "OpenScan",
+    "Options",
     "SeriesInfo",
     "inspect",
     "open_scan",

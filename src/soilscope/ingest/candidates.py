@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from soilscope.errors import InputRefused
 from soilscope.findings import Finding
@@ -45,6 +46,8 @@ class Candidate:
         Another name by which it can be chosen and which is never written.
     planes : function, optional
         Opens it for reading plane by plane, where its format allows that.
+    tags : mapping
+        Technical tags of the allow-list, such as the kernel.
     """
 
     id: str
@@ -58,3 +61,4 @@ class Candidate:
     refusal: InputRefused | None = None
     alias: str = field(default="", repr=False)
     planes: Opener | None = None
+    tags: Mapping[str, Any] = field(default_factory=dict)

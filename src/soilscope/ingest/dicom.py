@@ -80,6 +80,7 @@ def _candidate(series: Series, options: Options) -> Candidate:
         findings=found,
         refusal=refusal,
         alias=series.uid,
+        tags=dict(first.tags),
     )
 
 

@@ -8,12 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from soilscope.errors import UsageError
 from soilscope.findings import Finding, merge
 from soilscope.ingest import stream
 from soilscope.ingest.candidates import Candidate, Options
+from soilscope.ingest.grey import as_volume
 from soilscope.ingest.sources import Source, opened
-from soilscope.ingest.spacing import checked
+from soilscope.ingest.spacing import checked, needed
 from soilscope.ingest.verdict import note, refuse
 from soilscope.types import Shape, Spacing, Units
 from soilscope.volume import Volume
@@ -100,6 +103,22 @@ class OpenScan:
         with self.chosen.planes() as planes:
             scan = stream.look_through(planes, self.options, self.chosen.id, progress)
             yield replace(scan, about=replace(scan.about, findings=self._told(scan.about.findings)))
+
+    def sample(self, count: int) -> tuple[Volume, int]:
+        """At least so many evenly spaced slices of a scan read plane by plane, the first among them, and their step."""
+        if self.chosen.planes is None:
+            raise UsageError("not-streamed", f"{self.chosen.format} is not read plane by plane.")
+        with self.chosen.planes() as planes:
+            step = max(1, planes.shape[0] // count)
+            chosen = range(0, planes.shape[0], step)
+            values = np.stack([planes.plane(k) for k in chosen])
+            present = np.stack([planes.present(k) for k in chosen]) if planes.present else None
+            spacing, told = needed(planes.stated, self.options.spacing_mm, self.chosen.id)
+            wide = (spacing[0] * step, *spacing[1:])
+            volume = as_volume(
+                values, wide, replace(self.options, spacing_mm=None), self.chosen.id, planes.source, present
+            )
+            return replace(volume, findings=self._told((*told, *volume.findings))), step
 
     def _told(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
         return merge(self.source.findings, self.chosen.findings, findings, _left(self.source, self.chosen))
