@@ -22,6 +22,9 @@ from soilscope.volume import Volume
 
 __all__ = ["LargeCore", "core_of_looks"]
 
+BY_FORMULA = ("cylinder", "masked", "whole")
+"""Kinds of soil that each plane tells by itself; for others the nearest plane looked at stands for it."""
+
 OF_ENDS = "headspace"
 """The finding that counts slices, which only the tall look can."""
 
@@ -37,25 +40,19 @@ class LargeCore:
     findings : tuple of Finding
     top, bottom : int
         First slice of the soil and the one after its last.
+    extent : ((first, end), (first, end))
+        Rows and columns of the scan that hold soil in the slices looked at.
     """
 
     soil: dict[str, Any]
     findings: tuple[Finding, ...]
     top: int
     bottom: int
+    extent: tuple[tuple[int, int], tuple[int, int]]
     _spacing_mm: tuple[float, float]
     _masks: BoolVolume
     _step: int
     _last: dict[tuple[float, float], NDArray[np.bool_]] = field(default_factory=dict)
-
-    @property
-    def extent(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Rows and columns of the scan that hold soil in the slices looked at, each as (first, end)."""
-        found = []
-        for axes in ((0, 2), (0, 1)):
-            there = np.flatnonzero(self._masks.any(axis=axes))
-            found.append((int(there[0]), int(there[-1]) + 1))
-        return found[0], found[1]
 
     def inside(self, k: int, values: NDArray[Any]) -> NDArray[np.bool_]:
         """True where plane k of the scan is soil, shape (y, x), given its values."""
@@ -122,7 +119,14 @@ def core_of_looks(tall: Volume, wide: Volume, wide_step: int, find: Callable[[Vo
     soil |= {"top": top, "bottom": bottom}
     if "slices" in soil:
         soil["slices"] = {name: _spread(along, depth, wide_step) for name, along in soil["slices"].items()}
-    return LargeCore(soil, merge(told), top, bottom, wide.spacing_mm[1:], seen.valid, wide_step)
+    masks = seen.valid if soil["kind"] not in BY_FORMULA else seen.valid[:0]
+    ends = _extent(seen.valid, 1), _extent(seen.valid, 2)
+    return LargeCore(soil, merge(told), top, bottom, ends, wide.spacing_mm[1:], masks.copy(), wide_step)
+
+
+def _extent(valid: BoolVolume, axis: int) -> tuple[int, int]:
+    there = np.flatnonzero(valid.any(axis=tuple(a for a in range(3) if a != axis)))
+    return int(there[0]), int(there[-1]) + 1
 
 
 def _spread(along: list[Any], depth: int, step: int) -> list[Any]:

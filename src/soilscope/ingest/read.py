@@ -101,8 +101,12 @@ class OpenScan:
         if self.chosen.planes is None:
             raise UsageError("not-streamed", f"{self.chosen.format} is not read plane by plane.")
         with self.chosen.planes() as planes:
-            scan = stream.look_through(planes, self.options, self.chosen.id, progress)
-            yield replace(scan, about=replace(scan.about, findings=self._told(scan.about.findings)))
+            yield self._named(
+                stream.look_through(planes, self.options, self.chosen.id, progress)
+            )  # held by nobody here
+
+    def _named(self, scan: stream.LargeScan) -> stream.LargeScan:
+        return replace(scan, about=replace(scan.about, findings=self._told(scan.about.findings)))
 
     def sample(self, count: int) -> tuple[Volume, int]:
         """At least so many evenly spaced slices of a scan read plane by plane, the first among them, and their step."""

@@ -97,6 +97,5 @@ def _write(levels: list[Any], slab: NDArray[Any], first: int, *, packed: bool) -
                     block = whole[:, :, : (ends[1] - x) * step : step]
                 else:
                     block = block[:, :, x * step : ends[1] * step : step]
-                array[first : first + len(slab), y : ends[0], x : ends[1]] = np.ascontiguousarray(
-                    block[:, : ends[0] - y, : ends[1] - x]
-                )
+                cut = block[:, : ends[0] - y, : ends[1] - x]
+                array[first : first + len(slab), y : ends[0], x : ends[1]] = cut

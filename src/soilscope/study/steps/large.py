@@ -81,7 +81,7 @@ def _found(scan: ingest.LargeScan, asked: Asked) -> tuple[Volume, LargeCore | No
 
 def _dropped(look: Volume) -> Volume:
     """The looks are done with, and are the largest things in memory."""
-    return replace(look, values=look.values[:0], valid=look.valid[:0])
+    return replace(look, values=look.values[:0].copy(), valid=look.valid[:0].copy())  # a view would hold it all
 
 
 def _box(about: Volume) -> Box:
