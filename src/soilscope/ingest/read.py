@@ -109,11 +109,11 @@ class OpenScan:
         return replace(scan, about=replace(scan.about, findings=self._told(scan.about.findings)))
 
     def sample(self, count: int) -> tuple[Volume, int]:
-        """At least so many evenly spaced slices of a scan read plane by plane, the first among them, and their step."""
+        """At most so many evenly spaced slices of a scan read plane by plane, the first among them, and their step."""
         if self.chosen.planes is None:
             raise UsageError("not-streamed", f"{self.chosen.format} is not read plane by plane.")
         with self.chosen.planes() as planes:
-            step = max(1, planes.shape[0] // count)
+            step = -(-planes.shape[0] // count)
             chosen = range(0, planes.shape[0], step)
             values = np.stack([planes.plane(k) for k in chosen])
             present = np.stack([planes.present(k) for k in chosen]) if planes.present else None
