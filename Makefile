@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 TESTS ?= tests
 NAMES ?=
+WRITE ?=
 FOLDER ?= demo
 
 .PHONY: help demo test check format bench outputs constraints clean browser
@@ -34,8 +35,8 @@ format: $(VENV)/.develop ## bring the code into the agreed form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.develop ## benchmarks against their peers, one JSON line each (NAMES="recipe unseen" for some)
-	$(BIN)/python -m benchmarks $(NAMES) --json
+bench: $(VENV)/.develop ## benchmarks against their peers, one JSON line each (NAMES="recipe unseen" for some; WRITE=--write keeps them in RESULTS.md)
+	$(BIN)/python -m benchmarks $(NAMES) --json $(WRITE)
 
 outputs: $(VENV)/.develop ## write anew what the documents' Python blocks print; look at the difference
 	$(BIN)/python tests/repository/refresh_outputs.py README.md

@@ -51,5 +51,23 @@ BENCHMARKS: Mapping[str, Benchmark] = {
             "a scan larger than the memory, as TIFF slices, imported into the core store within 2 GB",
             "benchmarks.import_large",
         ),
+        _later(
+            "porosity",
+            "six-class porosity of 640 x 512 x 512 voxels, against V.max() and six numpy passes",
+            "benchmarks.porosity",
+        ),
+        _later("clusters", "clusters under 60 voxels removed, against PoreSpy", "benchmarks.clusters"),
+        _later("euler", "Euler number of 400 x 400 x 400 voxels, against scikit-image", "benchmarks.euler"),
+        _later(
+            "thickness",
+            "local thickness with exact radii, against PoreSpy's 25 sizes and the distance transform",
+            "benchmarks.thickness",
+        ),
+        _later("meshes", "surface area, against scikit-image's marching cubes", "benchmarks.meshes"),
+        _later(
+            "default-set",
+            "the default metrics of six classes, against what PoreSpy has of them",
+            "benchmarks.default_set",
+        ),
     )
 }

@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ __all__ = [
     "lock",
     "publish",
     "remove",
+    "size",
     "write_bytes",
     "write_json",
     "write_parquet",
@@ -69,6 +70,12 @@ def digest_folder(path: Path) -> str:
     return digest_json([[name, digest_file(path / name)] for name in names])
 
 
+def size(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder."""
+    below = [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
+    return sum(p.stat().st_size for p in below)
+
+
 def as_json(value: Any) -> str:
     """Canonical, readable JSON: sorted keys, two spaces, shortest exact floats, NaN refused."""
     return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -90,9 +97,11 @@ def lock(path: Path) -> Iterator[None]:
     ------
     Busy
         Code ``busy``: another process is writing ``path``.
+    OutputRefused
+        Code ``cannot-write``: its folder cannot be made or written to.
     """
     name = path.parent / f".{path.name}.lock"
-    with _plain_refusal(path):
+    with _plain_refusal(path, {errno.ENOENT}):  # such as below /proc, where nothing can be made
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = _take(name, path)
     try:
@@ -227,14 +236,14 @@ def _sync_folder(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _plain_refusal(path: Path) -> Iterator[None]:
-    """Turn the operating system's words for "no room" and "not allowed" into ours."""
+def _plain_refusal(path: Path, further: Set[int] = frozenset()) -> Iterator[None]:
+    """Turn the operating system's words for "no room" and "not allowed", and further errors, into ours."""
     try:
         yield
     except (OutputRefused, Busy):
         raise
     except OSError as error:
-        if error.errno not in NO_ROOM | NOT_ALLOWED:
+        if error.errno not in NO_ROOM | NOT_ALLOWED | further:
             raise
         raise OutputRefused(
             "cannot-write",

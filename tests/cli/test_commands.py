@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from soilscope import phantoms
+from soilscope.errors import OutputRefused
+from soilscope.study import draft_plan, run, steps_until, write_plan
+from soilscope.volume import read_store
 
 COMMANDS = (
     *("demo", "inspect", "init", "run", "measure", "train", "transfer"),
@@ -121,3 +128,114 @@ def test_doctor_says_what_there_is():
 def test_quiet_prints_no_progress(phantom, tmp_path):
     done = soilscope("phantom", "sandy", "--shape", "8,40,40", "--out", tmp_path / "p", "--quiet")
     assert done.stderr == ""
+
+
+def bars(text: str) -> list[tuple[int, int]]:
+    """Done and to do, as the last state of each progress bar says."""
+    return [(int(done), int(todo)) for done, todo in re.findall(r"(\d+)/(\d+) \d+:\d\d:\d\d", text)]
+
+
+def test_a_failed_run_names_what_waits_once_and_its_bars_never_pass_their_ends(phantom, tmp_path):
+    scan, study = tmp_path / "cut", tmp_path / "study"
+    shutil.copytree(phantom / "dicom", scan)
+    write_plan(study, draft_plan(study, scan))
+    sorted(scan.glob("*.dcm"))[4].unlink()
+    done = soilscope("run", study)
+    assert done.returncode == 3
+    assert bars(done.stderr) == [(1, 1)]
+    for waiting in ("classify:cut", "measure:cut", "measure:_tables", "report:_page"):
+        assert done.stderr.count(waiting) == 1
+
+
+@pytest.mark.parametrize(("sent", "status", "way"), [(signal.SIGINT, 130, ()), (signal.SIGTERM, 143, ("--json",))])
+def test_a_stopped_command_says_that_it_goes_on(tmp_path, sent, status, way):
+    process = subprocess.Popen(
+        [*COMMAND, "demo", str(tmp_path / "demo"), *way],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_signals,
+    )
+    wait_for(lambda: (tmp_path / "demo" / "scans").exists(), process)  # it is at work, and not still starting
+    process.send_signal(sent)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert "the same command goes on from here" in err
+    assert out == ""
+
+
+def hear_signals() -> None:
+    """A shell starts its background jobs deaf to Ctrl-C, and tests may run in one."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def wait_for(there: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    while not there():
+        assert process.poll() is None
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("phantom", "sandy", "--shape", "8,40,40", "--out", "/proc/nothing/can/be/here"),
+        ("demo", "/proc/nothing-can-be-here"),
+    ],
+)
+def test_a_folder_that_cannot_be_made_is_an_error_of_ours(arguments):
+    if not Path("/proc/self").exists():
+        pytest.skip("needs a file system in which nobody can make a folder: Linux's /proc")
+    done = soilscope(*arguments, "--json")
+    assert done.returncode == OutputRefused.exit_code
+    assert json.loads(done.stdout)["error"]["code"] == "cannot-write"
+    assert "Traceback" not in done.stderr
+
+
+def test_verify_tells_what_failed_before_its_result(phantom, tmp_path):
+    study = tmp_path / "study"
+    write_plan(study, draft_plan(study, phantom))
+    assert run(study, steps_until("import")).failed == 0
+    (store,) = (study / "cores").glob("*.zarr")
+    shutil.rmtree(store)
+    done = soilscope("verify", study, "--json")
+    assert done.returncode == 3
+    first, last = (json.loads(line) for line in done.stdout.splitlines())
+    assert first["error"]["code"] == "changed-output"
+    assert last["ok"] is False
+
+
+def test_the_help_of_json_says_what_comes_on_failure():
+    words = " ".join(soilscope("run", "--help").stdout.replace("│", " ").split())
+    assert "On failure an object {'error': ...} comes first, and the result, where there is one, last." in words
+
+
+def test_init_with_marked_gaps_writes_a_plan_that_imports_the_missing_slice_as_a_masked_plane(phantom, tmp_path):
+    for name in ("whole", "cut"):
+        shutil.copytree(phantom / "dicom", tmp_path / "scans" / name)
+    sorted((tmp_path / "scans" / "cut").glob("*.dcm"))[4].unlink()
+    study = tmp_path / "study"
+    done = soilscope("init", study, "--cores", tmp_path / "scans", "--on-gap", "mark", "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert run(study, steps_until("import")).failed == 0
+    whole, cut = (read_store(study / "cores" / f"{name}.zarr") for name in ("whole", "cut"))
+    assert cut.spacing_mm == whole.spacing_mm
+    assert cut.shape == whole.shape
+    assert not cut.valid[4].any()
+    rest = [z for z in range(12) if z != 4]
+    assert (cut.valid[rest] == whole.valid[rest]).all()
+    assert whole.valid[4].any()
+
+
+def test_init_takes_no_notice_of_stray_files_beside_the_scans(phantom, tmp_path):
+    scans = tmp_path / "scans"
+    for name in ("a", "b"):
+        shutil.copytree(phantom / "dicom", scans / name)
+    for stray in (".DS_Store", "Thumbs.db", "notes.txt", "field book.xlsx", "empty"):
+        (scans / stray).write_bytes(b"" if stray == "empty" else b"no scan at all " * 20)
+    (scans / "a" / "notes.txt").write_text("cut in May")
+    done = soilscope("init", tmp_path / "study", "--cores", scans, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["cores"] == ["a", "b"]
+    shutil.copy(next((scans / "a").glob("*.dcm")), scans / "odd")  # a scan by its mark, whatever its name
+    assert [core.id for core in draft_plan(tmp_path / "other", scans).cores] == ["scans"]

@@ -6,11 +6,14 @@ import csv
 from dataclasses import replace
 
 import numpy as np
+import pydicom
 import pytest
+from scipy import ndimage
 
 from soilscope import phantoms
 from soilscope.core import find_core
 from soilscope.errors import InputRefused
+from soilscope.findings import Finding
 from soilscope.ingest import read
 from soilscope.phantoms.scanner import Scanner
 from soilscope.volume import Volume
@@ -164,6 +167,67 @@ def test_ceiling_voxels_inside_a_masked_core_stay():
     found = find_core(Volume(values, np.ones(values.shape, bool), (1.0, 1.0, 1.0), "HU"))
     assert found.valid.sum() == 3 * 12 * 12
     assert found.valid[:, 8:10, 8:10].all()
+
+
+@pytest.mark.parametrize("soil", ["sandy", "arable"])
+@pytest.mark.parametrize("noise", [False, True])
+def test_a_gap_kept_as_a_masked_plane_does_not_hide_the_tube(tmp_path, soil, noise):
+    phantom = phantoms.make(soil, seed=3, shape=(12, 64, 64), noise=noise)
+    phantoms.write(phantom, tmp_path)
+    whole = find_core(read(tmp_path / "dicom"))
+    sorted((tmp_path / "dicom").iterdir())[4].unlink()
+    found = find_core(read(tmp_path / "dicom", on_gap="mark"))
+    truth = phantom.truth > 0
+    truth[4] = False
+    assert overlap(found.valid, truth) > (0.98 if noise else 1 - 1e-12)
+    pixel = phantom.volume.spacing_mm[1]
+    assert found.source["soil"]["radius_mm"] == pytest.approx(whole.source["soil"]["radius_mm"], abs=pixel / 4)
+
+
+def ends(volume) -> dict[str, Finding]:
+    return {f.code: f for f in volume.findings if f.code in ("at-floor", "at-ceiling")}
+
+
+def test_marsh_cores_ceiling_is_told_of_the_soil_and_not_of_its_mask(real_data):
+    folder = real_data("marsh_core") / "dicom"
+    scan = read(folder)
+    found = find_core(scan)
+    assert "48.05%" in ends(scan)["at-ceiling"].text
+    # The mask is everything at the ceiling that reaches the border of its slice: in pydicom's own numbers.
+    planes = [pydicom.dcmread(p).pixel_array.astype(int) - 1024 for p in folder.iterdir()]
+    parts = [ndimage.label(plane == 3071) for plane in planes]
+    outside = [np.isin(part, np.setdiff1d([part[0], part[-1], part[:, 0], part[:, -1]], [0])) for part, _ in parts]
+    soil = sum(int((~mask).sum()) for mask in outside)
+    inside = sum(int(((plane == 3071) & ~mask).sum()) for plane, mask in zip(planes, outside, strict=True))
+    assert inside / soil < 0.01
+    told = ends(found).get("at-ceiling")
+    if inside:
+        assert f"{inside / soil:.2%} of the soil's" in told.text or f"{inside} of the soil's {soil}" in told.text
+    else:
+        assert told is None
+
+
+@pytest.mark.parametrize(("side", "severity", "share"), [(2, "warning", "2.78% of the soil's"), (0, None, None)])
+def test_the_share_at_the_ceiling_is_that_of_the_soil_once_a_mask_is_known(side, severity, share):
+    values = np.full((3, 20, 20), 3071, np.int16)
+    values[:, 4:16, 4:16] = np.arange(144).reshape(12, 12)
+    values[:, 8 : 8 + side, 8 : 8 + side] = 3071  # 4 of 144 pixels
+    scan = Volume(values, np.ones(values.shape, bool), (1.0, 1.0, 1.0), "HU")
+    told = Finding("at-ceiling", "warning", "64.00% of the voxels are at the highest value, 3071 HU.")
+    found = ends(find_core(scan.with_findings(told))).get("at-ceiling")
+    assert (None if found is None else found.severity) == severity
+    assert found is None or share in found.text
+
+
+def test_air_around_a_core_does_not_count_as_soil_at_the_floor():
+    phantom = phantoms.make("sandy", seed=5, shape=(12, 80, 80), noise=False)
+    scan = unfound(phantom).with_findings(Finding("at-floor", "note", "30.00% of the voxels are at the lowest value."))
+    truth = phantom.truth > 0
+    count, total = (scan.values[truth] == scan.values.min()).sum(), truth.sum()
+    told = ends(find_core(scan)).get("at-floor")
+    assert count / total < 0.3
+    assert (told is None) == (count == 0)
+    assert told is None or f"{count / total:.2%}" in told.text or f"{count} of the soil's {total}" in told.text
 
 
 def test_the_soil_stack_is_whole(real_data):

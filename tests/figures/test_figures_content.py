@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import made_up_cores
 import made_up_study as study
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +16,7 @@ from sklearn.metrics import r2_score, root_mean_squared_error
 
 from soilscope.errors import UsageError
 from soilscope.figures.check import check, histogram
+from soilscope.figures.colours import TEST
 from soilscope.figures.comparison import comparison
 from soilscope.figures.explanations import explanations
 from soilscope.figures.matrix import matrix
@@ -174,6 +176,52 @@ def test_heat_maps_are_not_rescaled():
     np.testing.assert_array_equal(np.asarray(overlay.get_array()), heat)
     assert overlay.norm.vmax == pytest.approx(0.004)
     assert any("no influence" in text.get_text() for axes in made.axes for text in axes.texts)
+
+
+def test_the_diamond_of_the_finished_model_is_drawn_whole():
+    made = training([Curve(name, "1", [0.1 / (1 + k) for k in range(40)], [], 0.03, 0.05, 0.02) for name in "abcd"])
+    made.canvas.draw()
+    marker = next(line for line in made.axes[0].lines if line.get_label() == "finished model, test slices")
+    across, up = made.axes[0].transData.transform(marker.get_xydata()[0])
+    blue = (np.array(mpl.colors.to_rgb(TEST)) * 255).round()
+    picture = np.asarray(made.canvas.buffer_rgba())[..., :3]
+    middle = np.array([picture.shape[0] - up, across]) - 0.5
+    found = np.argwhere((np.abs(picture - blue) < 8).all(axis=-1))
+    rows, columns = found[(np.abs(found - middle) < 12).all(axis=1)].T  # of this diamond, and not of its neighbours'
+    reach = np.array([[rows.min(), columns.min()], [rows.max(), columns.max()]]) - middle
+    np.testing.assert_allclose(-reach[0], reach[1], atol=1.9)  # pixels, of a reach of five
+    assert len(rows) > 30  # of a square of 5 points, 100 dots an inch
+
+
+def test_a_lone_cell_is_not_drawn_as_the_worst():
+    for error, limit in ((0.021, 0.04), (0.021, None), (0.5, 0.04), (0.0, 0.04)):
+        cells = pd.DataFrame([("m", "c", error, True)], columns=["model", "core", "rmse", "in_sample"])
+        image = matrix(cells, limit).axes[0].images[0]
+        assert image.norm.vmin == 0
+        assert image.norm(error) <= 0.6
+
+
+@pytest.mark.parametrize(("limit", "there"), [(0.04, True), (4.0, False), (0.001, False)])
+def test_the_legend_shows_the_limits_line_only_where_it_is_drawn(limit, there):
+    made = matrix(one_target(), limit)
+    bar = made.axes[1]
+    low, high = bar.get_ylim()
+    drawn = [line for line in bar.lines if line.get_color() == "#cc0077" and low <= line.get_ydata()[0] <= high]
+    entry = made.legends[0].get_patches()[1]
+    assert bool(drawn) is there
+    assert (entry.get_facecolor()[3] > 0) is there
+    assert f"{limit:g}" in made.legends[0].get_texts()[1].get_text()
+
+
+def test_a_core_that_stands_out_has_its_name_framed():
+    fractions = pd.DataFrame(
+        [(f"c{k}", "1", "pore", 1.0) for k in range(6)], columns=["core", "class", "name", "fraction"]
+    )
+    scores = pd.DataFrame({"fraction 1": [0.1, -0.2, 8.0, 0.0, np.nan, -9.0]}, index=[f"c{k}" for k in range(6)])
+    for marked, wanted in (((), ["c2", "c5"]), (("c0",), ["c0", "c2", "c5"])):
+        labels = comparison(fractions, scores, marked=marked).axes[0].get_yticklabels()
+        assert [label.get_text() for label in labels if label.get_bbox_patch() is not None] == wanted
+    assert not any(label.get_bbox_patch() for label in comparison(fractions).axes[0].get_yticklabels())
 
 
 def test_a_core_far_from_the_others_is_framed():

@@ -122,6 +122,18 @@ def test_no_letter_is_smaller_than_seven_points_at_the_page_width(named):
     assert min(sizes) >= 7.0
 
 
+def test_no_label_reaches_beyond_the_figure_at_any_resolution(named):
+    name, made = named[0], FIGURES[named[0]]()
+    for dpi in (72, 160, 200):  # of an SVG's text, of its pictures, of a PNG
+        with style.look():
+            made.set_dpi(dpi)
+            made.canvas.draw()
+        for text in [label for axes in made.axes for label in (axes.xaxis.label, axes.yaxis.label) if label.get_text()]:
+            box = text.get_window_extent()
+            assert box.x0 >= 0, (name, dpi, text.get_text())
+            assert box.x1 <= made.bbox.width, (name, dpi, text.get_text())
+
+
 def test_a_class_has_one_colour_in_every_figure():
     wanted = class_colour(2)
     lines = [to_hex(line.get_color()) for axes in FIGURES["profiles"]().axes for line in axes.lines]

@@ -151,3 +151,13 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(errors.InputRefused) as caught:
         learn.load(tmp_path)
     assert caught.value.code == "not-a-model"
+
+
+@pytest.mark.parametrize("name", ["network", "target", "cores", "channel_mean", "target_sd", "threads", "dtype"])
+def test_a_card_that_leaves_out_what_a_prediction_needs_is_no_model(copy, name):
+    card = json.loads((copy / CARD).read_text())
+    del card[name]
+    (copy / CARD).write_text(json.dumps(card))
+    with pytest.raises(errors.InputRefused, match=name) as caught:
+        learn.load(copy)
+    assert caught.value.code == "not-a-model"

@@ -206,3 +206,30 @@ class TestResize:
         with pytest.raises(errors.UsageError) as caught:
             SquareGrid.around(np.ones((1, 9, 9), bool), (1.0, 1.0), 4)
         assert caught.value.code == "image-size"
+
+
+def test_one_class_may_be_given_as_a_number():
+    volume = scan(noise())
+    for one in (2, np.int64(2)):
+        alone, joined = slices(volume, of=one, channels="windows"), slices(volume, of=(2,), channels="windows")
+        assert alone.target == joined.target == "porosity-2"
+        assert np.array_equal(alone.targets, joined.targets)
+        assert alone.source["of"] == [2]
+
+
+@pytest.mark.parametrize("of", [(9,), 9, (1, 9), 0, ()])
+def test_a_class_the_scheme_does_not_have_is_refused_with_those_it_has(of):
+    with pytest.raises(errors.UsageError) as caught:
+        slices(scan(noise()), of=of, channels="windows", scheme=HALVES)
+    assert caught.value.code == "class-unknown"
+    if of != ():
+        assert "there are 1, 2" in caught.value.text
+
+
+def test_a_class_the_labels_do_not_hold_is_refused_with_those_they_hold():
+    labels = np.where(noise() > 0, 7, 0).astype(np.uint8)
+    labels[:, 0] = 3
+    with pytest.raises(errors.UsageError, match="has no class 2; there are 3, 7") as caught:
+        slices(scan(noise()), of=2, channels="windows", labels=labels)
+    assert caught.value.code == "class-unknown"
+    assert slices(scan(noise()), of=7, channels="windows", labels=labels).target == "porosity-7"

@@ -258,6 +258,9 @@ def test_a_core_that_stands_out_is_marked_in_the_contents_and_in_its_section():
     assert made.comparison is not None
     assert made.comparison.table is not None
     assert render(made).count("stands out</span>") == 2
+    assert "has its name framed" in made.comparison.picture.caption
+    assert len(re.findall(r"font-weight: 700[^>]*>c5<", made.comparison.picture.data)) == 1
+    assert not re.search(r"font-weight: 700[^>]*>c[0-4]<", made.comparison.picture.data)
 
 
 def test_an_svg_from_elsewhere_is_stripped_of_what_could_act():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import made_up_results
@@ -151,6 +152,30 @@ def test_methods_come_from_the_cards_of_the_models_that_ran():
     assert "80 % of the slices in use train" in text
     assert "RMSE < 0.04" in text
     assert "pushes the prediction down" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "augmented"),
+    [
+        ("full", "started from random weights", True),
+        ("fine-tuned", "had all their layers trained further", True),
+        ("transfer", "only their last layers were trained", False),
+    ],
+)
+def test_methods_name_augmentation_where_images_were_turned_and_not_where_features_were_kept(kind, words, augmented):
+    cards = [{**card, "kind": kind} for card in study.cards().values()]
+    (sentence,) = [text for text in methods(settings(cards=cards)) if words in text]
+    assert ("augmentation: symmetries" in sentence) is augmented
+    assert "8 epochs, batch 8" in sentence
+
+
+def test_methods_of_mixed_models_give_each_kind_its_own_augmentation():
+    text = " ".join(methods(settings(cards=list(study.cards().values()))))
+    parts = re.split(r"(?=\d+ models )", text)
+    told = {
+        words: "augmentation" in part for words in ("random weights", "last layers") for part in parts if words in part
+    }
+    assert told == {"random weights": True, "last layers": False}
 
 
 def test_only_what_was_used_is_cited():

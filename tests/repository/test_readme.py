@@ -128,3 +128,10 @@ def test_the_command_answers_for_help_and_version():
     told = subprocess.run([SOILSCOPE, "--version"], capture_output=True, text=True)
     assert (told.returncode, told.stdout.strip()) == (0, __version__)
     assert subprocess.run([SOILSCOPE, "--help"], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize(("given", "wanted"), [((), []), (("WRITE=--write", "NAMES=recipe"), ["recipe", "--write"])])
+def test_make_bench_prints_json_lines_and_keeps_them_where_asked(given, wanted):
+    result = subprocess.run(["make", "-n", "bench", *given], capture_output=True, text=True, check=True, cwd=ROOT)
+    (line,) = [line for line in result.stdout.splitlines() if "-m benchmarks" in line]
+    assert line.split("-m benchmarks")[1].split() == [*wanted[:1], "--json", *wanted[1:]]

@@ -51,6 +51,14 @@ def test_class_counts_of_edges_below_the_number_type_are_right():
     assert counts.tolist() == [[0, 2, 1]]
 
 
+@pytest.mark.parametrize(("shape", "wanted"), [((0, 4, 4), []), ((2, 0, 4), [np.nan, np.nan]), ((0, 0, 0), [])])
+def test_no_slices_have_an_empty_profile(shape, wanted):
+    empty = np.zeros(shape, bool)
+    for profile in (st.porosity_profile(empty), st.porosity_profile(empty, empty), st.fraction_profile(empty)):
+        assert profile.dtype == np.float64
+        np.testing.assert_array_equal(profile, wanted)
+
+
 def test_a_mask_that_is_no_mask_is_refused():
     for wrong in (np.zeros((3, 3), bool), np.full((2, 2, 2), 7), np.zeros((2, 2, 2), float)):
         with pytest.raises(UsageError) as told:

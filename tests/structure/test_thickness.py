@@ -8,6 +8,7 @@ from scipy.ndimage import distance_transform_edt
 
 from soilscope import structure as st
 from soilscope.errors import UsageError
+from soilscope.structure.distance import squared_distance
 
 MEDICAL = (0.25, 0.351, 0.351)
 
@@ -23,6 +24,29 @@ def by_definition(mask, spacing):
         inside = inside.reshape(mask.shape)
         found[inside] = np.maximum(found[inside], 2 * r)
     return found
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), MEDICAL, (2.0, 1.0, 0.5)])
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.85, 0.95, 0.999])
+def test_distances_equal_scipys_in_narrow_pores_and_in_wide_open_space(spacing, share):
+    mask = blobs((23, 40, 71), share)
+    expected = distance_transform_edt(mask, sampling=spacing)
+    np.testing.assert_allclose(np.sqrt(squared_distance(mask, spacing)), expected, rtol=2e-6)
+
+
+def test_distances_reach_across_rows_and_slices_without_a_wall():
+    mask = np.zeros((50, 9, 40), bool)
+    mask[:, 2:5] = True
+    mask[25, 2:5, 7] = False
+    np.testing.assert_allclose(
+        np.sqrt(squared_distance(mask, MEDICAL)), distance_transform_edt(mask, MEDICAL), rtol=2e-6
+    )
+
+
+def test_a_window_without_a_wall_has_no_distance():
+    assert np.isinf(squared_distance(np.ones((3, 4, 5), bool), MEDICAL)).all()
+    assert not squared_distance(np.zeros((3, 4, 5), bool), MEDICAL).any()
+    assert squared_distance(np.zeros((0, 4, 5), bool), MEDICAL).shape == (0, 4, 5)
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), MEDICAL, (2.0, 1.0, 0.5)])

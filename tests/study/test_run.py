@@ -124,6 +124,30 @@ def test_a_lost_output_is_made_again_with_the_same_bytes(copied):
     assert contents(copied) == before
 
 
+@pytest.mark.parametrize(
+    ("place", "key"),
+    [
+        ("cores/sandy-0.zarr/0/c/0/0/0", "import:sandy-0"),
+        ("models/sandy-0.porosity-3/weights.safetensors", "train:sandy-0.porosity-3"),
+        ("tables/slices.csv", "measure:_tables"),
+    ],
+)
+def test_an_output_that_was_cut_is_made_again_with_the_same_bytes(copied, place, key):
+    before = contents(copied)
+    os.truncate(copied / place, (copied / place).stat().st_size - 1)
+    assert study.outlook(copied) == [key]
+    assert study.run(copied).done == 1
+    assert contents(copied) == before
+
+
+def test_a_ledger_without_sizes_holds_as_before(copied):
+    content = json.loads((copied / "ledger.json").read_text())
+    for record in content["items"].values():
+        del record["sizes"]
+    (copied / "ledger.json").write_text(json.dumps(content))
+    assert study.outlook(copied) == []
+
+
 def test_a_refused_core_costs_its_own_items_and_no_others(fresh):
     sorted((fresh / "scans/sandy-0/dicom").glob("*.dcm"))[5].unlink()
     summary = study.run(fresh, study.steps_until("measure"))

@@ -40,6 +40,8 @@ def thread_count() -> int:
 
 def over_slabs(work: Callable[[int, int], None], slices: int) -> None:
     """Call ``work(first, end)`` for slabs that together cover ``range(slices)`` once, on all CPUs of the process."""
+    if slices == 0:
+        return
     threads = min(thread_count(), slices)
     if threads <= 1:
         work(0, slices)

@@ -55,16 +55,19 @@ def main() -> NoReturn:
     """Run the command; every refusal becomes one message and its exit code."""
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False)  # typer itself turns Ctrl-C into a returned 130
     except SoilscopeError as error:
         Output(Mode.of("--json" in sys.argv, quiet=False)).error(error)
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        Output(Mode.PERSON).hint("stopped; what is done is kept, the same command goes on from here")
         code = INTERRUPTED
+    except SystemExit as stop:
+        code = stop.code
     except Exception as error:
         if not hasattr(error, "exit_code") or not hasattr(error, "show"):
             raise
         error.show()
         code = int(error.exit_code)
+    if code in (INTERRUPTED, TERMINATED):
+        Output(Mode.PERSON).hint("stopped; what is done is kept, the same command goes on from here")
     sys.exit(code if isinstance(code, int) else 0)

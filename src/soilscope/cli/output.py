@@ -18,7 +18,11 @@ from soilscope.findings import Finding
 
 __all__ = ["Json", "Mode", "Output", "Quiet"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+JSON_HELP = (
+    "Print JSON and nothing else: one object on one line. On failure an object {'error': ...} comes first, "
+    "and the result, where there is one, last."
+)
+Json = Annotated[bool, typer.Option("--json", help=JSON_HELP)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results only: no progress, no hints.")]
 
 COLOURS = {"refuse": "bold red", "warning": "yellow", "note": "cyan"}

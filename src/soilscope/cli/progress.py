@@ -72,3 +72,6 @@ class RunProgress:
             self.progress.advance(self.step_bar)
         if error is not None:
             self.progress.console.print(f"[red]{escape(key)}[/]: {escape(str(error))}", soft_wrap=True)
+
+    def waits(self, key: str, error: Exception) -> None:
+        """An item was not begun: no bar moves, and the command names all of them together at its end."""

@@ -82,6 +82,9 @@ def run_study(study: Path, steps: tuple[str, ...], output: Output) -> None:
         output.hint(f"nothing to make for {key}: {reason}")
     if "report" in steps and (study / "report.html").exists():
         words += f"\nreport: {study / 'report.html'}"
+    if waiting := [f.key for f in summary.failures if f.waits]:
+        more = f" and {len(waiting) - SHOWN_AT_MOST} more" if len(waiting) > SHOWN_AT_MOST else ""
+        output.hint(f"not begun, for what they need is not there: {', '.join(waiting[:SHOWN_AT_MOST])}{more}")
     failure = _told(summary, output) if summary.failed else None
     if isinstance(failure, SoilscopeError):
         output.error(failure)
@@ -95,10 +98,10 @@ def run_study(study: Path, steps: tuple[str, ...], output: Output) -> None:
 def _told(summary: Summary, output: Output) -> Exception:
     """The error that ends the command: the first real one where nothing was done, else "done in part"."""
     failures = summary.failures
-    real = [f for f in failures if not (isinstance(f.error, UsageError) and f.error.code == "waits")] or list(failures)
+    real = [f for f in failures if not f.waits] or list(failures)
     first: Exception = real[0].error
     if summary.done + summary.skipped == 0:
         return first
-    text = "; ".join(f"{f.key}: {f.error}" for f in real[:SHOWN_AT_MOST])
+    text = "; ".join(map(str, real[:SHOWN_AT_MOST]))
     output.hint("the rest is done and kept; mend the cause and run the same command again")
     return PartlyDone("done-in-part", text, [])

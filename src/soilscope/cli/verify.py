@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +10,11 @@ import typer
 
 from soilscope.cli.output import Json, Mode, Output, Quiet
 from soilscope.errors import Damaged
-from soilscope.findings import to_records
+from soilscope.findings import Finding, to_records
 
 __all__ = ["register"]
+
+SHOWN_AT_MOST = 5
 
 
 def register(app: typer.Typer) -> None:
@@ -32,8 +35,15 @@ def verify(
     found = studies.verify(study)
     bad = [f for f in found if f.severity == "refuse"]
     output.findings(found)
+    error = Damaged("changed-output", f"{len(bad)} output(s) differ: {_names(bad)}.") if bad else None
+    if error is not None:
+        output.error(error)
     output.result(
         {"ok": not bad, "findings": to_records(found)}, "all is as published" if not bad else f"{len(bad)} changed"
     )
-    if bad:
-        raise Damaged("changed-output", f"{len(bad)} output(s) differ: {', '.join(f.files[0] for f in bad[:5])}.", [])
+    if error is not None:
+        raise typer.Exit(error.exit_code)
+
+
+def _names(bad: Sequence[Finding]) -> str:
+    return ", ".join(f.files[0] for f in bad[:SHOWN_AT_MOST])

@@ -15,6 +15,7 @@ from soilscope.core.wall import Wall, distance_mm, find_wall
 from soilscope.findings import Finding
 from soilscope.types import BoolVolume
 from soilscope.volume import Volume
+from soilscope.volume.ends import ends_of_soil
 
 __all__ = ["find_core"]
 
@@ -47,7 +48,8 @@ def find_core(vol: Volume) -> Volume:
     Returns
     -------
     Volume
-        With a finding ``cylinder``, ``soil-masked`` or ``no-cylinder``, and the numbers a check picture needs in
+        With a finding ``cylinder``, ``soil-masked`` or ``no-cylinder``, the reader's ``at-floor`` and ``at-ceiling`` told anew
+        as shares of the soil, and the numbers a check picture needs in
         ``source["soil"]``: ``centre_mm`` (y, x) from the centre of the first voxel, ``radius_mm``, ``top``, ``bottom`` (the slice
         after the last), ``slices`` with one centre and radius each.
 
@@ -69,7 +71,7 @@ def find_core(vol: Volume) -> Volume:
     axis = axis_through(circles, max(vol.spacing_mm[1:]))
     if axis is None:
         return _whole(vol, "no cylinder was seen in the scan, so all of it was kept.")
-    wall = find_wall(vol.values, axis, vol.spacing_mm[1:])
+    wall = find_wall(vol, axis)
     return _cylinder(vol, axis, wall, level)
 
 
@@ -198,7 +200,8 @@ def _whole(vol: Volume, text: str) -> Volume:
 
 
 def _with_soil(vol: Volume, valid: BoolVolume, soil: dict[str, Any], findings: tuple[Finding, ...]) -> Volume:
-    return replace(vol, valid=valid, source={**vol.source, "soil": soil}).with_findings(*findings)
+    told = ends_of_soil(vol, valid) if valid is not vol.valid else vol
+    return replace(told, valid=valid, source={**vol.source, "soil": soil}).with_findings(*findings)
 
 
 def _short(value: Any) -> float:

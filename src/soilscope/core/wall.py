@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.core.axis import Axis
-from soilscope.types import ValueVolume
+from soilscope.volume import Volume
 
 __all__ = ["Wall", "distance_mm", "find_wall"]
 
@@ -53,10 +53,10 @@ def distance_mm(
     return np.asarray(np.sqrt((y**2)[:, None] + (x**2)[None, :]))
 
 
-def find_wall(values: ValueVolume, axis: Axis, spacing_mm: tuple[float, float]) -> Wall:
-    """The inner radius of the tube, or the outer one where there is no tube."""
-    pixel = min(spacing_mm)
-    rings = _rings(values, axis, spacing_mm)
+def find_wall(vol: Volume, axis: Axis) -> Wall:
+    """The inner radius of the tube, or the outer one where there is no tube; what is not valid, such as a gap, does not count."""
+    pixel = min(vol.spacing_mm[1:])
+    rings = _rings(vol, axis)
     if rings is None:
         return Wall(axis.radius, None, np.nan)
     radius, mean, spread, square = rings
@@ -69,14 +69,13 @@ def find_wall(values: ValueVolume, axis: Axis, spacing_mm: tuple[float, float]) 
     away = np.sqrt(np.maximum(square - 2 * level * mean + level**2, 0.0))
     inner = _half_way(radius[: at + 1], away[: at + 1], pixel)
     if calm < SHARP:
-        inner = _exact(values, axis, spacing_mm, Wall(inner, level, calm))
+        inner = _exact(vol, axis, Wall(inner, level, calm))
     return Wall(inner, level, calm)
 
 
-def _rings(
-    values: ValueVolume, axis: Axis, spacing_mm: tuple[float, float]
-) -> tuple[Profile, Profile, Profile, Profile] | None:
-    """Radius (inner first), mean, spread and mean square of the values in thin rings below the outline."""
+def _rings(vol: Volume, axis: Axis) -> tuple[Profile, Profile, Profile, Profile] | None:
+    """Radius (inner first), mean, spread and mean square of the valid values in thin rings below the outline."""
+    values, spacing_mm = vol.values, vol.spacing_mm[1:]
     width = min(spacing_mm) / BINS_PER_PIXEL
     first = max(axis.radius - max(axis.radius * BAND, LEAST_BAND_PX * min(spacing_mm)), 0.0)
     count = int((axis.radius - first) / width)
@@ -92,11 +91,14 @@ def _rings(
             number = np.floor((away - first) / width).astype(int)
             inside = (number >= 0) & (number < count)
             ring = number[inside]
-        found = values[k][inside].astype(np.float64)
-        sums[0] += np.bincount(ring, minlength=count)
-        sums[1] += np.bincount(ring, found, count)
-        sums[2] += np.bincount(ring, found**2, count)
+        valid = vol.valid[k][inside]
+        found, held = values[k][inside][valid].astype(np.float64), ring[valid]
+        sums[0] += np.bincount(held, minlength=count)
+        sums[1] += np.bincount(held, found, count)
+        sums[2] += np.bincount(held, found**2, count)
     kept = sums[0] > 0
+    if not kept.any():
+        return None
     number, total, squares = sums[:, kept]
     mean, square = np.asarray(total / number), np.asarray(squares / number)
     radius: Profile = first + (np.flatnonzero(kept) + 0.5) * width
@@ -129,8 +131,9 @@ def _half_way(radius: NDArray[np.float64], away: NDArray[np.float64], pixel: flo
     return float(radius[k] + part * (radius[k + 1] - radius[k]))
 
 
-def _exact(values: ValueVolume, axis: Axis, spacing_mm: tuple[float, float], wall: Wall) -> float:
-    """Without noise the edge is the distance of the outermost voxel that does not hold the wall's value."""
+def _exact(vol: Volume, axis: Axis, wall: Wall) -> float:
+    """Without noise the edge is the distance of the outermost valid voxel that does not hold the wall's value."""
+    values, spacing_mm = vol.values, vol.spacing_mm[1:]
     reach = SEARCH_PX * min(spacing_mm)
     furthest = 0.0
     away = np.empty(0)
@@ -140,7 +143,7 @@ def _exact(values: ValueVolume, axis: Axis, spacing_mm: tuple[float, float], wal
             full = distance_mm(values.shape[1:], (axis.y[k], axis.x[k]), spacing_mm)
             where = np.abs(full - wall.inner_mm) <= reach
             away = full[where]
-        other = np.abs(values[k][where] - np.float64(wall.level or 0.0)) > SHARP
+        other = vol.valid[k][where] & (np.abs(values[k][where] - np.float64(wall.level or 0.0)) > SHARP)
         if other.any():
             furthest = max(furthest, float(away[other].max()))
     return furthest + 1e-6 * min(spacing_mm) if furthest else wall.inner_mm

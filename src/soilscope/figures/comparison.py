@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,10 +25,17 @@ __all__ = ["comparison"]
 CLIP = 6.0
 """Robust z beyond this is coloured alike."""
 TALLEST = 9.0
+FRAME_ROOM = 8.0
+"""Points between the cores' names and the axis label where a name is framed."""
 
 
 @style.styled
-def comparison(fractions: pd.DataFrame, scores: pd.DataFrame | None = None, limit: float = 3.5) -> Figure:
+def comparison(
+    fractions: pd.DataFrame,
+    scores: pd.DataFrame | None = None,
+    limit: float = 3.5,
+    marked: Collection[str] = (),
+) -> Figure:
     """Stacked class fractions of every core, and robust z of its metrics beside them.
 
     Parameters
@@ -37,7 +45,9 @@ def comparison(fractions: pd.DataFrame, scores: pd.DataFrame | None = None, limi
     scores : DataFrame, optional
         Robust z, index core, one column a metric (at most some twelve, to stay readable); None where cores are too few to judge.
     limit : float
-        ``|z|`` above this is framed.
+        ``|z|`` above this is framed, and so is the name of its core.
+    marked : collection of str
+        Further cores that stand out, in a metric that is not among the columns.
 
     Raises
     ------
@@ -55,11 +65,12 @@ def comparison(fractions: pd.DataFrame, scores: pd.DataFrame | None = None, limi
     bars = made.add_subplot(columns[0, 0])
     names = _bars(bars, fractions, cores)
     bars.set_yticks(range(len(cores)), [plain(core, 24) for core in cores], fontsize=size)
+    _mark(bars, cores, {*marked, *_far(scores, limit)})
     if scores is not None:
         _scores(made, made.add_subplot(columns[0, 1]), scores.reindex(cores), limit)
     handles = class_patches(names, outside=False)
     if scores is not None:
-        handles.append(Patch(facecolor="white", edgecolor="black", linewidth=1.6, label=f"|z| > {limit:g}"))
+        handles.append(Patch(facecolor="white", edgecolor="black", linewidth=1.6, label=f"stands out: |z| > {limit:g}"))
     made.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)))
     return made
 
@@ -76,6 +87,20 @@ def _bars(axes: Axes, fractions: pd.DataFrame, cores: list[str]) -> dict[int, st
     axes.set(xlim=(0, 1), ylim=(len(cores) - 0.5, -0.5), xlabel="volume fraction", ylabel="core")
     axes.tick_params(axis="y", length=0)
     return names
+
+
+def _far(scores: pd.DataFrame | None, limit: float) -> list[str]:
+    """Cores with a robust z beyond the limit."""
+    return [] if scores is None else [str(core) for core in scores.index[(scores.abs() > limit).any(axis=1)]]
+
+
+def _mark(axes: Axes, cores: list[str], marked: Collection[str]) -> None:
+    if marked:
+        axes.yaxis.labelpad = FRAME_ROOM
+    for core, label in zip(cores, axes.get_yticklabels(), strict=True):
+        if core in marked:
+            label.set_fontweight("bold")
+            label.set_bbox({"facecolor": "white", "edgecolor": "black", "linewidth": 1.6, "pad": 1.5})
 
 
 def _scores(made: Figure, axes: Axes, scores: pd.DataFrame, limit: float) -> None:

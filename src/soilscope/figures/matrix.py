@@ -25,6 +25,8 @@ MOST_NUMBERS = 12
 """Cores up to which a cell is wide enough for its number."""
 LOG_RATIO = 3.0
 """From this ratio of largest to smallest error on, colours follow the logarithm."""
+ALIKE = 2.0
+"""Where all errors are alike the scale ends at so many times their size: none of them is a bad one."""
 TALLEST = 9.0
 ROOMY = 24
 """Models up to which a row is high enough for a name on two lines."""
@@ -58,7 +60,7 @@ def matrix(cells: pd.DataFrame, limit: float | None = None, unit: str = "1") -> 
     made = style.figure(min(TALLEST, 1.7 + 0.3 * len(models)))
     axes = made.add_subplot()
     image = axes.imshow(
-        np.ma.masked_invalid(rmse), cmap="YlGnBu", norm=_norm(rmse), aspect="auto", interpolation="nearest"
+        np.ma.masked_invalid(rmse), cmap="YlGnBu", norm=_norm(rmse, limit), aspect="auto", interpolation="nearest"
     )
     axes.set_facecolor(style.OUTSIDE)
     _names(axes, models, cores)
@@ -70,9 +72,7 @@ def matrix(cells: pd.DataFrame, limit: float | None = None, unit: str = "1") -> 
         bar.ax.yaxis.set_minor_locator(NullLocator())
     handles = [Patch(facecolor="white", edgecolor="black", linewidth=1.6, label="the model was trained on this core")]
     if limit is not None:
-        below = "bold" if len(cores) <= MOST_NUMBERS else "dot"
-        bar.ax.axhline(limit, color="#cc0077", linewidth=2)
-        handles.append(Patch(facecolor="#cc0077", label=f"limit {limit:g}; {below}: RMSE below it"))
+        handles.append(_limit(bar.ax, image.get_clim(), limit, "bold" if len(cores) <= MOST_NUMBERS else "dot"))
     made.legend(handles=handles, loc="outside lower center", ncols=2)
     return made
 
@@ -83,14 +83,26 @@ def _square(cells: pd.DataFrame, models: list[str], cores: list[str], column: st
     return wide.reindex(index=models, columns=cores).to_numpy(float)
 
 
-def _norm(rmse: np.ndarray) -> Normalize:
+def _norm(rmse: np.ndarray, limit: float | None) -> Normalize:
+    """Colours from 0 on, so that a dark cell is a bad one; the scale reaches the limit where that leaves it readable."""
     finite = rmse[np.isfinite(rmse)]
     if finite.size == 0:
         return Normalize(0.0, 1.0)
     low, high = float(finite.min()), float(finite.max())
     if low > 0 and high / low >= LOG_RATIO:
         return LogNorm(low, high)
-    return Normalize(0.0, high or 1.0)
+    if limit is not None and high < limit <= high * LOG_RATIO:
+        return Normalize(0.0, limit)
+    return Normalize(0.0, (ALIKE * high if high == low else high) or 1.0)
+
+
+def _limit(bar: Axes, scale: tuple[float | None, float | None], limit: float, below: str) -> Patch:
+    """The limit's line on the colour scale, and its entry in the legend; without a colour where it is off the scale."""
+    low, high = scale
+    if low is not None and high is not None and low <= limit <= high:
+        bar.axhline(limit, color="#cc0077", linewidth=2, clip_on=False)
+        return Patch(facecolor="#cc0077", label=f"limit {limit:g}; {below}: RMSE below it")
+    return Patch(facecolor="none", edgecolor="none", label=f"{below}: RMSE below {limit:g}, a limit off the scale")
 
 
 def _names(axes: Axes, models: list[str], cores: list[str]) -> None:

@@ -68,6 +68,7 @@ _NOT_LOOK = (
 )
 _LOOK: dict[str, Any] = {
     "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same letters on every machine
+    "text.hinting": "none",  # text is as wide at every resolution, so that what fits when laid out fits when saved
     "font.size": 8.5,
     "axes.titlesize": 9,
     "axes.labelsize": 8.5,

@@ -89,7 +89,16 @@ def _curve(axes: Axes, curve: Curve) -> None:
                 epochs, values, color=colour, label=label, marker="o" if len(values) < 12 else None, markersize=2.5
             )
     if curve.test is not None and np.isfinite(curve.test):
-        axes.plot(len(curve.train), curve.test, "D", color=TEST, markersize=5, label="finished model, test slices")
+        # Not clipped: the last epoch lies at the border of the axes, and half the diamond beyond it.
+        axes.plot(
+            len(curve.train),
+            curve.test,
+            "D",
+            color=TEST,
+            markersize=5,
+            clip_on=False,
+            label="finished model, test slices",
+        )
     for value, colour, line, label in (
         (curve.constant, style.INK, "--", "constant, test slices"),
         (curve.best, FIT, ":", "best baseline, test slices"),

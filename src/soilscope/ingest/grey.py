@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from soilscope.findings import Finding
 from soilscope.ingest.candidates import Options
-from soilscope.ingest.limits import MOST_VOXELS, SHARE_TOLD
+from soilscope.ingest.limits import MOST_VOXELS
 from soilscope.ingest.spacing import needed
 from soilscope.ingest.verdict import note, refuse, warn
 from soilscope.types import FILL, BoolVolume, Shape, Spacing, Units
 from soilscope.volume import Volume
+from soilscope.volume.ends import SHARE_TOLD
 
 __all__ = ["Survey", "as_volume", "converted", "keepable", "measured", "within_limits"]
 

@@ -16,7 +16,6 @@ __all__ = [
     "MOST_PLANES",
     "MOST_VOXELS",
     "ORIENTATION",
-    "SHARE_TOLD",
     "SMALL_ARCHIVE_BYTES",
     "SPACING_SHARE",
     "SPACING_SLACK_MM",
@@ -45,9 +44,6 @@ AXIAL_COSINE = 0.999
 
 UNSCANNED_HU = -1500
 """Nothing real is lighter than vacuum (-1000 HU) by more than noise: a constant below this was never scanned."""
-
-SHARE_TOLD = 0.001
-"""Shares of voxels at the floor or the ceiling from one in a thousand on are told."""
 
 MOST_FILES = 200_000
 """Files looked at below one folder."""

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from soilscope.findings import Finding
 from soilscope.ingest.headers import Slice
-from soilscope.ingest.limits import SHARE_TOLD, UNSCANNED_HU
+from soilscope.ingest.limits import UNSCANNED_HU
 from soilscope.ingest.verdict import note, refuse, warn
 from soilscope.types import FILL, BoolVolume, Units
+from soilscope.volume.ends import SHARE_TOLD
 
 __all__ = ["Tally", "check_rescale", "fill_plane", "shares"]
 

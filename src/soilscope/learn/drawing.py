@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ VALID_SHARE = 0.5
 def slices(
     vol: Volume,
     target: str = "porosity",
-    of: Sequence[int] = (2,),
+    of: int | Sequence[int] = (2,),
     channels: str = "paper-2021",
     core: str | None = None,
     scheme: Scheme | str = "paper-2021",
@@ -45,7 +45,7 @@ def slices(
         The core; what is not valid is drawn as 0.
     target : str
         A per-slice metric of :mod:`soilscope.structure`, such as ``"porosity"`` or ``"local-thickness"``.
-    of : sequence of int
+    of : int or sequence of int
         The class, or the classes joined, that the metric is taken of.
     channels : {"paper-2021", "script-2021", "windows", "grey"}
         What the network sees; see :mod:`soilscope.learn.channels`.
@@ -71,20 +71,21 @@ def slices(
     Raises
     ------
     UsageError
-        Code ``channels-unknown``, ``scheme-unknown``, ``image-size``, or the metric is not known.
+        Code ``channels-unknown``, ``scheme-unknown``, ``image-size``, or the metric is not known. Code ``class-unknown``:
+        neither the scheme nor the labels have the class; the message names those there are.
     InputRefused
         Code ``units-mismatch``: the scheme or the channels do not fit the scan's units. Code ``no-slices``: nothing is left.
     """
     rule = ClusterRule() if rule is None else rule
-    of = tuple(int(k) for k in of)
+    of = (int(of),) if isinstance(of, int | np.integer) else tuple(int(k) for k in of)
     target_unit(target)  # an unknown target is refused before anything is computed
     chosen = (named_scheme(scheme) if isinstance(scheme, str) else scheme) if labels is None else None
+    if chosen is not None and (unknown := [k for k in of if not 1 <= k <= len(chosen.names)]):
+        raise _no_class(of, unknown, f"scheme {chosen.name!r}", range(1, len(chosen.names) + 1))
     paint = painter(vol, channels)
     if profile is None:
-        labels = classify(vol, chosen) if chosen is not None else np.asarray(labels)
-        if labels.shape != vol.shape:
-            raise UsageError("slices", f"labels must have the scan's shape {vol.shape}.")
-        profile = target_profile(vol, labels, target, of, rule)
+        classes = classify(vol, chosen) if chosen is not None else _given(vol, np.asarray(labels), of)
+        profile = target_profile(vol, classes, target, of, rule)
     profile = np.asarray(profile, np.float64)
     if profile.shape != vol.shape[:1]:
         raise UsageError(
@@ -116,6 +117,21 @@ def slices(
         },
         findings=notes.merge(vol.findings, dropped),
     )
+
+
+def _given(vol: Volume, labels: LabelVolume, of: Sequence[int]) -> LabelVolume:
+    """Labels made elsewhere, if they fit the scan and hold the classes asked for."""
+    if labels.shape != vol.shape:
+        raise UsageError("slices", f"labels must have the scan's shape {vol.shape}.")
+    if unknown := [k for k in of if not (labels == k).any()]:
+        raise _no_class(of, unknown, "these labels", (int(k) for k in np.unique(labels) if k))
+    return labels
+
+
+def _no_class(of: Sequence[int], unknown: Sequence[int], where: str, there: Iterable[int]) -> UsageError:
+    """The target of a class that is not there would be the same in every slice, and look like a finding."""
+    asked, missing, held = (", ".join(map(str, classes)) for classes in (of, unknown, there))
+    return UsageError("class-unknown", f"of = ({asked}): {where} has no class {missing}; there are {held or 'none'}.")
 
 
 def _usable(vol: Volume, profile: FloatProfile, core: str) -> tuple[NDArray[np.int64], tuple[Finding, ...]]:

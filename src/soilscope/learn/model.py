@@ -25,6 +25,8 @@ __all__ = ["CARD", "WEIGHTS", "Model", "features", "load"]
 CARD = "model.json"
 WEIGHTS = "weights.safetensors"
 FORMAT = "soilscope model 1"
+NEEDED = ("network", "target", "cores", "channel_mean", "channel_sd", "target_mean", "target_sd", "threads", "dtype")
+"""What a card must say for its weights to predict anything."""
 BATCH = 8
 """Images a forward pass; fixed, because another number can change the last bits."""
 
@@ -155,8 +157,9 @@ def load(folder: Path | str) -> Model:
     Raises
     ------
     InputRefused
-        Code ``not-a-model``: no ``model.json``. Code ``wrong-architecture``: names or shapes of the weights differ from
-        the network the card describes. Code ``not-finite``: the weights hold NaN or infinity.
+        Code ``not-a-model``: no ``model.json``, or one that leaves out what a prediction needs. Code ``wrong-architecture``:
+        names or shapes of the weights differ from the network the card describes. Code ``not-finite``: the weights hold NaN
+        or infinity.
     Damaged
         Code ``model-damaged``: a file is missing, cut, or no longer equals its digest.
     """
@@ -209,6 +212,12 @@ def _card(folder: Path) -> dict[str, Any]:
         raise Damaged("model-damaged", f"{file} is not readable JSON: {error}.", [file]) from error
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         raise InputRefused("not-a-model", f"{file} is no card of a {FORMAT!r}.", [file])
+    if missing := [name for name in NEEDED if name not in card]:
+        raise InputRefused(
+            "not-a-model",
+            f"{file} does not say {', '.join(missing)}, without which its weights mean nothing; restore it or train again.",
+            [file],
+        )
     return card
 
 

@@ -111,7 +111,7 @@ def _comparison(results: StudyResults, names: Mapping[str, str]) -> Comparison |
         return Comparison(text, pictures.comparison_picture(fractions, None, LIMIT))
     most = scores.abs().max(axis=0).sort_values(ascending=False, kind="stable").index[:MOST_METRICS]
     shown = scores[[column for column in scores.columns if column in most]]
-    picture = pictures.comparison_picture(fractions, shown, LIMIT)
+    picture = pictures.comparison_picture(fractions, shown, LIMIT, {o.core for o in found})
     rule = f"A core is marked where the robust z of a metric is beyond ±{LIMIT:g} (Iglewicz & Hoaglin 1993)."
     if not found:
         return Comparison(f"{rule} None is.", picture)

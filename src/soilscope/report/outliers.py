@@ -33,8 +33,9 @@ def robust_z(values: FloatProfile) -> FloatProfile:
     Returns
     -------
     float array, shape (n,)
-        ``0.6745 (x - median) / MAD``; where more than half are equal and the MAD is 0, ``(x - median) / (1.2533 * mean absolute
-        deviation)``; 0 where all are equal (Iglewicz & Hoaglin 1993). NaN where the value is, or where fewer than five are left.
+        ``0.6745 (x - median) / MAD`` (Iglewicz & Hoaglin 1993); where more than half are equal and the MAD is 0, ``(x - median) /
+        (1.2533 * mean absolute deviation)``, which a normal distribution scales alike (sqrt(pi / 2) = 1.2533); 0 where all are
+        equal. NaN where the value is, or where fewer than five are left.
     """
     known = np.isfinite(values)
     if known.sum() < FEWEST_CORES:

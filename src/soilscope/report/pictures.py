@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from soilscope.report.document import Picture
@@ -75,15 +75,18 @@ def predicted_pictures(predictions: pd.DataFrame, cards: Mapping[str, Mapping[st
     )
 
 
-def comparison_picture(fractions: pd.DataFrame, scores: pd.DataFrame | None, limit: float) -> Picture:
-    """The cores side by side."""
+def comparison_picture(
+    fractions: pd.DataFrame, scores: pd.DataFrame | None, limit: float, marked: Collection[str] = ()
+) -> Picture:
+    """The cores side by side; ``marked`` are those that stand out in any metric, drawn here or not."""
     from soilscope.figures.comparison import comparison
 
     caption = "Volume fractions of the classes in every core, before small clusters are removed."
     if scores is not None:
         caption += f" Right: robust z of the metrics (number = class); framed where |z| > {limit:g}."
+        caption += " A core that stands out in any metric has its name framed." if marked else ""
     return as_picture(
-        comparison(fractions, scores, limit),
+        comparison(fractions, scores, limit, marked),
         f"Class fractions of {fractions['core'].nunique()} cores, stacked.",
         caption,
     )

@@ -91,7 +91,8 @@ _ALL = (
     ),
     Reference(
         "Iglewicz & Hoaglin 1993",
-        "Iglewicz B., Hoaglin D.C. 1993. How to detect and handle outliers. ASQC Quality Press, Milwaukee.",
+        "Iglewicz B., Hoaglin D.C. 1993. How to detect and handle outliers. ASQC Basic References in Quality Control 16. "
+        "ASQC Quality Press, Milwaukee.",
     ),
     Reference(
         "Baveye et al. 2010",

@@ -13,7 +13,7 @@ from soilscope.classes.loops import compiled, over_slabs
 from soilscope.structure.masks import as_mask
 from soilscope.types import BoolVolume
 
-__all__ = ["bit_of", "corner_counts", "corner_sum"]
+__all__ = ["bit_of", "corner_counts"]
 
 Table = NDArray[np.int64]
 
@@ -49,19 +49,6 @@ def corner_counts(mask: BoolVolume) -> Table:
     return total
 
 
-def corner_sum(mask: BoolVolume, table: Table) -> int:
-    """Sum over all corners of a whole number for each pattern: ``corner_counts(mask) @ table``, only faster."""
-    mask = as_mask(mask)
-    pieces: list[int] = []
-
-    def work(first: int, end: int) -> None:
-        pieces.append(int(_sum(mask.view(np.uint8), table, first, end)))
-
-    if mask.size:
-        over_slabs(work, mask.shape[0] + 1)
-    return sum(pieces)
-
-
 @compiled
 def _codes_of_row(
     mask: NDArray[np.uint8], z: int, y: int, nothing: NDArray[np.uint8], codes: NDArray[np.uint8]
@@ -89,16 +76,3 @@ def _count(mask: NDArray[np.uint8], first: int, end: int, counts: Table) -> None
             _codes_of_row(mask, z, y, nothing, codes)
             for x in range(nx + 1):
                 counts[x & 3, codes[x] | codes[x + 1] << 4] += 1
-
-
-@compiled
-def _sum(mask: NDArray[np.uint8], table: Table, first: int, end: int) -> int:
-    ny, nx = mask.shape[1], mask.shape[2]
-    nothing, codes = np.zeros(nx, np.uint8), np.zeros(nx + 2, np.uint8)
-    total = 0
-    for z in range(first, end):
-        for y in range(ny + 1):
-            _codes_of_row(mask, z, y, nothing, codes)
-            for x in range(nx + 1):
-                total += table[codes[x] | codes[x + 1] << 4]
-    return total

@@ -17,6 +17,7 @@ __all__ = ["local_thickness", "mean_of_slices", "thickness_from_distance"]
 Distances = NDArray[np.float32]
 SAME = 1e-6
 """Squared lengths closer than this share of themselves are equal: distances come in single precision."""
+STARTS = 4096
 WIDEST_TABLE = 96
 """Balls of more voxels' radius are compared by the triangle rule, which keeps a few more of them."""
 
@@ -50,13 +51,13 @@ def thickness_from_distance(squared: Distances, spacing_mm: Spacing) -> Distance
         return np.zeros(squared.shape, np.float32)
     if np.isinf(squared.max()):
         return np.full(squared.shape, np.nan, np.float32)
-    centres = np.flatnonzero(_ridge(squared, spacing))
+    balls = _balls(squared, spacing)
     # Half lengths of rows: floor(sqrt(t)) depends on the whole part of t only.
-    roots = np.floor(np.sqrt(np.arange(int(squared.max() / spacing[2] ** 2) + 2))).astype(np.int64)
+    roots = np.floor(np.sqrt(np.arange(int(squared.max() / spacing[2] ** 2) + 2))).astype(np.int32)
     painted = np.zeros(squared.shape, np.float32)
-    step = np.asarray(spacing)
-    over_slabs(lambda first, end: _paint(centres, squared, step, roots, first, end, painted), len(squared))
-    return np.float32(2.0) * np.sqrt(painted)
+    per_dx = np.square(np.divide(spacing, spacing[2]))
+    over_slabs(lambda first, end: _paint(*balls, per_dx, roots, first, end, painted), len(squared))
+    return np.float32(2.0) * np.sqrt(painted, out=painted)
 
 
 def mean_of_slices(thickness: Distances, mask: BoolVolume) -> FloatProfile:
@@ -69,10 +70,34 @@ def mean_of_slices(thickness: Distances, mask: BoolVolume) -> FloatProfile:
 def _ridge(squared: Distances, spacing: Spacing) -> BoolVolume:
     """Centres of the balls that no ball around a neighbour contains."""
     norms, needed = _containment(float(squared.max()), spacing)
+    # Where to begin to look for a squared radius among the norms.
+    starts = np.searchsorted(norms, np.linspace(0.0, norms[-1], STARTS)) - 1
     step = np.asarray(spacing)
     keep = np.zeros(squared.shape, np.bool_)
-    over_slabs(lambda first, end: _mark_ridge(squared, norms, needed, step, first, end, keep), len(squared))
+    over_slabs(
+        lambda first, end: _mark_ridge(squared, norms, needed, np.maximum(starts, 0), step, first, end, keep),
+        len(squared),
+    )
     return keep
+
+
+def _balls(squared: Distances, spacing: Spacing) -> tuple[NDArray[np.int32], Distances, NDArray[np.float64]]:
+    """Balls to paint, the largest first.
+
+    Returns
+    -------
+    centres : (n, 4) slice, row and column of each centre, and how many slices the ball reaches up and down.
+    values : (n,) squared radii, mm².
+    radii2 : (n,) the same in units of dx², a trifle less, since balls are open.
+    """
+    keep = np.flatnonzero(_ridge(squared, spacing))
+    values = squared.ravel()[keep]
+    order = np.argsort(-values, kind="stable")
+    values = values[order]
+    radii2 = values.astype(np.float64) * (1.0 - SAME) / spacing[2] ** 2
+    reach = np.sqrt(radii2) * (spacing[2] / spacing[0])
+    places = np.unravel_index(keep[order], squared.shape)
+    return np.stack([*places, reach], axis=1).astype(np.int32), values, radii2
 
 
 def _containment(largest2: float, spacing: Spacing) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -84,7 +109,7 @@ def _containment(largest2: float, spacing: Spacing) -> tuple[NDArray[np.float64]
     needed : (8, m) for the neighbour offset with bits (z, y, x): greatest squared length, seen from that neighbour, of
         all steps up to this norm. A ball around the neighbour contains them if its squared radius is greater.
     """
-    reach = min(float(np.sqrt(largest2)), WIDEST_TABLE * max(spacing))
+    reach = min(float(np.sqrt(largest2)) * (1.0 + SAME), WIDEST_TABLE * max(spacing))
     axes = [np.arange(int(reach / s) + 1) * s for s in spacing]
     z, y, x = (a.ravel() for a in np.meshgrid(*axes, indexing="ij"))
     norm = z * z + y * y + x * x
@@ -105,6 +130,7 @@ def _mark_ridge(
     squared: Distances,
     norms: NDArray[np.float64],
     needed: NDArray[np.float64],
+    starts: NDArray[np.int64],
     step: NDArray[np.float64],
     first: int,
     end: int,
@@ -116,7 +142,7 @@ def _mark_ridge(
             for x in range(nx):
                 own = squared[z, y, x]
                 if own > 0:
-                    keep[z, y, x] = not _contained(squared, norms, needed, step, z, y, x)
+                    keep[z, y, x] = not _contained(squared, norms, needed, starts, step, z, y, x)
 
 
 @compiled
@@ -124,6 +150,7 @@ def _contained(
     squared: Distances,
     norms: NDArray[np.float64],
     needed: NDArray[np.float64],
+    starts: NDArray[np.int64],
     step: NDArray[np.float64],
     z: int,
     y: int,
@@ -131,7 +158,10 @@ def _contained(
 ) -> bool:
     nz, ny, nx = squared.shape
     own = float(squared[z, y, x])
-    held = np.searchsorted(norms, own * (1.0 - SAME)) - 1  # the longest step inside the open ball
+    inside = own * (1.0 - SAME)
+    held = starts[min(int(inside / norms[-1] * (starts.size - 1)), starts.size - 1)]
+    while held + 1 < norms.size and norms[held + 1] < inside:
+        held += 1  # to the longest step inside the open ball
     exact = held + 1 < norms.size
     for oz in range(max(-1, -z), min(2, nz - z)):
         for oy in range(max(-1, -y), min(2, ny - y)):
@@ -151,32 +181,55 @@ def _contained(
 
 @compiled
 def _paint(
-    centres: NDArray[np.int64],
-    squared: Distances,
-    step: NDArray[np.float64],
-    roots: NDArray[np.int64],
+    centres: NDArray[np.int32],
+    values: Distances,
+    radii2: NDArray[np.float64],
+    per_dx: NDArray[np.float64],
+    roots: NDArray[np.int32],
     first: int,
     end: int,
     painted: Distances,
 ) -> None:
-    """Balls row by row, in units of dx; each thread paints its own slices only."""
+    """Balls row by row, in units of dx, slice by slice; each thread paints its own slices only.
+
+    The largest come first, so that a voxel is painted once. ``free`` leads from each voxel of a slice to the next one in
+    its row that has not been painted: the rows of a ball inside a larger one cost one look each.
+    """
     ny, nx = painted.shape[1], painted.shape[2]
-    radii2 = squared.ravel()
-    zz, yy = (step[0] / step[2]) ** 2, (step[1] / step[2]) ** 2
-    for n in range(centres.size):
-        value = radii2[centres[n]]
-        r2 = float(value) * (1.0 - SAME) / step[2] ** 2
-        cz, rest = divmod(centres[n], ny * nx)
-        cy, cx = divmod(rest, nx)
-        reach_z = int(np.sqrt(r2 / zz))
-        for z in range(max(first, cz - reach_z), min(end, cz + reach_z + 1)):
-            left = max(0.0, r2 - (z - cz) ** 2 * zz)
-            reach_y = int(np.sqrt(left / yy))
+    near = np.empty(len(centres), np.int64)
+    count = 0
+    for n in range(len(centres)):
+        near[count] = n
+        count += (centres[n, 0] + centres[n, 3] >= first) & (centres[n, 0] - centres[n, 3] < end)
+    free = np.empty((ny, nx + 1), np.int32)
+    for z in range(first, end):
+        free[:] = np.arange(nx + 1)
+        for n in near[:count]:
+            cz, cy, cx, reach = centres[n]
+            if abs(z - cz) > reach:
+                continue
+            left = max(0.0, radii2[n] - (z - cz) ** 2 * per_dx[0])
+            reach_y = int(np.sqrt(left / per_dx[1]))
             for y in range(max(0, cy - reach_y), min(ny, cy + reach_y + 1)):
-                reach_x = roots[int(max(0.0, left - (y - cy) ** 2 * yy))]
-                row = painted[z, y]
-                for x in range(max(0, cx - reach_x), min(nx, cx + reach_x + 1)):
-                    row[x] = value if value > row[x] else row[x]
+                reach_x = roots[int(max(0.0, left - (y - cy) ** 2 * per_dx[1]))]
+                _paint_row(max(0, cx - reach_x), min(nx, cx + reach_x + 1), values[n], free[y], painted[z, y])
+
+
+@compiled
+def _paint_row(start: int, end: int, value: np.float32, free: NDArray[np.int32], row: Distances) -> None:
+    """Give the unpainted voxels of a piece of a row their value."""
+    x = free[start]
+    if x >= end:
+        return
+    while free[x] != x:
+        x = free[x]
+    free[start] = x
+    while x < end:
+        row[x] = value
+        free[x] = x + 1
+        x += 1
+        while free[x] != x:
+            x = free[x]
 
 
 @compiled

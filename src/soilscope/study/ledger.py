@@ -29,11 +29,14 @@ class Entry:
         Digest by path below the study.
     declined : str
         Why there was nothing to make, such as a target that is the same in every slice; empty when made.
+    sizes : mapping of str to int
+        Bytes by path below the study; a ledger of an earlier version has none.
     """
 
     recipe: str
     outputs: Mapping[str, str]
     declined: str = ""
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -59,7 +62,7 @@ class Ledger:
             return cls(study)
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            entries = {k: Entry(v["recipe"], v["outputs"], v.get("declined", "")) for k, v in content["items"].items()}
+            entries = {key: _entry(value) for key, value in content["items"].items()}
             return cls(study, entries, content["inputs"])
         except (ValueError, KeyError, TypeError) as error:
             raise Damaged(
@@ -75,18 +78,20 @@ class Ledger:
 
     def save(self) -> None:
         """Publish ``ledger.json``."""
-        items: dict[str, Any] = {
-            key: {"recipe": e.recipe, "outputs": dict(e.outputs), **({"declined": e.declined} if e.declined else {})}
-            for key, e in self.entries.items()
-        }
+        items = {key: _record(entry) for key, entry in self.entries.items()}
         files.write_json(self.study / LEDGER_FILE, {"format": FORMAT, "items": items, "inputs": self.seen})
 
     def holds(self, key: str, recipe: str) -> bool:
-        """Whether an item is done by this recipe, and all its outputs are still there."""
+        """Whether an item is done by this recipe, and all its outputs are still there with as many bytes as were published.
+
+        What was changed and is as long as before is found by :func:`soilscope.study.verify`, which reads everything.
+        """
         entry = self.entries.get(key)
-        return (
-            entry is not None and entry.recipe == recipe and all((self.study / path).exists() for path in entry.outputs)
-        )
+        return entry is not None and entry.recipe == recipe and all(self._whole(entry, path) for path in entry.outputs)
+
+    def _whole(self, entry: Entry, path: str) -> bool:
+        there = self.study / path
+        return there.exists() and entry.sizes.get(path) in (None, files.size(there))
 
     def input_digest(self, name: str, path: Path) -> str:
         """Digest of an input's content; read again only when a name, size or time below it changed.
@@ -102,6 +107,16 @@ class Ledger:
             content = files.digest_folder(path) if path.is_dir() else files.digest_file(path)
             self.seen[name] = [stamp, content]
         return self.seen[name][1]
+
+
+def _entry(record: Mapping[str, Any]) -> Entry:
+    return Entry(record["recipe"], record["outputs"], record.get("declined", ""), record.get("sizes", {}))
+
+
+def _record(entry: Entry) -> dict[str, Any]:
+    parts = {"recipe": entry.recipe, "outputs": dict(entry.outputs), "declined": entry.declined}
+    record = {**parts, "sizes": dict(entry.sizes)}
+    return {name: value for name, value in record.items() if value or name in ("recipe", "outputs")}
 
 
 def _stamp(path: Path) -> str:

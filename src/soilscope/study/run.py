@@ -108,8 +108,11 @@ def outlook(study: str | Path, steps: Iterable[str] = STEPS) -> list[str]:
     made: dict[str, str] = {}
     todo = []
     for item in items(folder, read_plan(folder), ledger):
-        if ledger.holds(item.key, item.recipe(made)):
-            made[item.key] = ledger.entries[item.key].recipe
+        recipe = item.recipe(made)
+        if ledger.holds(item.key, recipe):
+            made[item.key] = recipe
         elif item.step in asked:
             todo.append(item.key)
+            # What is only made again has the recipe it had, and what builds on it stays.
+            made[item.key] = recipe
     return todo

@@ -19,12 +19,24 @@ from soilscope.volume.store import store_digest
 __all__ = ["Failure", "Nobody", "Watcher", "Work"]
 
 
+WAITS = "waits"
+"""Code of the error of an item that was not begun."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """An item that could not be done."""
 
     key: str
     error: Exception
+
+    @property
+    def waits(self) -> bool:
+        """Whether it was not begun, since something it needs is not there."""
+        return isinstance(self.error, UsageError) and self.error.code == WAITS
+
+    def __str__(self) -> str:
+        return str(self.error) if self.waits else f"{self.key}: {self.error}"
 
 
 class Watcher(Protocol):
@@ -39,6 +51,9 @@ class Watcher(Protocol):
     def finished(self, key: str, error: Exception | None) -> None:
         """An item ended."""
 
+    def waits(self, key: str, error: Exception) -> None:
+        """An item was not begun, since something it needs is not there."""
+
 
 class Nobody:
     """Looks on at nothing."""
@@ -50,6 +65,9 @@ class Nobody:
         """Say nothing."""
 
     def finished(self, key: str, error: Exception | None) -> None:
+        """Say nothing."""
+
+    def waits(self, key: str, error: Exception) -> None:
         """Say nothing."""
 
 
@@ -123,7 +141,7 @@ class Work:
     def _subject(self, item: Item) -> Any:
         if not item.after:
             return item.subject
-        failures = {f.key: str(f.error) for f in self.failures}
+        failures = {f.key: str(f) for f in self.failures}
         return Gathered(item.subject, frozenset(self.held), failures, dict(self.declined))
 
     def _note(self, item: Item, outcome: Outcome) -> None:
@@ -132,7 +150,8 @@ class Work:
             if outcome.value:
                 self._clear(item)
             made = {} if outcome.value else {path: digest_output(self.folder / path) for path in item.outputs}
-            self.ledger.put(item.key, Entry(self._recipe(item), made, outcome.value or ""))
+            sizes = {path: files.size(self.folder / path) for path in made}
+            self.ledger.put(item.key, Entry(self._recipe(item), made, outcome.value or "", sizes))
             self.timings.put(item.step, item.name, outcome.seconds, outcome.peak_mb)
             self._hold(item.key)
             self.done += 1
@@ -149,9 +168,9 @@ class Work:
     def _waits(self, item: Item) -> None:
         missing = sorted({*item.needs, *item.after} - self.held)
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        error = UsageError("waits", f"{item.key} waits for {', '.join(missing[:3])}{more}, not done.")
+        error = UsageError(WAITS, f"{item.key} waits for {', '.join(missing[:3])}{more}, not done.")
         self.failures.append(Failure(item.key, error))
-        self.watcher.finished(item.key, error)
+        self.watcher.waits(item.key, error)
 
 
 def digest_output(path: Path) -> str:

@@ -22,7 +22,7 @@ class Gathered:
     held : frozenset of str
         Keys of all items that are done.
     failures : mapping of str to str
-        Why others are not.
+        Why others are not: sentences that name them.
     declined : mapping of str to str
         Items with nothing to make, and why.
     """

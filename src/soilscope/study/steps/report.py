@@ -120,7 +120,7 @@ def _shown(kept: Mapping[str, Any], cards: dict[str, dict[str, Any]], plan: Plan
 
 def _findings(gathered: Gathered, cards: dict[str, dict[str, Any]]) -> tuple[Finding, ...]:
     """What the run itself noticed: failures, items with nothing to make, models from other machines."""
-    failed = [Finding("not-done", "warning", f"{key}: {text}") for key, text in sorted(gathered.failures.items())]
+    failed = [Finding("not-done", "warning", text) for _, text in sorted(gathered.failures.items())]
     declined = [Finding("nothing-to-make", "note", f"{key}: {why}") for key, why in sorted(gathered.declined.items())]
     machines = {str(card.get(name)) for card in cards.values() for name in ("isa",)}
     mixed = []
