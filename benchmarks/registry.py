@@ -46,5 +46,10 @@ BENCHMARKS: Mapping[str, Benchmark] = {
             "transfer with features computed once, against the loop that runs the frozen convolutions every epoch",
             "benchmarks.transfer",
         ),
+        _later(
+            "read-dicom",
+            "a medical DICOM series to HU with mask and every check, against SimpleITK and pydicom; its memory",
+            "benchmarks.read_dicom",
+        ),
     )
 }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import warnings
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pydicom
@@ -18,7 +20,7 @@ from soilscope.ingest.headers import Encoding, Slice
 from soilscope.ingest.part10 import as_part10
 from soilscope.ingest.verdict import parsing, refuse
 
-__all__ = ["content", "stored_values"]
+__all__ = ["Buffer", "content", "stored_values"]
 
 Stored = NDArray[np.integer]
 J2K_START = b"\xff\x4f\xff\x51"
@@ -26,13 +28,13 @@ JPEG_FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD,
 """Start-of-frame markers of JPEG (ISO 10918-1, table B.1) and of JPEG-LS (SOF55)."""
 
 
-def stored_values(one: Slice, raw: bytes) -> Stored:
+def stored_values(one: Slice, raw: bytes | memoryview) -> Stored:
     """Stored values of a frame, shape (rows, columns), sign-extended from the bits that count.
 
     Parameters
     ----------
     one : Slice
-    raw : bytes
+    raw : bytes or memoryview
         Content of the slice's file.
 
     Raises
@@ -46,7 +48,7 @@ def stored_values(one: Slice, raw: bytes) -> Stored:
     return _sign_extended(values, encoding)
 
 
-def _at_offset(one: Slice, data: bytes) -> Stored:
+def _at_offset(one: Slice, data: bytes | memoryview) -> Stored:
     encoding = one.encoding
     kind = np.dtype(
         f"{'>' if encoding.big_endian else '<'}{'i' if encoding.signed else 'u'}{encoding.bits_allocated // 8}"
@@ -63,6 +65,8 @@ def _sign_extended(values: Stored, encoding: Encoding) -> Stored:
     if encoding.bits_stored == encoding.bits_allocated:
         return values
     shift = encoding.high_bit + 1 - encoding.bits_stored
+    if not shift and not encoding.signed and int(values.max()) < 1 << encoding.bits_stored:
+        return values
     plain = values.astype(np.int64) >> shift if shift else values.astype(np.int32)
     plain = plain & ((1 << encoding.bits_stored) - 1)
     if encoding.signed:
@@ -71,7 +75,7 @@ def _sign_extended(values: Stored, encoding: Encoding) -> Stored:
     return plain
 
 
-def _decoded(one: Slice, data: bytes) -> Stored:
+def _decoded(one: Slice, data: bytes | memoryview) -> Stored:
     syntax = UID(one.encoding.syntax)
     label = f"{syntax.name} ({syntax})"
     try:
@@ -143,4 +147,46 @@ def content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        refuse("unreadable", f"{path.name} could not be read ({error.strerror}).", [path])
+        _unreadable(path, error)
+
+
+class Buffer:
+    """Memory that file after file is read into: fresh memory for each costs more than reading it."""
+
+    def __init__(self) -> None:
+        self._memory = bytearray()
+
+    def content_of(self, one: Slice) -> memoryview:
+        """All bytes of a slice's file, good until the next call.
+
+        Raises
+        ------
+        InputRefused
+            Codes ``unreadable``, and ``file-changed`` where the file is not the one whose header was read.
+        """
+        try:
+            with one.path.open("rb", buffering=0) as stream:
+                status = os.fstat(stream.fileno())
+                if (status.st_size, status.st_mtime_ns) != one.stamp:
+                    _changed(one)
+                if len(self._memory) < status.st_size:
+                    self._memory = bytearray(status.st_size)
+                view = memoryview(self._memory)[: status.st_size]
+                read = 0
+                while read < len(view):
+                    count = stream.readinto(view[read:])
+                    if not count:
+                        _changed(one)
+                    read += count
+                return view.toreadonly()
+        except OSError as error:
+            _unreadable(one.path, error)
+
+
+def _unreadable(path: Path, error: OSError) -> NoReturn:
+    refuse("unreadable", f"{path.name} could not be read ({error.strerror}).", [path])
+
+
+def _changed(one: Slice) -> NoReturn:
+    text = f"{one.name} was changed while the scan was read; read it again when nothing writes to it."
+    refuse("file-changed", text, [one.path])
