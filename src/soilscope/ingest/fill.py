@@ -15,7 +15,7 @@ import numpy as np
 from imagecodecs import deflate_crc32
 from numpy.typing import NDArray
 
-from soilscope.ingest.decode import Buffer, stored_values
+from soilscope.ingest.decode import Buffer, Content
 from soilscope.ingest.geometry import Grid
 from soilscope.ingest.headers import Slice
 from soilscope.ingest.pixels import Plane, fill_plane
@@ -44,7 +44,7 @@ def fill(grid: Grid) -> Filled:
     Raises
     ------
     InputRefused
-        What :func:`~soilscope.ingest.decode.stored_values` refuses, for the topmost slice concerned.
+        What :func:`~soilscope.ingest.decode.Content.stored_values` refuses, for the topmost slice concerned.
     """
     values, valid = np.empty(grid.shape, dtype=np.int16), np.empty(grid.shape, dtype=np.bool_)
     planes: list[Plane | None] = [None] * grid.shape[0]
@@ -54,8 +54,9 @@ def fill(grid: Grid) -> Filled:
     def read(rows: list[int]) -> bytes:
         slices: list[Slice] = [grid.planes[k] for k in rows]  # type: ignore[misc]  # gaps have no file
         raw = own.buffer.content_of(slices[0])
-        for k, one in zip(rows, slices, strict=True):
-            planes[k] = fill_plane(one, stored_values(one, raw), values[k], valid[k])
+        content = Content(slices[0], raw)
+        for k, one in sorted(zip(rows, slices, strict=True), key=lambda place: place[1].frame):
+            planes[k] = fill_plane(one, content.stored_values(one), values[k], valid[k])
         return _digest(slices[0], raw)
 
     digest = hashlib.sha256()
