@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import struct
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom import config
 from pydicom.encaps import generate_frames
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID
@@ -87,8 +87,7 @@ class Content:
     def _stream(self, one: Slice) -> bytes:
         """The code stream of a frame. Frames mostly come in order, and then the file is walked once."""
         damaged = f"{one.name}: its compressed pixels do not hang together ({{error}}); copy it again from the scanner."
-        with parsing("decode-failed", damaged, [one.path]), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with parsing("decode-failed", damaged, [one.path]):
             if self._streams is None or one.frame < self._next:
                 fragments = bytes(self._data[one.encoding.pixels.offset :])
                 self._streams, self._next = generate_frames(fragments, number_of_frames=one.frames), 0
@@ -127,8 +126,8 @@ def _sign_extended(values: Stored, encoding: Encoding) -> Stored:
 
 
 def _can_be_decoded(one: Slice) -> None:
-    syntax = UID(one.encoding.syntax)
-    label = f"{syntax.name} ({syntax})"
+    syntax = UID(one.encoding.syntax, validation_mode=config.IGNORE)
+    label = "".join(c for c in f"{syntax.name} ({syntax})" if c.isprintable())
     try:
         decoder = get_decoder(syntax)
     except (NotImplementedError, ValueError):

@@ -25,7 +25,7 @@ from soilscope.ingest import decoding_child
 from soilscope.ingest.limits import DECODE_BYTES, DECODE_BYTES_PER_PIXEL, DECODE_PIXELS_PER_SECOND, DECODE_SECONDS
 from soilscope.ingest.verdict import refuse
 
-__all__ = ["Frame", "decoded"]
+__all__ = ["Frame", "decoded", "end_all"]
 
 MEGABYTE = 1 << 20
 ENDED_EARLY = -int(signal.SIGALRM)
@@ -142,7 +142,7 @@ def decoded(frame: Frame, stream: bytes) -> NDArray[np.integer]:
     except (EOFError, OSError):
         status = process.end()
         if process.answered and status != ENDED_EARLY:  # it may have died while it was idle
-            _forget_idle()
+            end_all()
             return decoded(frame, stream)
         _died(frame, status)
     except BaseException:  # Ctrl-C: the answer is still to come, and belongs to nobody
@@ -175,7 +175,8 @@ def _limits(frame: Frame) -> str:
     return f"{frame.memory // MEGABYTE} MB and {frame.seconds:.1f} s"
 
 
-def _forget_idle() -> None:
+def end_all() -> None:
+    """End the idle decoding processes; the next frame starts a new one."""
     with _guard:
         ended, _idle[:] = _idle[:], []
     for one in ended:
@@ -191,4 +192,4 @@ def _borrowed() -> _Process:
     return mine[-1] if mine else _Process()
 
 
-atexit.register(_forget_idle)
+atexit.register(end_all)

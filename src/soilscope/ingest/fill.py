@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import struct
 import threading
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +53,9 @@ def fill(grid: Grid) -> Filled:
     files = _by_file(grid, values, valid)
     own = threading.local()
 
+    def prepare() -> None:
+        own.buffer = Buffer()
+
     def read(rows: list[int]) -> bytes:
         slices: list[Slice] = [grid.planes[k] for k in rows]  # type: ignore[misc]  # gaps have no file
         raw = own.buffer.content_of(slices[0])
@@ -60,7 +65,7 @@ def fill(grid: Grid) -> Filled:
         return _digest(slices[0], raw)
 
     digest = hashlib.sha256()
-    with ThreadPoolExecutor(_threads(), initializer=lambda: setattr(own, "buffer", Buffer())) as pool:
+    with _without_warnings(), ThreadPoolExecutor(_threads(), initializer=prepare) as pool:
         for part in pool.map(read, files):
             digest.update(part)
     counted = tuple(p for p in planes if p is not None)
@@ -78,6 +83,14 @@ def _digest(one: Slice, raw: memoryview) -> bytes:
     head, pixels = raw[: one.encoding.pixels.offset], raw[one.encoding.pixels.offset :]
     crc = deflate_crc32(pixels)  # type: ignore[arg-type]  # takes any buffer, which its stub does not say
     return hashlib.sha256(head).digest() + struct.pack("<QI", len(pixels), crc)
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Parsers warn where they should refuse, and quote what they read. Filters belong to the whole process, not to a thread."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _by_file(grid: Grid, values: NDArray[np.int16], valid: BoolVolume) -> list[list[int]]:
