@@ -51,5 +51,10 @@ BENCHMARKS: Mapping[str, Benchmark] = {
             "a medical DICOM series to HU with mask and every check, against SimpleITK and pydicom; its memory",
             "benchmarks.read_dicom",
         ),
+        _later(
+            "import-store",
+            "a medical DICOM series into the core store, against reading it and a plain zarr write of the same array",
+            "benchmarks.import_store",
+        ),
     )
 }

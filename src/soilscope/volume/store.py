@@ -22,8 +22,12 @@ from soilscope.errors import Damaged, InputRefused
 from soilscope.files import as_json, digest_file, digest_json, publish
 from soilscope.types import FILL, Shape, ValueVolume
 from soilscope.volume.scan import Volume
+from soilscope.volume.shards import BLOSC_LEVEL, Layout, write_shards
 
 __all__ = ["CHUNK", "MANIFEST", "SHARD", "read_store", "store_digest", "verify_store", "write_store"]
+
+Files = dict[str, dict[str, Any]]
+"""Size and digest by name below the store."""
 
 SHARD: Shape = (64, 512, 512)
 CHUNK: Shape = (16, 128, 128)
@@ -44,11 +48,12 @@ def write_store(path: Path, volume: Volume) -> str:
         See :func:`soilscope.files.publish`.
     """
     with publish(Path(path)) as partial:
+        known: Files = {}
         root = zarr.create_group(partial, zarr_format=3)
-        levels = _write_levels(root, volume.values, FILL if volume.values.dtype == np.int16 else 0)
-        _write_mask(root, volume)
+        levels = _write_levels(root, volume.values, FILL if volume.values.dtype == np.int16 else 0, known)
+        _write_mask(root, volume, known)
         root.attrs.update({"ome": _multiscales(volume, levels), "soilscope": _own_attributes(volume)})
-        manifest = {"format": "soilscope core store 1", "software": __version__, "files": _digests(partial)}
+        manifest = {"format": "soilscope core store 1", "software": __version__, "files": _digests(partial, known)}
         digest = digest_json(manifest)
         (partial / MANIFEST).write_text(as_json({**manifest, "digest": digest}), encoding="utf-8")
         return digest
@@ -130,46 +135,55 @@ def _as_written(path: Path, manifest: dict[str, Any]) -> None:
             )
 
 
-def _digests(path: Path) -> dict[str, dict[str, Any]]:
-    files = sorted((p for p in path.rglob("*") if p.is_file()), key=lambda p: p.relative_to(path).as_posix())
-    return {p.relative_to(path).as_posix(): {"bytes": p.stat().st_size, "digest": digest_file(p)} for p in files}
+def _digests(path: Path, known: Files | None = None) -> Files:
+    """Size and digest of every file; those known from writing are not read again."""
+    names = sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
+    return {name: (known or {}).get(name) or _entry(path / name) for name in names}
 
 
-def _write_levels(group: zarr.Group, values: ValueVolume, fill: int) -> int:
+def _entry(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "digest": digest_file(path)}
+
+
+def _write_levels(group: zarr.Group, values: ValueVolume, fill: int, known: Files) -> int:
     """Write the pyramid, each level every second row and column of the one before; returns how many levels."""
     level = 0
     while True:
-        _write_array(group, str(level), values, fill)
+        _write_array(group, str(level), values, fill, known)
         level += 1
         if max(values.shape[1:]) <= SMALLEST_LEVEL:
             return level
         values = values[:, ::2, ::2]
 
 
-def _write_mask(root: zarr.Group, volume: Volume) -> None:
+def _write_mask(root: zarr.Group, volume: Volume, known: Files) -> None:
     labels = root.create_group("labels")
     labels.attrs["ome"] = {"version": "0.5", "labels": ["valid"]}
     group = labels.create_group("valid")
-    levels = _write_levels(group, volume.valid.view(np.uint8), 0)
+    levels = _write_levels(group, volume.valid.view(np.uint8), 0, known)
     group.attrs["ome"] = {**_multiscales(volume, levels), "image-label": {"source": {"image": "../../"}}}
 
 
-def _write_array(group: zarr.Group, name: str, values: ValueVolume, fill: int) -> None:
-    shard = tuple(-(-min(s, n) // c) * c for s, n, c in zip(SHARD, values.shape, CHUNK, strict=True))
-    array = group.create_array(
+def _write_array(group: zarr.Group, name: str, values: ValueVolume, fill: int, known: Files) -> None:
+    """Metadata by Zarr, shards by ourselves."""
+    z, y, x = (-(-min(s, n) // c) * c for s, n, c in zip(SHARD, values.shape, CHUNK, strict=True))
+    group.create_array(
         name,
         shape=values.shape,
         dtype=values.dtype,
         chunks=CHUNK,
-        shards=shard,
+        shards=(z, y, x),
         fill_value=fill,
         compressors=[
-            BloscCodec(cname="zstd", clevel=1, shuffle="shuffle", typesize=values.dtype.itemsize),
+            BloscCodec(cname="zstd", clevel=BLOSC_LEVEL, shuffle="shuffle", typesize=values.dtype.itemsize),
             Crc32cCodec(),
         ],
         dimension_names=("z", "y", "x"),
     )
-    array[...] = values
+    below = f"{group.path}/{name}".lstrip("/")
+    folder = Path(str(group.store_path.store.root)) / below
+    for one in write_shards(folder, values, Layout((z, y, x), CHUNK, fill)):
+        known[f"{below}/{one.name}"] = {"bytes": one.size, "digest": one.digest}
 
 
 def _multiscales(volume: Volume, levels: int) -> dict[str, Any]:
