@@ -69,5 +69,15 @@ BENCHMARKS: Mapping[str, Benchmark] = {
             "the default metrics of six classes, against what PoreSpy has of them",
             "benchmarks.default_set",
         ),
+        _later(
+            "read-dicom",
+            "a medical DICOM series to HU with mask and every check, against SimpleITK and pydicom; its memory",
+            "benchmarks.read_dicom",
+        ),
+        _later(
+            "import-store",
+            "a medical DICOM series into the core store, against reading it and a plain zarr write of the same array",
+            "benchmarks.import_store",
+        ),
     )
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from soilscope.files import publish
 from soilscope.types import BoolVolume, Shape, ValueVolume
 from soilscope.volume.scan import Volume
-from soilscope.volume.store import SHARD, SMALLEST_LEVEL, create_array, describe, fill_of, finish
+from soilscope.volume.store import SHARD, SMALLEST_LEVEL, Files, create_array, describe, fill_of, finish
 
 __all__ = ["outline", "write_planes"]
 
@@ -42,16 +43,17 @@ def write_planes(path: Path, about: Volume, planes: Iterable[Plane]) -> str:
         See :func:`soilscope.files.publish`.
     """
     with publish(Path(path)) as partial:
+        known: Files = {}
         root = zarr.create_group(partial, zarr_format=3)
-        levels = _levels(about.shape)
-        values = [
-            create_array(root, str(n), _level(about.shape, n), about.values.dtype, fill_of(about))
-            for n in range(levels)
-        ]
-        mask = describe(root, about, levels)
-        valid = [create_array(mask, str(n), _level(about.shape, n), np.dtype(np.uint8), 0) for n in range(levels)]
-        _fill(values, valid, about, planes)
-        return finish(partial)
+        shapes = [_level(about.shape, n) for n in range(_levels(about.shape))]
+        values = [create_array(root, str(n), (s, about.values.dtype), fill_of(about)) for n, s in enumerate(shapes)]
+        mask = describe(root, about, len(shapes))
+        valid = [create_array(mask, str(n), (s, np.dtype(np.uint8)), 0) for n, s in enumerate(shapes)]
+        for first, slab, packed in _slabs(about, planes):
+            for n in range(len(shapes)):
+                values[n].write(slab[:, :: 2**n, :: 2**n], known, first)
+                valid[n].write(_Packed(packed, columns=about.shape[2], step=2**n), known, first)
+        return finish(partial, known)
 
 
 def _levels(shape: Shape) -> int:
@@ -68,8 +70,8 @@ def _level(shape: Shape, n: int) -> Shape:
     return z, y, x
 
 
-def _fill(values: list[Any], valid: list[Any], about: Volume, planes: Iterable[Plane]) -> None:
-    """Collect planes to slabs one shard thick; the mask is kept packed, eight voxels a byte."""
+def _slabs(about: Volume, planes: Iterable[Plane]) -> Iterator[tuple[int, NDArray[Any], NDArray[np.uint8]]]:
+    """Slabs one shard thick, each with its first slice; the mask is packed, eight voxels a byte."""
     depth, rows, columns = about.shape
     slab = np.empty((min(SHARD[0], depth), rows, columns), about.values.dtype)
     packed = np.empty((len(slab), rows, -(-columns // 8)), np.uint8)
@@ -78,24 +80,28 @@ def _fill(values: list[Any], valid: list[Any], about: Volume, planes: Iterable[P
         slab[held], packed[held] = plane, np.packbits(ok, axis=1)
         held += 1
         if held == len(slab) or first + held == depth:
-            _write(values, slab[:held], first, packed=False)
-            _write(valid, packed[:held], first, packed=True)
+            yield first, slab[:held], packed[:held]
             first, held = first + held, 0
 
 
-def _write(levels: list[Any], slab: NDArray[Any], first: int, *, packed: bool) -> None:
-    """One slab into every level, a column of shards at a time, so that little more than one shard is ever copied."""
-    for n, array in enumerate(levels):
-        _, rows, columns = array.shape
-        step = 2**n
-        for y in range(0, rows, SHARD[1]):
-            for x in range(0, columns, SHARD[2]):
-                ends = min(y + SHARD[1], rows), min(x + SHARD[2], columns)
-                block = slab[:, y * step : ends[0] * step : step]
-                if packed:
-                    whole = np.unpackbits(block[:, :, x * step // 8 : -(-ends[1] * step // 8)], axis=2)
-                    block = whole[:, :, : (ends[1] - x) * step : step]
-                else:
-                    block = block[:, :, x * step : ends[1] * step : step]
-                cut = block[:, : ends[0] - y, : ends[1] - x]
-                array[first : first + len(slab), y : ends[0], x : ends[1]] = cut
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A packed mask at one level of the pyramid, unpacked where it is sliced."""
+
+    bits: NDArray[np.uint8]
+    columns: int
+    step: int
+
+    @property
+    def shape(self) -> Shape:
+        """(z, y, x) of the level."""
+        z, y, _ = self.bits.shape
+        return z, -(-y // self.step), -(-self.columns // self.step)
+
+    def __getitem__(self, box: tuple[slice, slice, slice]) -> NDArray[np.uint8]:
+        z, y, x = box
+        rows = slice(y.start * self.step, y.stop * self.step, self.step)
+        first, end = x.start * self.step, min(x.stop * self.step, self.columns)
+        lead = first % 8
+        bits = np.unpackbits(self.bits[z, rows, first // 8 : -(-end // 8)], axis=2)
+        return np.asarray(bits[:, :, lead : lead + end - first : self.step])
