@@ -13,6 +13,7 @@ from soilscope.core import find_core
 from soilscope.ingest import open_scan, options_of, stream
 from soilscope.study.plan import CorePlan, Plan
 from soilscope.study.steps.imports import import_core, prepare, read_scan
+from soilscope.study.steps.large import Asked, keep_large
 from soilscope.volume import read_store, write_store
 
 MM = (0.2, 0.2, 0.2)
@@ -142,3 +143,17 @@ def test_small_scans_are_read_whole(tmp_path):
     with open_scan(tmp_path / "scan", None, options_of(spacing_mm=MM)) as scan:
         assert not scan.large
         assert replace(scan.read()).shape == (4, 5, 6)
+
+
+def test_the_slices_looked_at_are_shown_with_the_soil_in_them(tmp_path, large):
+    stack(tmp_path / "scan", tube())
+    large(1 << 18)
+    shown = []
+    with open_scan(tmp_path / "scan", None, options_of("HU", MM)) as scan:
+        asked = Asked("a", find_core, None, lambda *both: shown.append(both))
+        keep_large(tmp_path / "a.zarr", scan, asked, lambda *_: None)
+    ((read_as, found),) = shown
+    assert read_as.valid.all()
+    assert 0 < found.valid.mean() < 1
+    assert read_as.shape[1:] == (120, 120)
+    assert read_as.spacing_mm == pytest.approx((0.2 * 3, 0.2, 0.2))

@@ -86,3 +86,10 @@ def test_a_montage_of_what_cannot_be_read_is_exit_code_3_and_leaves_no_file(stac
     assert done.returncode == 3
     assert "spacing-missing" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scan_of_nothing_but_nan_is_told_and_its_json_is_whole(tmp_path):
+    np.save(tmp_path / "core.npy", np.full((4, 20, 20), np.nan, np.float32))
+    seen = study.preview(tmp_path / "core.npy", options_of(spacing_mm=MM))
+    assert seen.in_words() == "no voxel of it is valid"
+    assert set(json.loads(json.dumps(seen.as_dict(), allow_nan=False))["quantiles"].values()) == {None}

@@ -21,6 +21,7 @@ __all__ = ["Preview", "preview", "save_preview"]
 
 SLICES = 12
 QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
+NAMES = ("min", "p05", "median", "p95", "max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,14 @@ class Preview:
         return {
             "series": self.series,
             "units": self.units,
-            "quantiles": dict(zip(("min", "p05", "median", "p95", "max"), self.quantiles, strict=True)),
+            "quantiles": dict(zip(NAMES, (q if np.isfinite(q) else None for q in self.quantiles), strict=True)),
             "findings": to_records(self.findings),
         }
 
     def in_words(self) -> str:
         """The values in a sentence."""
+        if not np.isfinite(self.quantiles).all():
+            return "no voxel of it is valid"
         low, p05, median, p95, high = (f"{q:.5g}" for q in self.quantiles)
         unit = "HU" if self.units == "HU" else "(grey values)"
         return f"values in the soil: {low} to {high} {unit}, median {median}, nine in ten between {p05} and {p95}"

@@ -27,11 +27,16 @@ Say = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the plan says: the core's name, how its soil is found (None takes the scan as it is), and the window."""
+    """What the plan says: the core's name, how its soil is found (None takes the scan as it is), and the window.
+
+    ``seen`` is shown the whole slices that were looked at, as read and with the soil found in them, before the store is
+    written.
+    """
 
     core: str
     find: Callable[[Volume], Volume] | None
     window: Shape | None
+    seen: Callable[[Volume, Volume], None] = lambda _scan, _found: None
 
 
 def keep_large(path: Path, opened: ingest.OpenScan, asked: Asked, say: Say) -> None:
@@ -69,14 +74,27 @@ def _found(scan: ingest.LargeScan, asked: Asked) -> tuple[Volume, LargeCore | No
     about = replace(scan.about, core=asked.core)
     core, ends = None, scan.filled
     if asked.find is not None:
-        core = core_of_looks(scan.tall, scan.wide, scan.wide_step, asked.find)
-        told = {f.code for f in core.findings}
-        kept = [f for f in about.findings if f.code not in told]
-        about = replace(about, findings=(*kept, *core.findings), source={**about.source, "soil": core.soil})
+        core = core_of_looks(scan.tall, scan.wide, scan.wide_step, _shown(asked.find, scan.wide, asked.seen))
+        beside = [f for f in about.findings if f not in scan.wide.findings]  # the others went through the search
+        about = replace(about, findings=(*beside, *core.findings), source={**about.source, "soil": core.soil})
         ends = core.top, core.bottom
     if ends[1] == 0:
         raise InputRefused("no-soil", f"core {asked.core!r}: no voxel of the scan is valid.")
     return about if ends == (0, about.shape[0]) else about.crop(z=ends), core
+
+
+def _shown(
+    find: Callable[[Volume], Volume], wide: Volume, seen: Callable[[Volume, Volume], None]
+) -> Callable[[Volume], Volume]:
+    """The same search; what it finds in whole slices is shown on the way."""
+
+    def found(look: Volume) -> Volume:
+        core = find(look)
+        if look is wide:
+            seen(look, core)
+        return core
+
+    return found
 
 
 def _dropped(look: Volume) -> Volume:
