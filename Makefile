@@ -35,16 +35,11 @@ format: $(VENV)/.develop ## bring the code into the agreed form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-<<<<<<< HEAD
-bench: $(VENV)/.develop ## benchmarks against their peers, one JSON line each (NAMES="recipe unseen" for some; WRITE=--write keeps them in RESULTS.md)
-	$(BIN)/python -m benchmarks $(NAMES) --json $(WRITE)
-=======
 fuzz: $(VENV)/.develop ## read 10,000 spoilt scan files and archives: only typed errors, within 5 s and 1 GB each
 	SOILSCOPE_FUZZ=10000 $(BIN)/python -m pytest tests/faults
 
-bench: $(VENV)/.develop ## benchmarks against their peers, one JSON line each (NAMES="recipe unseen" for some)
-	$(BIN)/python -m benchmarks $(NAMES) --json
->>>>>>> work-b
+bench: $(VENV)/.develop ## benchmarks against their peers, one JSON line each (NAMES="recipe unseen" for some; WRITE=--write keeps them in RESULTS.md)
+	$(BIN)/python -m benchmarks $(NAMES) --json $(WRITE)
 
 outputs: $(VENV)/.develop ## write anew what the documents' Python blocks print; look at the difference
 	$(BIN)/python tests/repository/refresh_outputs.py README.md
