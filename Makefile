@@ -13,7 +13,7 @@ NAMES ?=
 WRITE ?=
 FOLDER ?= demo
 
-.PHONY: help demo test check format bench outputs constraints clean browser
+.PHONY: help demo test check format bench fuzz outputs constraints clean browser
 
 help: ## list what make can do here
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,9 @@ check: $(VENV)/.develop ## format, lint, types, layers, forbidden calls; changes
 format: $(VENV)/.develop ## bring the code into the agreed form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+fuzz: $(VENV)/.develop ## read 10,000 spoilt scan files and archives: only typed errors, within 5 s and 1 GB each
+	SOILSCOPE_FUZZ=10000 $(BIN)/python -m pytest tests/faults
 
 bench: $(VENV)/.develop ## benchmarks against their peers, one JSON line each (NAMES="recipe unseen" for some; WRITE=--write keeps them in RESULTS.md)
 	$(BIN)/python -m benchmarks $(NAMES) --json $(WRITE)

@@ -33,8 +33,8 @@ def _say(answer: dict[str, object]) -> None:
 class Child:
     """The parent's side of one rival."""
 
-    def __init__(self, module: str, numbers: tuple[int, ...]) -> None:
-        words = [sys.executable, "-m", module, *(str(number) for number in numbers)]
+    def __init__(self, module: str, arguments: tuple[object, ...]) -> None:
+        words = [sys.executable, "-m", module, *map(str, arguments)]
         pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
         self._module = module
         self._process = subprocess.Popen(
@@ -67,9 +67,9 @@ class Child:
 
 
 @contextmanager
-def child(module: str, *numbers: int) -> Iterator[Child]:
+def child(module: str, *arguments: object) -> Iterator[Child]:
     """A rival for the while."""
-    rival = Child(module, numbers)
+    rival = Child(module, arguments)
     try:
         yield rival
     finally:

@@ -47,6 +47,11 @@ BENCHMARKS: Mapping[str, Benchmark] = {
             "benchmarks.transfer",
         ),
         _later(
+            "import-large",
+            "a scan larger than the memory, as TIFF slices, imported into the core store within 2 GB",
+            "benchmarks.import_large",
+        ),
+        _later(
             "porosity",
             "six-class porosity of 640 x 512 x 512 voxels, against V.max() and six numpy passes",
             "benchmarks.porosity",
@@ -63,6 +68,16 @@ BENCHMARKS: Mapping[str, Benchmark] = {
             "default-set",
             "the default metrics of six classes, against what PoreSpy has of them",
             "benchmarks.default_set",
+        ),
+        _later(
+            "read-dicom",
+            "a medical DICOM series to HU with mask and every check, against SimpleITK and pydicom; its memory",
+            "benchmarks.read_dicom",
+        ),
+        _later(
+            "import-store",
+            "a medical DICOM series into the core store, against reading it and a plain zarr write of the same array",
+            "benchmarks.import_store",
         ),
     )
 }

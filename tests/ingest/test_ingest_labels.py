@@ -8,6 +8,7 @@ import pytest
 import tifffile
 from dicom_files import ramp, save, series
 
+from soilscope import measure
 from soilscope.errors import InputRefused
 from soilscope.ingest import read, read_labels
 from soilscope.volume import Volume
@@ -120,3 +121,42 @@ def test_a_mask_of_the_cut_out_part_is_placed_by_its_millimetres(tmp_path, scan,
 def test_a_mask_without_orientation_keeps_its_array_order(tmp_path, scan, labels):
     nib.save(nib.Nifti1Image(labels.transpose(2, 1, 0), np.diag([0.3, 0.4, 0.5, 1.0])), tmp_path / "mask.nii.gz")
     assert np.array_equal(read_labels(tmp_path / "mask.nii.gz", scan), labels)
+
+
+@pytest.mark.parametrize("axes", [(0,), (1,), (2,), (1, 2), (0, 1, 2)])
+def test_a_flipped_mask_of_a_scan_without_outline_is_told_by_its_values(tmp_path, axes):
+    """48. ... a mask that only fits flipped is said so, although neither millimetres nor the soil tell."""
+    rng = np.random.default_rng(0)
+    blobs = np.kron(rng.integers(1, 4, (4, 5, 6)), np.ones((5, 5, 5))).astype(np.uint8)
+    values = (blobs * 300.0 + rng.normal(0, 120, blobs.shape)).astype(np.int16)
+    scan = Volume(values, np.ones(values.shape, bool), (0.5, 0.4, 0.3), "HU")
+    tifffile.imwrite(tmp_path / "mask.tif", blobs, photometric="minisblack")
+    assert np.array_equal(read_labels(tmp_path / "mask.tif", scan), blobs)
+    tifffile.imwrite(tmp_path / "mask.tif", np.flip(blobs, axes).copy(), photometric="minisblack")
+    text = refused(tmp_path / "mask.tif", scan, "labels-flipped")
+    assert " and ".join("zyx"[a] for a in axes) in text.replace("z, y and x", "z and y and x")
+    assert text.count("20 x 25 x 30 voxels of 0.5 x 0.4 x 0.3 mm") == 2
+
+
+def test_a_mask_that_explains_nothing_either_way_is_taken(tmp_path):
+    """Roots of the matrix's grey: no flip explains the values, so none is suspected."""
+    rng = np.random.default_rng(0)
+    scan = Volume(rng.integers(0, 999, (20, 20, 20)).astype(np.int16), np.ones((20, 20, 20), bool), (1, 1, 1), "HU")
+    labels = rng.integers(0, 3, (20, 20, 20)).astype(np.uint8)
+    np.save(tmp_path / "mask.npy", labels)
+    assert np.array_equal(read_labels(tmp_path / "mask.npy", scan), labels)
+
+
+def test_values_without_a_name_and_another_shape_are_refused_alike_for_arrays_and_files(tmp_path, scan, labels):
+    """48. ... more values than names -> refuse; one code, one meaning, whether a file or an array is given."""
+    np.save(tmp_path / "mask.npy", labels)
+    np.save(tmp_path / "short.npy", labels[1:])
+    for given, code in ((labels, "labels-names"), (labels[1:], "labels-shape")):
+        path = tmp_path / ("mask.npy" if code == "labels-names" else "short.npy")
+        for one in (given, path):
+            with pytest.raises(InputRefused) as caught:
+                measure(scan, labels=one, names={1: "roots", 2: "stones"}, metrics=[])
+            assert caught.value.code == code
+            if code == "labels-shape":
+                assert "7 x 12 x 10" in caught.value.text
+                assert "8 x 12 x 10" in caught.value.text

@@ -14,10 +14,13 @@ import unicodedata
 import zipfile
 from pathlib import Path
 
+import nrrd
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from dicom_files import ramp, save, series
+from imagecodecs import png_encode
 
 from soilscope.errors import InputRefused
 from soilscope.findings import to_records
@@ -44,29 +47,61 @@ def zipped(path, members, *, mode=0o100644):
     return path
 
 
+def scan_folder(folder, scan):
+    """A scan in a format that comes as a folder, and the spacing to state for it."""
+    folder.mkdir(exist_ok=True)
+    planes = ramp().astype(np.uint16)
+    if scan == "dicom":
+        save(series(ramp()), folder)
+    elif scan in ("tiff", "png"):
+        for k, plane in enumerate(planes):
+            if scan == "tiff":
+                tifffile.imwrite(folder / f"s{k}.tif", plane)
+            else:
+                (folder / f"s{k}.png").write_bytes(png_encode(plane))
+        return MM
+    elif scan == "metaimage":
+        sitk = pytest.importorskip("SimpleITK")
+        sitk.WriteImage(sitk.GetImageFromArray(planes), str(folder / "core.mhd"))
+    elif scan == "nrrd":
+        nrrd.write(
+            str(folder / "core.nhdr"),
+            planes.T,
+            {"spacings": [0.05, 0.06, 0.07], "encoding": "raw"},
+            detached_header=True,
+        )
+    else:
+        axes = [{"name": a, "type": "space", "unit": "millimeter"} for a in "zyx"]
+        levels = [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": list(MM)}]}]
+        group = zarr.create_group(folder / "core.zarr", zarr_format=2 if scan == "zarr 2" else 3)
+        group.create_array("0", data=planes, chunks=(4, 6, 5), fill_value=9999)
+        scales = {"multiscales": [{"version": "0.4", "axes": axes, "datasets": levels}]}
+        group.attrs.update(scales if scan == "zarr 2" else {"ome": {"version": "0.5", **scales}})
+    return None
+
+
+@pytest.mark.parametrize("scan", ["dicom", "tiff", "png", "metaimage", "nrrd", "zarr 2", "zarr 3"])
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tar.xz"])
-@pytest.mark.parametrize("scan", ["dicom", "tiff"])
 def test_a_folder_and_its_archive_give_the_same_volume(tmp_path, kind, scan):
     """Reading a folder and reading the archive of it give the same volume."""
     folder = tmp_path / "core 7"
-    if scan == "dicom":
-        save(series(ramp()), folder)
-    else:
-        folder.mkdir()
-        for k, plane in enumerate(ramp()):
-            tifffile.imwrite(folder / f"s{k}.tif", plane)
+    spacing = scan_folder(folder, scan)
     path = tmp_path / f"core.{kind}"
     if kind == "zip":
-        zipped(path, [(f"core 7/{p.name}", p.read_bytes()) for p in folder.iterdir()])
+        inside = sorted(p for p in folder.rglob("*") if p.is_file())
+        zipped(path, [(f"core 7/{p.relative_to(folder).as_posix()}", p.read_bytes()) for p in inside])
     else:
         with tarfile.open(path, {"tar": "w", "tar.gz": "w:gz", "tar.xz": "w:xz"}[kind]) as archive:
             archive.add(folder, "core 7")
-    spacing = None if scan == "dicom" else MM
     straight, packed = read(folder, spacing_mm=spacing), read(path, spacing_mm=spacing)
-    assert np.array_equal(straight.values, packed.values)
+    stored = ramp().astype(int) - (1024 if scan == "dicom" else 0)
+    assert np.array_equal(straight.values, stored)
+    assert np.array_equal(packed.values, stored)
     assert np.array_equal(straight.valid, packed.valid)
     assert straight.spacing_mm == packed.spacing_mm
-    assert straight.source["input_digest"] == packed.source["input_digest"]
+    assert straight.units == packed.units
+    assert straight.findings == packed.findings
+    assert straight.source == packed.source
 
 
 @pytest.mark.parametrize(

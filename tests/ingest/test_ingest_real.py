@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+import tifffile
 
 from soilscope.errors import InputRefused
 from soilscope.ingest import inspect, read, read_labels
@@ -74,17 +75,93 @@ def test_thigh_mask_lies_on_its_scan(real_data):
     assert labels.any()
 
 
-@pytest.mark.parametrize("name", ["thigh_ct/dicom/image", "overlap_series"])
+SOUND = ["marsh_core/dicom", "thigh_ct/dicom/image", "overlap_series"]
+SINGLE = ["dicom_odd/CT_small.dcm", "dicom_syntaxes/LittleEndianExplicit"]
+
+
+def grid_of(volume):
+    """Origin, directions of x, y and z as columns, as SimpleITK gives them."""
+    grid = volume.source["grid"]
+    return grid["origin_mm"], np.column_stack([grid["row"], grid["column"], grid["down"]])
+
+
+@pytest.mark.parametrize("name", SOUND)
 def test_simpleitk_reads_the_same_voxels_and_geometry(real_data, name):
+    """In millimetres: GDCM orders slices along the normal of their rows and columns, which a flipped row turns over."""
     folder = real_data(name)
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
     image = reader.Execute()
     volume = read(folder)
-    theirs = sitk.GetArrayFromImage(image)
+    origin, directions = grid_of(volume)
+    theirs, normal = sitk.GetArrayFromImage(image), np.reshape(image.GetDirection(), (3, 3))
+    first = image.GetOrigin()
+    if np.dot(normal[:, 2], directions[:, 2]) < 0:
+        first = image.TransformIndexToPhysicalPoint((0, 0, image.GetSize()[2] - 1))
+        theirs, normal = theirs[::-1], normal * (1, 1, -1)
     assert np.array_equal(volume.values[volume.valid], theirs[volume.valid])
     assert volume.spacing_mm == pytest.approx(image.GetSpacing()[::-1], abs=1e-6)
-    assert volume.source["grid"]["origin_mm"] == pytest.approx(image.GetOrigin(), abs=1e-3)
+    assert origin == pytest.approx(first, abs=1e-3)
+    assert np.allclose(directions, normal, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_simpleitk_reads_the_same_single_slices(real_data, name):
+    folder = real_data(name.split("/")[0])
+    file = syntax_file(folder, name.split("/")[1])
+    image, volume = sitk.ReadImage(str(file)), read(file)
+    assert np.array_equal(volume.values[volume.valid], sitk.GetArrayFromImage(image)[volume.valid])
+    assert volume.spacing_mm[1:] == pytest.approx(image.GetSpacing()[1::-1], abs=1e-6)
+    assert grid_of(volume)[0] == pytest.approx(image.GetOrigin(), abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["image/image.nii.gz", "mask/mask.nii.gz"])
+def test_nibabel_and_simpleitk_read_the_same_nifti(real_data, name):
+    file = real_data("thigh_ct") / "nifti" / name
+    volume, image = read(file), nib.load(file)
+    assert np.array_equal(volume.values, np.asarray(image.dataobj).transpose(2, 1, 0))
+    assert volume.spacing_mm == pytest.approx(image.header.get_zooms()[::-1], rel=1e-6)
+    theirs = sitk.ReadImage(str(file))
+    assert np.array_equal(volume.values, sitk.GetArrayFromImage(theirs))
+    origin, directions = grid_of(volume)
+    assert origin == pytest.approx(theirs.GetOrigin(), abs=1e-3)
+    assert np.allclose(directions, np.reshape(theirs.GetDirection(), (3, 3)), atol=1e-5)
+    ras = np.diag([-1, -1, 1]) @ directions * volume.spacing_mm[::-1]
+    assert np.allclose(ras, image.affine[:3, :3], atol=1e-4)
+
+
+def test_simpleitk_reads_the_same_nrrd(real_data):
+    file = next(real_data("dicom_odd").rglob("*.nrrd"))
+    volume, image = read(file), sitk.ReadImage(str(file))
+    assert np.array_equal(volume.values, sitk.GetArrayFromImage(image))
+    assert volume.spacing_mm == pytest.approx(image.GetSpacing()[::-1], rel=1e-6)
+    assert grid_of(volume)[0] == pytest.approx(image.GetOrigin(), abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["fibres/100_fiberform.tif", "fibres/small_weave.tif", "fibres/polymer_slice.tif"])
+def test_tifffile_reads_the_same_pages(real_data, name):
+    file = real_data(name)
+    theirs = tifffile.imread(file)
+    assert np.array_equal(read(file, spacing_mm=(0.001,) * 3).values, theirs.reshape(-1, *theirs.shape[-2:]))
+
+
+def test_tifffile_reads_the_same_stack(real_data):
+    files = sorted((real_data("soil_stack") / "tif").iterdir())
+    theirs = np.stack([tifffile.imread(p) for p in files])
+    assert np.array_equal(read(real_data("soil_stack"), spacing_mm=(0.0607,) * 3).values, theirs)
+
+
+@pytest.mark.parametrize("ending", ["mhd", "mha", "nii.gz", "nrrd"])
+def test_a_real_scan_written_by_simpleitk_is_read_back(real_data, tmp_path, ending):
+    """The thigh again, in each format of ITK: the DICOM series' voxels, spacing and place."""
+    reader = sitk.ImageSeriesReader()
+    folder = real_data("thigh_ct/dicom/image")
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
+    sitk.WriteImage(sitk.Cast(reader.Execute(), sitk.sitkInt16), str(tmp_path / f"thigh.{ending}"), useCompression=True)
+    dicom, volume = read(folder), read(tmp_path / f"thigh.{ending}", units="HU")
+    assert np.array_equal(volume.values, dicom.values)
+    assert volume.spacing_mm == pytest.approx(dicom.spacing_mm, rel=1e-6)
+    assert grid_of(volume)[0] == pytest.approx(grid_of(dicom)[0], abs=1e-3)
 
 
 def test_overlapping_slices_are_no_gap(real_data):

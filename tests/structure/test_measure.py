@@ -223,11 +223,11 @@ def test_labels_may_have_gaps_in_their_values():
 
 
 @pytest.mark.parametrize(("labels", "names", "code"), [
-    (np.ones((24, 26, 27), np.uint8), {1: "a"}, "labels-grid"),
+    (np.ones((24, 26, 27), np.uint8), {1: "a"}, "labels-shape"),
     (np.full((24, 26, 28), 2, np.uint8), {1: "a"}, "labels-names"),
-    (np.full((24, 26, 28), 256, np.uint16), {1: "a"}, "labels-names"),
-    (np.full((24, 26, 28), -1, np.int8), {1: "a"}, "labels-names"),
-    (np.full((24, 26, 28), 1.0), {1: "a"}, "labels-names"),
+    (np.full((24, 26, 28), 256, np.uint16), {1: "a"}, "labels-values"),
+    (np.full((24, 26, 28), -1, np.int8), {1: "a"}, "labels-values"),
+    (np.full((24, 26, 28), 1.0), {1: "a"}, "labels-values"),
     (np.ones((24, 26, 28), np.uint8), {0: "nothing", 1: "a"}, "labels-names"),
     (np.zeros((24, 26, 28), np.uint8), None, "labels-names"),
 ])  # fmt: skip

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from soilscope.cli.lengths import spacing
 from soilscope.cli.output import Json, Mode, Output, Quiet
 
+if TYPE_CHECKING:
+    from soilscope.findings import Finding
+    from soilscope.ingest import Options, SeriesInfo
+
 __all__ = ["register"]
+
+COLUMNS = ("series", "format", "z x y x x voxels", "mm", "units", "usable", "why not")
+TAGS = {
+    "KVP": "{} kV",
+    "XRayTubeCurrent": "{} mA",
+    "ConvolutionKernel": "kernel {}",
+    "SliceThickness": "slices {} mm thick",
+}
+"""Technical tags told in words; all of them are in the JSON."""
 
 
 def register(app: typer.Typer) -> None:
@@ -23,29 +37,103 @@ def inspect(
     spacing_mm: Annotated[
         str | None, typer.Option(help="Voxel spacing in mm where the files say none.", metavar="DZ,DY,DX")
     ] = None,
+    units: Annotated[
+        Literal["HU", "grey"] | None, typer.Option(help="What the values are, where the files do not say.")
+    ] = None,
+    on_gap: Annotated[
+        Literal["refuse", "mark"],
+        typer.Option(help="Refuse a scan with slices missing, or keep masked planes in their place."),
+    ] = "refuse",
+    series: Annotated[str | None, typer.Option(help="Which series the montage shows.", metavar="ID")] = None,
+    montage: Annotated[
+        Path | None,
+        typer.Option(
+            help="Read one scan, find its core, and draw its slices here (.png, .svg or .pdf).", metavar="FILE"
+        ),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say what is in these files: series, geometry, units, findings. Changes nothing."""
+    """Say what is in these files: series, geometry, units, findings. Changes nothing, and reads voxels only for a montage."""
     from soilscope import ingest
 
     output = Output(Mode.of(as_json, quiet))
-    found = ingest.inspect(path, spacing_mm=spacing(spacing_mm))
-    rows = [
-        (
-            s.id,
-            s.format,
-            " x ".join(map(str, s.shape)) if s.shape else "?",
-            " x ".join(f"{length:g}" for length in s.spacing_mm) if s.spacing_mm else "?",
-            s.units or "?",
-            "yes" if s.usable else "no",
-        )
-        for s in found.series
-    ]
-    output.table(str(path), ("series", "format", "z x y x x voxels", "mm", "units", "usable"), rows)
+    stated = ingest.options_of(units, spacing(spacing_mm), on_gap)
+    found = ingest.inspect(path, stated=stated)
+    rows = [_row(s) for s in found.series]
+    shown = len(COLUMNS) - all(s.usable for s in found.series)
+    output.table(str(path), COLUMNS[:shown], [row[:shown] for row in rows])
     for s in found.series:
-        if s.findings and output.mode is not Mode.JSON:
-            output.console.print(f"series {s.id}", markup=False)
+        if output.mode is not Mode.JSON:
+            output.console.print(f"series {s.id}: {_in_words(s)}", markup=False)
         output.findings(s.findings)
     output.findings(found.findings)
-    output.result(found.as_dict(), f"{len(found.series)} series, {found.skipped} files skipped")
+    value = found.as_dict()
+    if montage is not None:
+        told = [f for s in found.series for f in s.findings]
+        value["montage"] = _montage((path, series, montage), stated, told, output)
+    usable = sum(s.usable for s in found.series)
+    words = f"{len(found.series)} series, {usable} usable, {found.skipped} files skipped"
+    output.result(value, words if montage is None else f"{words}\nmontage: {montage}")
+
+
+def _row(s: SeriesInfo) -> tuple[str, ...]:
+    return (
+        s.id,
+        s.format,
+        " x ".join(map(str, s.shape)) if s.shape else "?",
+        " x ".join(f"{length:.4g}" for length in s.spacing_mm) if s.spacing_mm else "?",
+        s.units or "?",
+        "yes" if s.usable else "no",
+        "" if s.refusal is None else s.refusal.code,
+    )
+
+
+def _in_words(s: SeriesInfo) -> str:
+    """Size, values and scanner in sentences."""
+    kind = "a scan" if s.is_scan else "no scan of a core by itself (a scout, a screenshot or data beside a scan)"
+    values = "its values in HU" if s.units == "HU" else "its values grey values, not HU"
+    if s.refusal is not None:
+        values = f"which cannot be read ({s.refusal.code}, below)"
+    said = [f"{kind} in {s.format}, {values}."]
+    if s.shape:
+        z, y, x = s.shape
+        said.append(f"{z} slice{'' if z == 1 else 's'} of {y} x {x} pixels.")
+        if s.spacing_mm:
+            dz, dy, dx = s.spacing_mm
+            high, wide, across = z * dz, y * dy, x * dx
+            said.append(
+                f"Slices lie {dz:.4g} mm apart, pixels are {dy:.4g} x {dx:.4g} mm: {high:.4g} mm high, {wide:.4g} x {across:.4g} "
+                "mm wide."
+            )
+        elif s.refusal is not None and s.refusal.code == "spacing-missing":
+            said.append("How large a voxel is, the files do not say.")
+    if scanner := _scanner(s.tags):
+        said.append(f"Scanner: {scanner}.")
+    return " ".join(said)
+
+
+def _scanner(tags: Mapping[str, Any]) -> str:
+    """What matters of the scanner: its name, the tube voltage and current, the kernel."""
+    words = [str(tags[name]) for name in ("Manufacturer", "ManufacturerModelName") if tags.get(name, "None") != "None"]
+    parts = [" ".join(words)] if words else []
+    for name, text in TAGS.items():
+        if name in tags:
+            value = tags[name]
+            parts.append(text.format(f"{value:g}" if isinstance(value, float) else value))
+    return ", ".join(parts)
+
+
+def _montage(
+    what: tuple[Path, str | None, Path], stated: Options, told: Sequence[Finding], output: Output
+) -> dict[str, Any]:
+    """Draw one scan; what the headers had told already is not told again."""
+    from soilscope import study as studies
+
+    path, series, to = what
+    seen = studies.preview(path, stated, series)
+    digest = studies.save_preview(seen, to)
+    if output.mode is not Mode.JSON:
+        output.console.print(f"read {seen.series}: {seen.in_words()}", markup=False)
+    output.findings([f for f in seen.findings if f not in told])
+    return {"file": str(to), "digest": digest, **seen.as_dict()}

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from soilscope.errors import SoilscopeError
 from soilscope.findings import Finding
@@ -72,7 +72,7 @@ class Output:
         """A table for people; nothing in JSON mode."""
         if self.mode is Mode.JSON:
             return
-        table = Table(*columns, title=title, title_justify="left")
+        table = Table(*(Column(c, overflow="fold") for c in columns), title=title, title_justify="left")
         for row in rows:
             table.add_row(*(escape(str(cell)) for cell in row))
         self.console.print(table)

@@ -1,7 +1,20 @@
 """Scan files -> a scan: discover, headers, series, geometry, pixels; the only room that knows file formats and tags."""
 
+from soilscope.ingest.candidates import Options
 from soilscope.ingest.inspect import Inspection, SeriesInfo, inspect
 from soilscope.ingest.labels import read_labels
-from soilscope.ingest.read import read
+from soilscope.ingest.read import OpenScan, open_scan, options_of, read
+from soilscope.ingest.stream import LargeScan
 
-__all__ = ["Inspection", "SeriesInfo", "inspect", "read", "read_labels"]
+__all__ = [
+    "Inspection",
+    "LargeScan",
+    "OpenScan",
+    "Options",
+    "SeriesInfo",
+    "inspect",
+    "open_scan",
+    "options_of",
+    "read",
+    "read_labels",
+]

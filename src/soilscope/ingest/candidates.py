@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from soilscope.errors import InputRefused
 from soilscope.findings import Finding
+from soilscope.ingest.planes import Opener
 from soilscope.types import Shape, Spacing, Units
 from soilscope.volume import Volume
 
@@ -42,6 +44,10 @@ class Candidate:
         Why it cannot be read, known from the headers.
     alias : str
         Another name by which it can be chosen and which is never written.
+    planes : function, optional
+        Opens it for reading plane by plane, where its format allows that.
+    tags : mapping
+        Technical tags of the allow-list, such as the kernel.
     """
 
     id: str
@@ -54,3 +60,5 @@ class Candidate:
     findings: tuple[Finding, ...] = ()
     refusal: InputRefused | None = None
     alias: str = field(default="", repr=False)
+    planes: Opener | None = None
+    tags: Mapping[str, Any] = field(default_factory=dict)

@@ -2,51 +2,103 @@
 
 from __future__ import annotations
 
-import io
+import os
 import struct
-import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
-from pydicom.encaps import get_frame
-from pydicom.pixels import get_decoder, pixel_array
+from pydicom import config
+from pydicom.encaps import generate_frames
+from pydicom.pixels import get_decoder
 from pydicom.uid import UID
 
+from soilscope.ingest.decoding import Frame, decoded
 from soilscope.ingest.headers import Encoding, Slice
+from soilscope.ingest.limits import MOST_EXPANSION, SMALL_FRAME_BYTES
 from soilscope.ingest.part10 import as_part10
 from soilscope.ingest.verdict import parsing, refuse
 
-__all__ = ["content", "stored_values"]
+__all__ = ["Buffer", "Content", "content", "stored_values"]
 
 Stored = NDArray[np.integer]
 J2K_START = b"\xff\x4f\xff\x51"
+J2K_START_WITHIN = 4096
+"""A code stream wrapped as a JP2 file starts after its boxes."""
 JPEG_FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}
 """Start-of-frame markers of JPEG (ISO 10918-1, table B.1) and of JPEG-LS (SOF55)."""
 
 
-def stored_values(one: Slice, raw: bytes) -> Stored:
-    """Stored values of a frame, shape (rows, columns), sign-extended from the bits that count.
+def stored_values(one: Slice, raw: bytes | memoryview) -> Stored:
+    """Stored values of a single frame: see :meth:`Content.stored_values`."""
+    return Content(one, raw).stored_values(one)
+
+
+class Content:
+    """The bytes of one file, made plain once, whose frames are asked for one by one.
 
     Parameters
     ----------
     one : Slice
-    raw : bytes
-        Content of the slice's file.
-
-    Raises
-    ------
-    InputRefused
-        Codes ``file-cut``, ``codestream-size``, ``decoder-missing``, ``syntax-unsupported``, ``decode-failed``.
+        Any frame of the file.
+    raw : bytes or memoryview
+        All its bytes.
     """
-    data = as_part10(raw, one.path.name)
-    encoding = one.encoding
-    values = _at_offset(one, data) if encoding.pixels.length is not None else _decoded(one, data)
-    return _sign_extended(values, encoding)
+
+    def __init__(self, one: Slice, raw: bytes | memoryview) -> None:
+        self._data = as_part10(raw, one.path.name)
+        self._streams: Iterator[bytes] | None = None
+        self._next = 0
+
+    def stored_values(self, one: Slice) -> Stored:
+        """Stored values of a frame, shape (rows, columns), sign-extended from the bits that count.
+
+        Raises
+        ------
+        InputRefused
+            Codes ``file-cut``, ``codestream-size``, ``decoder-missing``, ``syntax-unsupported``, ``decode-failed``,
+            ``decode-limit``.
+        """
+        compressed = one.encoding.pixels.length is None
+        values = self._decoded(one) if compressed else _at_offset(one, self._data)
+        return _sign_extended(values, one.encoding)
+
+    def _decoded(self, one: Slice) -> Stored:
+        _can_be_decoded(one)
+        stream = self._stream(one)
+        _sizes_agree(one, stream)
+        encoding = one.encoding
+        frame = Frame(
+            one.name,
+            encoding.syntax,
+            encoding.rows,
+            encoding.columns,
+            encoding.bits_allocated,
+            encoding.bits_stored,
+            encoding.signed,
+        )
+        values = decoded(frame, stream)
+        if values.shape != (encoding.rows, encoding.columns):
+            _contradiction(one, values.shape)
+        return values
+
+    def _stream(self, one: Slice) -> bytes:
+        """The code stream of a frame. Frames mostly come in order, and then the file is walked once."""
+        damaged = f"{one.name}: its compressed pixels do not hang together ({{error}}); copy it again from the scanner."
+        with parsing("decode-failed", damaged, [one.path]):
+            if self._streams is None or one.frame < self._next:
+                fragments = bytes(self._data[one.encoding.pixels.offset :])
+                self._streams, self._next = generate_frames(fragments, number_of_frames=one.frames), 0
+            stream = b""
+            while self._next <= one.frame:
+                stream = next(self._streams)
+                self._next += 1
+            return stream
 
 
-def _at_offset(one: Slice, data: bytes) -> Stored:
+def _at_offset(one: Slice, data: bytes | memoryview) -> Stored:
     encoding = one.encoding
     kind = np.dtype(
         f"{'>' if encoding.big_endian else '<'}{'i' if encoding.signed else 'u'}{encoding.bits_allocated // 8}"
@@ -63,6 +115,8 @@ def _sign_extended(values: Stored, encoding: Encoding) -> Stored:
     if encoding.bits_stored == encoding.bits_allocated:
         return values
     shift = encoding.high_bit + 1 - encoding.bits_stored
+    if not shift and not encoding.signed and int(values.max()) < 1 << encoding.bits_stored:
+        return values
     plain = values.astype(np.int64) >> shift if shift else values.astype(np.int32)
     plain = plain & ((1 << encoding.bits_stored) - 1)
     if encoding.signed:
@@ -71,9 +125,9 @@ def _sign_extended(values: Stored, encoding: Encoding) -> Stored:
     return plain
 
 
-def _decoded(one: Slice, data: bytes) -> Stored:
-    syntax = UID(one.encoding.syntax)
-    label = f"{syntax.name} ({syntax})"
+def _can_be_decoded(one: Slice) -> None:
+    syntax = UID(one.encoding.syntax, validation_mode=config.IGNORE)
+    label = "".join(c for c in f"{syntax.name} ({syntax})" if c.isprintable())
     try:
         decoder = get_decoder(syntax)
     except (NotImplementedError, ValueError):
@@ -90,50 +144,50 @@ def _decoded(one: Slice, data: bytes) -> Stored:
             'pip install "pylibjpeg[all]" (or export the scan uncompressed).',
             [one.path],
         )
-    damaged = f"{one.name}: its {label} pixels are damaged and cannot be decoded ({{error}})."
-    with parsing("decode-failed", damaged, [one.path]), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        dataset = pydicom.dcmread(io.BytesIO(data))
-        stream = get_frame(dataset.PixelData, one.frame, number_of_frames=one.frames)
-        _sizes_agree(one, stream)
-        values = pixel_array(dataset, index=one.frame, raw=True)
-    if values.shape != (one.encoding.rows, one.encoding.columns):
-        _contradiction(one, values.shape)
-    plain: Stored = values
-    return plain
 
 
 def _sizes_agree(one: Slice, stream: bytes) -> None:
-    """Refuse a code stream whose own size contradicts the header, before a decoder allocates for it."""
+    """Refuse a code stream that cannot be what the header says, before a decoder allocates for it."""
     size = _codestream_size(stream)
-    if size is not None and size != (one.encoding.rows, one.encoding.columns):
+    if size is not None and size != (one.encoding.rows, one.encoding.columns, 1):
         _contradiction(one, size)
+    wanted = one.encoding.rows * one.encoding.columns * one.encoding.bits_allocated // 8
+    if wanted > max(SMALL_FRAME_BYTES, MOST_EXPANSION * len(stream)):
+        refuse(
+            "codestream-size",
+            f"{one.name}: {len(stream)} compressed bytes claim to hold {one.encoding.rows} x {one.encoding.columns} pixels "
+            f"({wanted >> 20} MB), more than {MOST_EXPANSION} times their own size; the file is damaged.",
+            [one.path],
+        )
 
 
 def _contradiction(one: Slice, size: tuple[int, ...]) -> None:
+    samples = f" of {size[2]} samples" if len(size) > 2 and size[2] != 1 else ""
     refuse(
         "codestream-size",
-        f"{one.name}: its compressed pixels are {' x '.join(map(str, size))}, its header says {one.encoding.rows} x "
+        f"{one.name}: its compressed pixels are {size[0]} x {size[1]}{samples}, its header says {one.encoding.rows} x "
         f"{one.encoding.columns}; the file is damaged.",
         [one.path],
     )
 
 
-def _codestream_size(stream: bytes) -> tuple[int, int] | None:
-    """(rows, columns) that a JPEG 2000, JPEG or JPEG-LS code stream states; None for RLE."""
-    if stream[:4] == J2K_START and len(stream) >= 24:
-        width, height, left, top = struct.unpack(">IIII", stream[8:24])
-        return height - top, width - left
+def _codestream_size(stream: bytes) -> tuple[int, int, int] | None:
+    """(rows, columns, components) that a JPEG 2000, JPEG or JPEG-LS code stream states; None for RLE."""
+    start = stream.find(J2K_START, 0, J2K_START_WITHIN)
+    if start >= 0 and len(stream) >= start + 42:
+        width, height, left, top = struct.unpack_from(">IIII", stream, start + 8)
+        (components,) = struct.unpack_from(">H", stream, start + 40)
+        return height - top, width - left, components
     if stream[:2] != b"\xff\xd8":
         return None
     at = 2
-    while at + 9 <= len(stream):
+    while at + 10 <= len(stream):
         if stream[at] != 0xFF:
             return None
-        marker, (length,) = stream[at + 1], struct.unpack(">H", stream[at + 2 : at + 4])
+        marker, (length,) = stream[at + 1], struct.unpack_from(">H", stream, at + 2)
         if marker in JPEG_FRAMES:
-            height, width = struct.unpack(">HH", stream[at + 5 : at + 9])
-            return height, width
+            height, width, components = struct.unpack_from(">HHB", stream, at + 5)
+            return height, width, components
         at += 2 + length
     return None
 
@@ -143,4 +197,46 @@ def content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        refuse("unreadable", f"{path.name} could not be read ({error.strerror}).", [path])
+        _unreadable(path, error)
+
+
+class Buffer:
+    """Memory that file after file is read into: fresh memory for each costs more than reading it."""
+
+    def __init__(self) -> None:
+        self._memory = bytearray()
+
+    def content_of(self, one: Slice) -> memoryview:
+        """All bytes of a slice's file, good until the next call.
+
+        Raises
+        ------
+        InputRefused
+            Codes ``unreadable``, and ``file-changed`` where the file is not the one whose header was read.
+        """
+        try:
+            with one.path.open("rb", buffering=0) as stream:
+                status = os.fstat(stream.fileno())
+                if (status.st_size, status.st_mtime_ns) != one.stamp:
+                    _changed(one)
+                if len(self._memory) < status.st_size:
+                    self._memory = bytearray(status.st_size)
+                view = memoryview(self._memory)[: status.st_size]
+                read = 0
+                while read < len(view):
+                    count = stream.readinto(view[read:])
+                    if not count:
+                        _changed(one)
+                    read += count
+                return view.toreadonly()
+        except OSError as error:
+            _unreadable(one.path, error)
+
+
+def _unreadable(path: Path, error: OSError) -> NoReturn:
+    refuse("unreadable", f"{path.name} could not be read ({error.strerror}).", [path])
+
+
+def _changed(one: Slice) -> NoReturn:
+    text = f"{one.name} was changed while the scan was read; read it again when nothing writes to it."
+    refuse("file-changed", text, [one.path])

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from soilscope.errors import InputRefused
 from soilscope.findings import Finding, merge
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.decode import content, stored_values
+from soilscope.ingest.fill import fill
 from soilscope.ingest.geometry import Grid, arrange
 from soilscope.ingest.headers import Broken, Slice, read_headers
-from soilscope.ingest.pixels import Tally, check_rescale, fill_plane, shares
+from soilscope.ingest.pixels import check_rescale, told
 from soilscope.ingest.series import CT_CLASSES, Series, group
 from soilscope.ingest.tags import rekey
 from soilscope.ingest.verdict import note, refuse, warn
-from soilscope.types import FILL, BoolVolume, Units
+from soilscope.types import Units
 from soilscope.volume import Volume
 
 __all__ = ["candidates"]
@@ -61,18 +59,25 @@ def _candidate(series: Series, options: Options) -> Candidate:
     is_scan = (series.is_ct or options.units is not None) and not series.is_scout
     first = series.slices[0]
     shape, spacing = (len(series.slices), first.encoding.rows, first.encoding.columns), options.spacing_mm
-    found, refusal = series.findings, None
+    found, refusal, grid = series.findings, None, None
+    judged: tuple[Finding, ...] = ()
     try:
-        found = merge(found, _judge(series, options))
+        judged = found = merge(found, _judge(series, options))
         grid = arrange(series.slices, _same, options.on_gap, options.spacing_mm)
         shape, spacing = grid.shape, grid.spacing_mm
         found = merge(found, grid.findings)
     except InputRefused as error:
         refusal = error
+
+    def load() -> Volume:
+        if grid is None:
+            raise refusal or AssertionError
+        return _load(series, options, judged, grid)
+
     return Candidate(
         series.id,
         "DICOM",
-        lambda: _load(series, options),
+        load,
         shape,
         spacing,
         units,
@@ -80,6 +85,7 @@ def _candidate(series: Series, options: Options) -> Candidate:
         findings=found,
         refusal=refusal,
         alias=series.uid,
+        tags=dict(first.tags),
     )
 
 
@@ -131,39 +137,20 @@ def _same(one: Slice, other: Slice) -> bool:
     return bool(np.array_equal(a, b))
 
 
-def _load(series: Series, options: Options) -> Volume:
-    findings = merge(series.findings, _judge(series, options))
-    grid = arrange(series.slices, _same, options.on_gap, options.spacing_mm)
-    values = np.empty(grid.shape, dtype=np.int16)
-    valid = np.empty(grid.shape, dtype=np.bool_)
-    tally, digest = Tally(), hashlib.sha256()
-    _fill(grid, values, valid, (tally, digest))
+def _load(series: Series, options: Options, judged: tuple[Finding, ...], grid: Grid) -> Volume:
+    filled = fill(grid)
     units: Units = options.units or "HU"
     findings = merge(
-        findings,
+        judged,
         grid.findings,
-        tally.findings(),
-        shares(values, valid, units),
+        told(filled.planes, filled.lossy, units),
         [TOP_ASSUMED] if grid.shape[0] > 1 else [],
     )
     source = {
         "format": "DICOM",
-        "input_digest": "sha256:" + digest.hexdigest(),
+        "input_digest": filled.digest,
         "series": series.id,
         "tags": dict(series.slices[0].tags),
         "grid": {"origin_mm": grid.origin_mm, "down": grid.down, "column": grid.column, "row": grid.row},
     }
-    return Volume(values, valid, grid.spacing_mm, units, findings, source=source)
-
-
-def _fill(grid: Grid, values: NDArray[np.int16], valid: BoolVolume, counted: tuple[Tally, Any]) -> None:
-    tally, digest = counted
-    path, raw = None, b""
-    for k, one in enumerate(grid.planes):
-        if one is None:
-            values[k], valid[k] = FILL, False
-            continue
-        if one.path != path:
-            path, raw = one.path, content(one.path)
-            digest.update(raw)
-        fill_plane(one, stored_values(one, raw), values[k], valid[k], tally)
+    return Volume(filled.values, filled.valid, grid.spacing_mm, units, findings, source=source)

@@ -134,7 +134,7 @@ def _uniform(slices: Sequence[Slice], code: str, what: str, of: Callable[[Slice]
     values = [of(s) for s in slices]
     usual = Counter(values).most_common(1)[0][0]
     for one, value in zip(slices, values, strict=True):
-        if np.abs(np.subtract(value, usual)).max() > tolerance:  # type: ignore[call-overload]  # tuples of numbers
+        if value != usual and np.abs(np.subtract(value, usual)).max() > tolerance:  # type: ignore[call-overload]  # tuples of numbers
             refuse(
                 code,
                 f"{one.name} has {what} {value}, the other slices {usual}; take it out or choose one series.",

@@ -1,8 +1,13 @@
-"""Arrays from files without a DICOM header -> Volume: number type kept where it can be, NaN masked, units stated."""
+"""Arrays from files without a DICOM header -> Volume: number type kept where it can be, NaN masked, units stated.
+
+What must be known of all values before the first is converted (their range, whether any is NaN) is gathered by a
+:class:`Survey`, to which a scan larger than the memory is shown plane by plane.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,11 +18,11 @@ from soilscope.ingest.candidates import Options
 from soilscope.ingest.limits import MOST_VOXELS
 from soilscope.ingest.spacing import needed
 from soilscope.ingest.verdict import note, refuse, warn
-from soilscope.types import FILL, Shape, Spacing
+from soilscope.types import FILL, BoolVolume, Shape, Spacing, Units
 from soilscope.volume import Volume
 from soilscope.volume.ends import SHARE_TOLD
 
-__all__ = ["as_volume", "keepable", "within_limits"]
+__all__ = ["Survey", "as_volume", "converted", "keepable", "measured", "within_limits"]
 
 INT16 = np.iinfo(np.int16)
 KEPT = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16), np.dtype(np.float32))
@@ -52,8 +57,152 @@ def within_limits(shape: tuple[int, ...], name: str) -> Shape:
     return sizes[0], sizes[1], sizes[2]
 
 
+def measured(values: NDArray[Any], present: BoolVolume | None = None) -> BoolVolume:
+    """True where a value is finite and was written at all."""
+    valid = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, dtype=np.bool_)
+    return valid if present is None else valid & present
+
+
+@dataclass(slots=True)
+class Survey:
+    """What was counted in stored values of one number type.
+
+    Parameters
+    ----------
+    dtype : numpy dtype
+    units : {"HU", "grey"} or None
+        As the user stated it.
+    """
+
+    dtype: np.dtype[Any]
+    units: Units | None
+    voxels: int = 0
+    missing: int = 0
+    absent: int = 0
+    low: Any = None
+    high: Any = None
+    fractions: int = 0
+    inexact: bool = False
+    at_ends: list[int] = field(default_factory=lambda: [0, 0])
+
+    def add(self, values: NDArray[Any], valid: BoolVolume, present: BoolVolume | None = None) -> None:
+        """Count a plane, or a whole volume."""
+        self.voxels += values.size
+        self.absent += 0 if present is None else present.size - int(np.count_nonzero(present))
+        missing = values.size - int(np.count_nonzero(valid))
+        self.missing += missing
+        inside = values[valid] if missing else values
+        if inside.size:
+            low, high = inside.min(), inside.max()
+            self.low = low if self.low is None else min(self.low, low)
+            self.high = high if self.high is None else max(self.high, high)
+        if self.dtype.kind == "f" and self.units == "HU":
+            whole = np.rint(inside)
+            self.fractions += int(np.count_nonzero(whole != inside))
+            inside = whole
+        elif self.dtype.kind == "f" and self.dtype.itemsize > 4 and not self.inexact:
+            with np.errstate(over="ignore"):
+                self.inexact = not np.array_equal(inside.astype(np.float32), inside)
+        for side, end in enumerate(self._ends() or ()):
+            self.at_ends[side] += int(np.count_nonzero(inside == end))
+
+    def _ends(self) -> tuple[int, int] | None:
+        """The ends of the number type that the values will have, where it is a whole one; None for float32."""
+        if self.units == "HU":
+            return INT16.min, INT16.max
+        if self.dtype.kind == "f":
+            return None
+        kind = np.dtype({"b": np.uint8}.get(self.dtype.kind, self.dtype.newbyteorder("=")))
+        if kind == np.int8:
+            kind = np.dtype(np.int16)
+        ends = np.iinfo(kind if kind in KEPT else np.uint16)
+        return int(ends.min), int(ends.max)
+
+    def target(self) -> np.dtype[Any]:
+        """The number type in which the values are kept: as stored, or the next that holds them."""
+        native = self.dtype.newbyteorder("=")
+        if self.units == "HU":
+            return np.dtype(np.int16)
+        if native in KEPT:
+            return native
+        if native.kind == "b" or native == np.int8:
+            return np.dtype(np.uint8 if native.kind == "b" else np.int16)
+        if native.kind in "ui" and self.low is not None and self.low >= 0 and self.high <= np.iinfo(np.uint16).max:
+            return np.dtype(np.uint16)
+        return np.dtype(np.float32)
+
+    def findings(self, name: str) -> tuple[Finding, ...]:
+        """What the counts have to say.
+
+        Raises
+        ------
+        InputRefused
+            Code ``beyond-int16``: HU were stated, and the values are none.
+        """
+        found: list[Finding] = []
+        if self.missing > self.absent:
+            share = (self.missing - self.absent) / self.voxels
+            found.append(warn("not-finite", f"{share:.2%} of the voxels are NaN or infinite and are masked."))
+        if self.units == "HU":
+            found += self._as_hu(name)
+        elif self.target() == np.float32 and self.dtype.kind in "ui":
+            if max(abs(int(self.low or 0)), abs(int(self.high or 0))) > EXACT_IN_FLOAT32:
+                text = f"values up to {self.high} do not fit float32 exactly and were rounded."
+                found.append(warn("values-rounded", text))
+        elif self.inexact:
+            found.append(note("values-rounded", f"{self.dtype} values were rounded to float32."))
+        return (*found, *self._shares())
+
+    def _as_hu(self, name: str) -> list[Finding]:
+        if self.low is not None and (self.low < INT16.min or self.high > INT16.max):
+            text = f"{name} holds values from {self.low:g} to {self.high:g}, which are no HU (int16)."
+            refuse("beyond-int16", text, [name])
+        found = []
+        if self.fractions:
+            text = f"{self.fractions / self.voxels:.0%} of the voxels were rounded to whole HU."
+            found.append(note("hu-rounded", text))
+        found.append(note("units-asserted", "the values are HU, as stated by the user, not by the file."))
+        return found
+
+    def _shares(self) -> list[Finding]:
+        """Share of voxels at the ends of the number type, where a detector or a conversion cut values off."""
+        ends = self._ends()
+        if ends is None or self.target().kind == "f":
+            return []
+        found = []
+        for code, value, count in zip(("at-floor", "at-ceiling"), ends, self.at_ends, strict=True):
+            share = count / max(self.voxels - self.missing, 1)
+            if share >= SHARE_TOLD:
+                text = f"{share:.2%} of the voxels are at {value}, the end of {self.target()}."
+                found.append(note(code, text))
+        return found
+
+
+def converted(values: NDArray[Any], valid: BoolVolume, survey: Survey) -> NDArray[Any]:
+    """The values in the number type the survey settled on; masked ones become the fill of that type (0 for grey values)."""
+    target = survey.target()
+    everything = bool(valid.all())
+    if survey.units == "HU":
+        if values.dtype.kind == "f":
+            values = np.rint(values)
+        if everything:
+            return np.ascontiguousarray(values.astype(np.int16))
+        whole = np.full(values.shape, FILL, dtype=np.int16)
+        whole[valid] = values[valid].astype(np.int16)
+        return whole
+    if not everything:
+        values = np.where(valid, values, values.dtype.type(0))
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(values, dtype=target)
+
+
 def as_volume(
-    values: NDArray[Any], stated: Spacing | None, options: Options, name: str, source: Mapping[str, Any]
+    values: NDArray[Any],
+    stated: Spacing | None,
+    options: Options,
+    name: str,
+    source: Mapping[str, Any],
+    present: BoolVolume | None = None,
 ) -> Volume:
     """Values (z, y, x) as read -> Volume in the units stated by the user, grey where nothing is stated.
 
@@ -64,70 +213,8 @@ def as_volume(
     """
     keepable(values.dtype, name)
     spacing, told = needed(stated, options.spacing_mm, name)
-    valid = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, dtype=np.bool_)
-    findings: list[Finding] = list(told)
-    missing = valid.size - int(np.count_nonzero(valid))
-    if missing:
-        findings.append(
-            warn("not-finite", f"{missing / valid.size:.2%} of the voxels are NaN or infinite and are masked.")
-        )
-    if options.units == "HU":
-        values = _as_hu(values, valid, name, findings)
-        findings.append(note("units-asserted", "the values are HU, as stated by the user, not by the file."))
-    else:
-        values = _as_grey(values, valid, findings)
-    findings.extend(_shares(values, valid))
-    return Volume(values, valid, spacing, options.units or "grey", tuple(findings), source=source)
-
-
-def _as_hu(values: NDArray[Any], valid: NDArray[np.bool_], name: str, findings: list[Finding]) -> NDArray[np.int16]:
-    inside = values[valid] if not valid.all() else values
-    if inside.size and (inside.min() < INT16.min or inside.max() > INT16.max):
-        text = f"{name} holds values from {inside.min():g} to {inside.max():g}, which are no HU (int16)."
-        refuse("beyond-int16", text, [name])
-    whole = np.full(values.shape, FILL, dtype=np.int16)
-    if values.dtype.kind == "f":
-        rounded = np.rint(values)
-        fractions = int(np.count_nonzero((rounded != values) & valid))
-        if fractions:
-            findings.append(
-                note("hu-rounded", f"{fractions / values.size:.0%} of the voxels were rounded to whole HU.")
-            )
-        values = rounded
-    whole[valid] = values[valid].astype(np.int16)
-    return whole
-
-
-def _as_grey(values: NDArray[Any], valid: NDArray[np.bool_], findings: list[Finding]) -> NDArray[Any]:
-    """uint8, uint16, int16 and float32 stay; wider integers shrink where exact; the rest becomes float32, told if inexact."""
-    native = values.dtype.newbyteorder("=")
-    if native in KEPT:
-        plain = np.ascontiguousarray(values, dtype=native)
-        return np.where(valid, plain, plain.dtype.type(0)) if not valid.all() else plain
-    if values.dtype.kind == "b" or values.dtype == np.int8:
-        return values.astype(np.uint8 if values.dtype.kind == "b" else np.int16)
-    if values.dtype.kind in "ui":
-        low, high = int(values.min()), int(values.max())
-        if low >= 0 and high <= np.iinfo(np.uint16).max:
-            return values.astype(np.uint16)
-        if max(abs(low), abs(high)) > EXACT_IN_FLOAT32:
-            findings.append(warn("values-rounded", f"values up to {high} do not fit float32 exactly and were rounded."))
-        return values.astype(np.float32)
-    if values.dtype.itemsize > 4:
-        with np.errstate(over="ignore"):
-            if not np.array_equal(values.astype(np.float32), values, equal_nan=True):
-                findings.append(note("values-rounded", f"{values.dtype} values were rounded to float32."))
-    return np.where(valid, values, 0).astype(np.float32)
-
-
-def _shares(values: NDArray[Any], valid: NDArray[np.bool_]) -> list[Finding]:
-    """Share of voxels at the ends of the number type, where a detector or a conversion cut values off."""
-    if values.dtype.kind not in "ui":
-        return []
-    ends = np.iinfo(values.dtype)
-    found = []
-    for code, value in (("at-floor", ends.min), ("at-ceiling", ends.max)):
-        share = np.count_nonzero((values == value) & valid) / max(int(np.count_nonzero(valid)), 1)
-        if share >= SHARE_TOLD:
-            found.append(note(code, f"{share:.2%} of the voxels are at {value}, the end of {values.dtype}."))
-    return found
+    valid = measured(values, present)
+    survey = Survey(values.dtype, options.units)
+    survey.add(values, valid, present)
+    findings = (*told, *survey.findings(name))
+    return Volume(converted(values, valid, survey), valid, spacing, options.units or "grey", findings, source=source)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from pydicom.uid import UID
 from soilscope.errors import InputRefused
 from soilscope.ingest import frames
 from soilscope.ingest.limits import MOST_PIXELS, MOST_PLANES
-from soilscope.ingest.part10 import PixelElement, parse
-from soilscope.ingest.tags import TECHNICAL, technical_tags
+from soilscope.ingest.part10 import Parsed, PixelElement, parse
+from soilscope.ingest.tags import TECHNICAL, joined, technical_tags
 from soilscope.ingest.verdict import parsing, refuse
 
 __all__ = ["Broken", "Encoding", "Headers", "Slice", "read_headers"]
@@ -50,9 +51,13 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """One frame: where it lies, what its stored values mean. Lengths in mm; None where the header is silent."""
+    """One frame: where it lies, what its stored values mean. Lengths in mm; None where the header is silent.
+
+    ``stamp`` is the size and time of the file when its header was read.
+    """
 
     path: Path
+    stamp: tuple[int, int]
     frame: int
     frames: int
     encoding: Encoding
@@ -105,41 +110,56 @@ class Headers:
 
 def read_headers(paths: Iterable[Path]) -> Headers:
     """Read every header; damage is recorded, not raised."""
-    slices: list[Slice] = []
-    broken: list[Broken] = []
-    no_image: list[Path] = []
-    tags: dict[str | None, Tags] = {}
-    damaged = "{name} is damaged ({error} in its header); copy it again from the scanner."
-    for path in paths:
+    found = _Pass()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's warnings quote values, which may be personal
+        for path in paths:
+            found.read(path)
+    return Headers(tuple(found.slices), tuple(found.broken), tuple(found.no_image))
+
+
+class _Pass:
+    """One pass over headers."""
+
+    def __init__(self) -> None:
+        self.slices: list[Slice] = []
+        self.broken: list[Broken] = []
+        self.no_image: list[Path] = []
+        self._tags: dict[str | None, Tags] = {}
+
+    def read(self, path: Path) -> None:
         dataset: Any = None
+        damaged = f"{path.name} is damaged ({{error}} in its header); copy it again from the scanner."
         try:
-            with parsing("file-damaged", damaged.replace("{name}", path.name), [path]):
+            with parsing("file-damaged", damaged, [path]):
                 parsed = parse(path, PATIENT_FREE)
                 dataset = parsed.dataset
                 if parsed.problem is not None:
                     raise parsed.problem
                 if parsed.pixels is not None:
-                    uid = _series_of(dataset)
-                    if uid not in tags:  # they describe the scan, so one slice's are enough
-                        tags[uid] = technical_tags(dataset)
-                    slices.extend(_slices(path, dataset, parsed.pixels, tags[uid]))
+                    self.slices.extend(_slices(path, parsed, parsed.pixels, self._tags_of(dataset)))
                 elif _should_hold_pixels(dataset):
-                    refuse(
-                        "file-cut", f"{path.name} ends before its pixels; copy the file again from the scanner.", [path]
-                    )
+                    text = f"{path.name} ends before its pixels; copy the file again from the scanner."
+                    refuse("file-cut", text, [path])
                 else:
-                    no_image.append(path)
+                    self.no_image.append(path)
         except InputRefused as error:
             if error.code == "colour":  # a screenshot or a dose sheet, sound but no scan
-                no_image.append(path)
-                continue
-            broken.append(Broken(path, error, _series_of(dataset)))
-    return Headers(tuple(slices), tuple(broken), tuple(no_image))
+                self.no_image.append(path)
+            else:
+                self.broken.append(Broken(path, error, _series_of(dataset)))
+
+    def _tags_of(self, dataset: Any) -> Tags:
+        """They describe the scan, so those of the series' first slice are enough."""
+        uid = _series_of(dataset)
+        if uid not in self._tags:
+            self._tags[uid] = technical_tags(dataset)
+        return self._tags[uid]
 
 
 def _series_of(dataset: Any) -> str | None:
     try:
-        return str(dataset.SeriesInstanceUID) or None
+        return str(dataset.SeriesInstanceUID or "") or None
     except Exception:  # whatever is wrong with it, the series is unknown
         return None
 
@@ -150,14 +170,28 @@ def _should_hold_pixels(dataset: Any) -> bool:
     return not declared or "Image Storage" in UID(str(declared)).name or "Rows" in dataset
 
 
-def _slices(path: Path, dataset: Any, pixels: PixelElement, tags: Tags) -> list[Slice]:
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What all frames of a file share."""
+
+    path: Path
+    stamp: tuple[int, int]
+    dataset: Any
+    encoding: Encoding
+    frames: int
+    tags: Tags
+
+
+def _slices(path: Path, parsed: Parsed, pixels: PixelElement, tags: Tags) -> list[Slice]:
+    dataset = parsed.dataset
     encoding = _encoding(path, dataset, pixels)
     count = int(dataset.get("NumberOfFrames") or 1)
     if not 1 <= count <= MOST_PLANES:
         refuse("too-large", f"{path.name} claims {count} frames; the limit is {MOST_PLANES}.", [path])
     _length_fits(path, encoding, count)
     groups = frames.functional_groups(dataset, count, path)
-    return [replace(_slice(path, dataset, groups[k], encoding, (k, count)), tags=tags) for k in range(count)]
+    file = _File(path, parsed.stamp, dataset, encoding, count, tags)
+    return [_slice(file, k, groups[k]) for k in range(count)]
 
 
 def _encoding(path: Path, dataset: Any, pixels: PixelElement) -> Encoding:
@@ -195,13 +229,15 @@ def _length_fits(path: Path, encoding: Encoding, count: int) -> None:
         )
 
 
-def _slice(path: Path, dataset: Any, group: frames.Group, encoding: Encoding, place: tuple[int, int]) -> Slice:
+def _slice(file: _File, frame: int, group: frames.Group) -> Slice:
+    dataset = file.dataset
     image_type = dataset.get("ImageType") or ()
     return Slice(
-        path=path,
-        frame=place[0],
-        frames=place[1],
-        encoding=encoding,
+        path=file.path,
+        stamp=file.stamp,
+        frame=frame,
+        frames=file.frames,
+        encoding=file.encoding,
         sop_class=str(dataset.get("SOPClassUID") or ""),
         series_uid=str(dataset.get("SeriesInstanceUID") or ""),
         modality=str(dataset.get("Modality") or ""),
@@ -223,9 +259,9 @@ def _slice(path: Path, dataset: Any, group: frames.Group, encoding: Encoding, pl
             str(dataset.get(n) or "") for n in ("AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime")
         ),
         acquisition_images=_whole(dataset.get("ImagesInAcquisition")),
-        kernel=str(dataset.get("ConvolutionKernel") or ""),
+        kernel=joined(dataset.get("ConvolutionKernel") or ""),
         lossy=str(dataset.get("LossyImageCompression") or "") == "01",
-        tags={},
+        tags=file.tags,
     )
 
 

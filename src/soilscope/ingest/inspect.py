@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from soilscope.findings import Finding
-from soilscope.ingest.candidates import Candidate
+from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.read import options_of
 from soilscope.ingest.sources import opened
 from soilscope.ingest.verdict import as_finding
@@ -33,6 +34,11 @@ class SeriesInfo:
         Whether :func:`~soilscope.ingest.read.read` would take it, as far as its headers tell.
     findings : tuple of Finding
         Notes, warnings, and the refusal where there is one.
+    is_scan : bool
+        False for scouts, screenshots, dose sheets and data sets beside a file's default one, which are never picked by
+        themselves.
+    tags : mapping
+        Technical tags of the allow-list: scanner, kernel, tube voltage.
     """
 
     id: str
@@ -42,6 +48,13 @@ class SeriesInfo:
     units: Units
     usable: bool
     findings: tuple[Finding, ...] = ()
+    is_scan: bool = True
+    tags: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def refusal(self) -> Finding | None:
+        """Why it cannot be read."""
+        return next((f for f in self.findings if f.severity == "refuse"), None)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -53,6 +66,8 @@ class SeriesInfo:
             "units": self.units,
             "usable": self.usable,
             "findings": [{"code": f.code, "severity": f.severity, "text": f.text} for f in self.findings],
+            "is_scan": self.is_scan,
+            "tags": dict(self.tags),
         }
 
 
@@ -73,7 +88,7 @@ class Inspection:
         }
 
 
-def inspect(path: str | Path, spacing_mm: Spacing | None = None) -> Inspection:
+def inspect(path: str | Path, spacing_mm: Spacing | None = None, stated: Options | None = None) -> Inspection:
     """List the scans at a path with their geometry, units and findings; voxels are not read, nothing is changed.
 
     Parameters
@@ -82,13 +97,16 @@ def inspect(path: str | Path, spacing_mm: Spacing | None = None) -> Inspection:
         As for :func:`~soilscope.ingest.read.read`.
     spacing_mm : (dz, dy, dx), optional
         Voxel size to assume where the files state none.
+    stated : Options, optional
+        Units and what to do about gaps as well, in place of ``spacing_mm``; see
+        :func:`~soilscope.ingest.read.options_of`.
 
     Raises
     ------
     InputRefused
         The path itself cannot be looked at: it is absent, unreadable, or an unsafe archive.
     """
-    with opened(Path(path), options_of(spacing_mm=spacing_mm)) as source:
+    with opened(Path(path), stated or options_of(spacing_mm=spacing_mm)) as source:
         listed = tuple(_info(c) for c in source.candidates)
         broken = tuple(as_finding(error) for error in source.broken)
         return Inspection(listed, source.skipped, (*source.findings, *broken))
@@ -97,4 +115,5 @@ def inspect(path: str | Path, spacing_mm: Spacing | None = None) -> Inspection:
 def _info(one: Candidate) -> SeriesInfo:
     refusals = () if one.refusal is None else (as_finding(one.refusal),)
     usable = one.refusal is None
-    return SeriesInfo(one.id, one.format, one.shape, one.spacing_mm, one.units, usable, (*refusals, *one.findings))
+    findings = (*refusals, *one.findings)
+    return SeriesInfo(one.id, one.format, one.shape, one.spacing_mm, one.units, usable, findings, one.is_scan, one.tags)

@@ -21,6 +21,13 @@ __all__ = ["read_labels"]
 HALF_VOXEL = 0.5
 """A mask whose first voxel lies further off than this is on another grid."""
 
+TELLING = 0.2
+HALF = 0.5
+"""Turned over, the classes must explain this share of the values' variance, and as they are less than half of that."""
+
+MOST_COMPARED = (96, 128, 128)
+"""Slices, rows and columns compared, evenly spaced."""
+
 FLIPS = {
     "z": (0,),
     "y": (1,),
@@ -49,8 +56,9 @@ def read_labels(path: str | Path, like: Volume) -> LabelVolume:
     Raises
     ------
     InputRefused
-        Codes ``labels-shape``, ``labels-spacing``, ``labels-grid``, ``labels-flipped`` (it would fit if turned over, which is
-        never done in silence), ``labels-values``.
+        Codes ``labels-shape``, ``labels-spacing``, ``labels-grid`` (it lies elsewhere in mm, or at an angle), ``labels-flipped``
+        (it would fit if turned over, which is never done in silence), ``labels-values`` (no whole numbers from 0 to 255),
+        ``labels-ambiguous``.
     """
     path = Path(path)
     with opened(path, Options(spacing_mm=None)) as source:
@@ -71,6 +79,7 @@ def read_labels(path: str | Path, like: Volume) -> LabelVolume:
     labels = _whole(mask.values, path)
     _same_place(mask.source.get("grid"), like, path)
     _inside(labels, like, path)
+    _meaningful(labels, like, path)
     return labels
 
 
@@ -141,6 +150,29 @@ def _inside(labels: LabelVolume, like: Volume, path: Path) -> None:
     for axes, flip in FLIPS.items():
         if _outside(np.flip(labels, flip), like) == 0:
             _flipped(path, axes, like)
+
+
+def _meaningful(labels: LabelVolume, like: Volume, path: Path) -> None:
+    """Classes differ in their values; a mask whose classes only do so when turned over was turned over on its way."""
+    step = tuple(-(-n // most) for n, most in zip(like.shape, MOST_COMPARED, strict=True))
+    thin = tuple(slice(None, None, n) for n in step)
+    values, valid = like.values[thin].astype(np.float64), like.valid[thin]
+    own = _explained(values, labels[thin], valid)
+    turned = {axes: _explained(values, np.flip(labels, flip)[thin], valid) for axes, flip in FLIPS.items()}
+    axes, best = max(turned.items(), key=lambda item: item[1])
+    if best >= TELLING and own < HALF * best:
+        _flipped(path, axes, like)
+
+
+def _explained(values: NDArray[np.float64], labels: LabelVolume, valid: NDArray[np.bool_]) -> float:
+    """Share of the values' variance that lies between the classes (eta squared), 0 to 1."""
+    inside, of = values[valid], labels[valid]
+    if not inside.size or inside.min() == inside.max():
+        return 0.0
+    counts = np.bincount(of, minlength=256)
+    sums = np.bincount(of, inside - inside.mean(), 256)
+    between = np.divide(sums**2, counts, out=np.zeros(256), where=counts > 0).sum()
+    return float(between / (inside.size * inside.var()))
 
 
 def _outside(labels: LabelVolume, like: Volume) -> int:

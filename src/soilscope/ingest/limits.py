@@ -5,6 +5,10 @@ from __future__ import annotations
 __all__ = [
     "AXIAL_COSINE",
     "CORNER_MM",
+    "DECODE_BYTES",
+    "DECODE_BYTES_PER_PIXEL",
+    "DECODE_PIXELS_PER_SECOND",
+    "DECODE_SECONDS",
     "LATERAL_MM",
     "MOST_ARCHIVE_BYTES",
     "MOST_DEPTH",
@@ -17,6 +21,7 @@ __all__ = [
     "MOST_VOXELS",
     "ORIENTATION",
     "SMALL_ARCHIVE_BYTES",
+    "SMALL_FRAME_BYTES",
     "SPACING_SHARE",
     "SPACING_SLACK_MM",
     "UNSCANNED_HU",
@@ -74,3 +79,19 @@ SMALL_ARCHIVE_BYTES = 1 << 30
 
 MOST_EXPANSION = 100
 """Beyond that, an archive may unpack to this many times its own size."""
+
+SMALL_FRAME_BYTES = 1 << 26
+"""A compressed frame may always decode to this much (5792 x 5792 pixels of 16 bits); beyond, to
+:data:`MOST_EXPANSION` times its own size."""
+
+DECODE_SECONDS = 3.0
+"""A slice of 512 x 512 decodes in some 0.05 s; a code stream that takes this long is an attack or damage."""
+
+DECODE_PIXELS_PER_SECOND = 2_000_000
+"""Further time for large slices: the slowest decoder does ten times as many pixels on an idle machine."""
+
+DECODE_BYTES = 1 << 28
+"""A decoding process may grow by this much: tables and thread stacks of the libraries, and their spare room."""
+
+DECODE_BYTES_PER_PIXEL = 32
+"""And by this much a pixel: JPEG 2000 keeps some five copies of four bytes."""

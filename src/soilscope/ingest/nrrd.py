@@ -13,7 +13,7 @@ from soilscope.ingest.oriented import Oriented, Placement, place
 from soilscope.ingest.verdict import refuse
 from soilscope.types import Shape, Spacing
 
-__all__ = ["header", "load"]
+__all__ = ["files", "header", "load"]
 
 TO_LPS = {
     "left-posterior-superior": (1.0, 1.0, 1.0),
@@ -44,6 +44,13 @@ def load(path: Path) -> Oriented:
     if placed is None:
         return Oriented(np.ascontiguousarray(values.transpose(2, 1, 0)), spacing)
     return Oriented(placed.apply(values), spacing, placed.grid)
+
+
+def files(path: Path) -> tuple[Path, ...]:
+    """The header and, where it is another one, the file with the values."""
+    about = _header(path)
+    data = about.get("data file", about.get("datafile"))
+    return (path,) if data is None else (path, path.parent / data)
 
 
 def _header(path: Path) -> dict[str, Any]:

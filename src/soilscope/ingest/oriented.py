@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from soilscope.findings import Finding
 from soilscope.ingest.verdict import refuse
-from soilscope.types import Shape, Spacing
+from soilscope.types import BoolVolume, Shape, Spacing
 
 __all__ = ["Oriented", "Placement", "place"]
 
@@ -24,13 +24,17 @@ SHEAR = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Oriented:
-    """Values (z, y, x), their voxel size, and where they lie; values are empty where only the header was read."""
+    """Values (z, y, x), their voxel size, and where they lie; values are empty where only the header was read.
+
+    ``present`` is True where voxels were written at all; None where all were.
+    """
 
     values: NDArray[Any]
     spacing_mm: Spacing | None
     grid: dict[str, Any] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     shape: Shape = (0, 0, 0)
+    present: BoolVolume | None = None
 
     def __post_init__(self) -> None:
         if self.values.size:
@@ -49,9 +53,12 @@ class Placement:
 
     def apply(self, values: NDArray[Any]) -> NDArray[Any]:
         """The values in (z, y, x) order, contiguous."""
-        turned = values.transpose(self.order)
+        return np.ascontiguousarray(self.view(values))
+
+    def view(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The values in (z, y, x) order, not copied."""
         cut = tuple(slice(None, None, -1) if back else slice(None) for back in self.reverse)
-        return np.ascontiguousarray(turned[cut])
+        return values.transpose(self.order)[cut]
 
 
 def place(affine: NDArray[np.float64], shape: Shape, name: str) -> Placement:

@@ -7,8 +7,8 @@ inflated under a limit, and a file that ends before its pixels do is told from o
 from __future__ import annotations
 
 import io
+import os
 import struct
-import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ import pydicom
 
 from soilscope.errors import InputRefused
 from soilscope.ingest.limits import MOST_INFLATED_BYTES
+from soilscope.ingest.plain import PlainFile, walk
 from soilscope.ingest.verdict import refuse
 
 __all__ = ["Parsed", "PixelElement", "as_part10", "parse"]
@@ -26,6 +27,8 @@ DEFLATED = b"1.2.840.10008.1.2.1.99"
 EXPLICIT = b"1.2.840.10008.1.2.1\0\0\0"
 MAGIC = b"\0" * 128 + b"DICM"
 META_PROBE_BYTES = 2048
+HEAD_BYTES, LONG_HEAD_BYTES = 1 << 14, 1 << 19
+"""Most headers are shorter than the first, nearly all than the second."""
 PIXEL_GROUP, PIXEL_ELEMENT = 0x7FE0, 0x0010
 UNDEFINED = 0xFFFFFFFF
 ITEM, DELIMITER = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
@@ -44,17 +47,21 @@ class PixelElement:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """Header (only the elements wanted), the place of the pixels (None where there are none), and what is wrong with them."""
+    """Header (only the elements wanted), the place of the pixels (None where there are none), and what is wrong with them.
+
+    ``stamp`` is the file's size and time when its header was read, so that a change before its pixels are read is noticed.
+    """
 
     dataset: Any
     pixels: PixelElement | None = None
     problem: InputRefused | None = None
+    stamp: tuple[int, int] = (0, 0)
 
 
-def as_part10(raw: bytes, name: str) -> bytes:
+def as_part10(raw: bytes | memoryview, name: str) -> bytes | memoryview:
     """File content as pydicom wants it: preamble added where absent, deflated content inflated up to the limit."""
     data = raw if raw[128:132] == b"DICM" else MAGIC + raw
-    if DEFLATED not in data[:META_PROBE_BYTES]:
+    if DEFLATED not in bytes(data[:META_PROBE_BYTES]):
         return data
     (group_length,) = struct.unpack("<I", data[140:144])
     end = 144 + group_length
@@ -71,7 +78,7 @@ def as_part10(raw: bytes, name: str) -> bytes:
         )
     if not inflater.eof:
         refuse("file-cut", f"{name} ends before its deflated data do; copy the file again from the scanner.", [name])
-    return data[:end].replace(DEFLATED, EXPLICIT) + body
+    return bytes(data[:end]).replace(DEFLATED, EXPLICIT) + body
 
 
 def parse(path: Path, wanted: list[str]) -> Parsed:
@@ -80,23 +87,34 @@ def parse(path: Path, wanted: list[str]) -> Parsed:
     The problem is ``file-cut`` where the file ends too early, ``file-damaged`` where compressed pixels do not hang together,
     and ``excess-bytes`` where bytes follow that belong to nothing.
     """
-    with path.open("rb") as stream:
-        head = stream.read(META_PROBE_BYTES)
-        if head[128:132] == b"DICM" and DEFLATED not in head:
-            stream.seek(0)
-            return _parse(stream, path, wanted)
-        stream.seek(0)
-        return _parse(io.BytesIO(as_part10(stream.read(), path.name)), path, wanted)
+    with path.open("rb", buffering=0) as raw:
+        status = os.fstat(raw.fileno())
+        stamp = (status.st_size, status.st_mtime_ns)
+        head = raw.read(HEAD_BYTES)
+        deflated = DEFLATED in head[:META_PROBE_BYTES]
+        ordinary = None if deflated else _ordinary(raw, head, status.st_size)
+        if ordinary is not None:
+            return Parsed(ordinary.dataset, PixelElement(ordinary.offset, ordinary.length), stamp=stamp)
+        raw.seek(0)
+        if head[128:132] == b"DICM" and not deflated:
+            return _parse(io.BufferedReader(raw), path, wanted, stamp)
+        return _parse(io.BytesIO(as_part10(raw.readall(), path.name)), path, wanted, stamp)
 
 
-def _parse(stream: BinaryIO, path: Path, wanted: list[str]) -> Parsed:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's warnings quote values, which may be personal
-        dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=wanted)
+def _ordinary(raw: io.FileIO, head: bytes, size: int) -> PlainFile | None:
+    """The header if it is an ordinary one, be it as long as scanners' own elements make it."""
+    found = walk(head, size)
+    if found is not None or len(head) < HEAD_BYTES:
+        return found
+    return walk(head + (raw.read(LONG_HEAD_BYTES) or b""), size)
+
+
+def _parse(stream: BinaryIO, path: Path, wanted: list[str], stamp: tuple[int, int]) -> Parsed:
+    dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=wanted)
     try:
-        return Parsed(dataset, _pixels(stream, path, dataset.original_encoding))
+        return Parsed(dataset, _pixels(stream, path, dataset.original_encoding), stamp=stamp)
     except InputRefused as problem:
-        return Parsed(dataset, problem=problem)
+        return Parsed(dataset, problem=problem, stamp=stamp)
 
 
 def _pixels(stream: BinaryIO, path: Path, encoding: tuple[bool, bool]) -> PixelElement | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,49 +14,57 @@ from soilscope.findings import Finding
 from soilscope.ingest.headers import Slice
 from soilscope.ingest.limits import UNSCANNED_HU
 from soilscope.ingest.verdict import note, refuse, warn
-from soilscope.types import FILL, BoolVolume, Units
+from soilscope.types import FILL, Units
 from soilscope.volume.ends import SHARE_TOLD
 
-__all__ = ["Tally", "check_rescale", "fill_plane", "shares"]
+__all__ = ["Plane", "check_rescale", "fill_plane", "told"]
 
 INT16 = np.iinfo(np.int16)
 CEILINGS_HU = (3071, 32767)
 """Where 12-bit scanners (with intercept -1024) and 16-bit values end."""
 
 
-@dataclass(slots=True)
-class Tally:
-    """What is counted while planes are filled."""
+STATISTICS_EVERY = 8
+"""Mean and spread of a slice are taken from every eighth row: a change that matters touches many rows."""
 
-    voxels: int = 0
+
+@dataclass(slots=True)
+class Plane:
+    """What was counted while one plane was filled. ``low`` and ``high`` are values of valid voxels, with their counts."""
+
+    voxels: int
     padding: int = 0
     ring: int = 0
     clipped: int = 0
     rounded: int = 0
-    lossy: list[str] = field(default_factory=list)
+    lossy: bool = False
+    valid: int = 0
+    low: tuple[int, int] | None = None
+    high: tuple[int, int] | None = None
+    mean: float = math.nan
+    spread: float = math.nan
 
-    def findings(self) -> tuple[Finding, ...]:
-        """What the counts have to say."""
-        found: list[Finding] = []
-        total = max(self.voxels, 1)
-        if self.padding:
-            found.append(note("padding", f"{self.padding / total:.1%} of the voxels are declared padding and masked."))
-        if self.ring:
-            text = f"{self.ring / total:.1%} of the voxels lie outside the scan circle (an undeclared constant) and are masked."
-            found.append(note("scan-circle", text))
-        if self.clipped:
-            text = f"{self.clipped} voxels ({self.clipped / total:.2%}) are beyond int16 and were set to its end."
-            found.append(warn("hu-clipped", text))
-        if self.rounded:
-            found.append(
-                note("hu-rounded", f"{self.rounded / total:.0%} of the voxels had fractions of a HU and were rounded.")
-            )
-        if self.lossy:
-            text = (
-                f"{len(self.lossy)} slices were compressed with loss; their values are not what the scanner measured."
-            )
-            found.append(warn("lossy", text, self.lossy))
-        return tuple(found)
+
+def told(planes: Sequence[Plane], lossy: Sequence[str], units: Units = "HU") -> tuple[Finding, ...]:
+    """What the counts of all planes have to say; ``lossy`` names the slices compressed with loss."""
+    found: list[Finding] = []
+    total = max(sum(p.voxels for p in planes), 1)
+    padding, ring = sum(p.padding for p in planes), sum(p.ring for p in planes)
+    clipped, rounded = sum(p.clipped for p in planes), sum(p.rounded for p in planes)
+    if padding:
+        found.append(note("padding", f"{padding / total:.1%} of the voxels are declared padding and masked."))
+    if ring:
+        text = f"{ring / total:.1%} of the voxels lie outside the scan circle (an undeclared constant) and are masked."
+        found.append(note("scan-circle", text))
+    if clipped:
+        text = f"{clipped} voxels ({clipped / total:.2%}) are beyond int16 and were set to its end."
+        found.append(warn("hu-clipped", text))
+    if rounded:
+        found.append(note("hu-rounded", f"{rounded / total:.0%} of the voxels had fractions of a HU and were rounded."))
+    if lossy:
+        text = f"{len(lossy)} slices were compressed with loss; their values are not what the scanner measured."
+        found.append(warn("lossy", text, lossy))
+    return (*found, *_shares(planes, units))
 
 
 def check_rescale(one: Slice, units: Units | None) -> None:
@@ -84,19 +95,56 @@ def check_rescale(one: Slice, units: Units | None) -> None:
         refuse("units-not-hu", text, [one.path])
 
 
-def fill_plane(
-    one: Slice, stored: NDArray[np.integer], out: NDArray[np.int16], valid: NDArray[np.bool_], tally: Tally
-) -> None:
+def fill_plane(one: Slice, stored: NDArray[np.integer], out: NDArray[np.int16], valid: NDArray[np.bool_]) -> Plane:
     """Write one plane of HU (or grey values) and its mask into the arrays of the volume.
 
-    ``value = stored * slope + intercept`` with the slice's own numbers (PS3.3 C.11.1.1.2), in 32 bits or, where they
-    are no integers, 64-bit floats, rounded half to even.
+    ``value = stored * slope + intercept`` with the slice's own numbers (PS3.3 C.11.1.1.2): in 16 bits where no value can leave
+    them, else in 32, or where slope or intercept are no integers in 64-bit floats, rounded half to even.
     """
-    tally.voxels += stored.size
-    padding = _padding(one, stored)
+    plane = Plane(stored.size, lossy=one.lossy)
+    low, high = int(stored.min()), int(stored.max())
+    padding = _padding(one, stored, low, high)
+    valid[...] = True
+    ends: tuple[int, int] | None = None
+    if _stays_int16(one, stored.dtype, low, high):
+        added = int(one.intercept or 0)
+        np.add(stored.view(np.int16), _wrapped(added), out=out)
+        ends = (low + added, high + added)
+    else:
+        _rescale(one, stored, out, padding, plane)
+    if padding is not None:
+        np.logical_not(padding, out=valid)
+        plane.padding = int(np.count_nonzero(padding))
+        out[padding] = FILL
+    if one.slope is not None:
+        plane.ring = _mask_ring(out, valid, lossy=one.lossy)
+    _look_at(out, valid, plane, ends)
+    return plane
+
+
+def _stays_int16(one: Slice, dtype: np.dtype[np.integer], low: int, high: int) -> bool:
+    """Whether adding the intercept to these stored values modulo 2**16 gives exactly what it should."""
+    intercept = one.intercept or 0.0
+    if dtype.itemsize != 2 or not dtype.isnative or one.slope not in (None, 1.0) or not intercept.is_integer():
+        return False
+    return INT16.min <= low + intercept and high + intercept <= INT16.max
+
+
+def _wrapped(value: int) -> np.int16:
+    return np.uint16(value % (1 << 16)).view(np.int16)
+
+
+def _rescale(
+    one: Slice,
+    stored: NDArray[np.integer],
+    out: NDArray[np.int16],
+    padding: NDArray[np.bool_] | None,
+    plane: Plane,
+) -> None:
     slope = 1.0 if one.slope is None else one.slope
     intercept = 0.0 if one.intercept is None else one.intercept
     top = float(np.abs(np.asarray([stored.min(), stored.max()], dtype=np.float64)).max())
+    values: NDArray[Any]
     if slope.is_integer() and intercept.is_integer() and top * abs(slope) + abs(intercept) < 2**31:
         values = stored.astype(np.int32)
         if slope != 1:
@@ -105,31 +153,42 @@ def fill_plane(
     else:
         exact = stored * slope + intercept
         values = np.rint(exact)
-        tally.rounded += int(np.count_nonzero(values != exact))
-    valid[...] = True
+        plane.rounded = int(np.count_nonzero(values != exact))
     if padding is not None:
-        np.logical_not(padding, out=valid)
-        tally.padding += int(np.count_nonzero(padding))
         values[padding] = 0
     if values.min() < INT16.min or values.max() > INT16.max:
-        tally.clipped += int(np.count_nonzero((values < INT16.min) | (values > INT16.max)))
+        plane.clipped = int(np.count_nonzero((values < INT16.min) | (values > INT16.max)))
         np.clip(values, INT16.min, INT16.max, out=values)
     out[...] = values
-    if padding is not None:
-        out[padding] = FILL
-    if one.slope is not None:
-        _mask_ring(out, valid, tally, lossy=one.lossy)
-    if one.lossy:
-        tally.lossy.append(one.path.name)
 
 
-def _padding(one: Slice, stored: NDArray[np.integer]) -> NDArray[np.bool_] | None:
+def _look_at(out: NDArray[np.int16], valid: NDArray[np.bool_], plane: Plane, ends: tuple[int, int] | None) -> None:
+    """Ends, mean and spread of what is valid; ``ends`` are those of all voxels, where they are known."""
+    masked = plane.padding + plane.ring
+    plane.valid = plane.voxels - masked
+    if not plane.valid:
+        return
+    inside = out[valid] if masked else out
+    low, high = ends if ends and not masked else (int(inside.min()), int(inside.max()))
+    plane.low = (low, int(np.count_nonzero(inside == low)))
+    plane.high = (high, int(np.count_nonzero(inside == high)))
+    rows = out[::STATISTICS_EVERY]
+    some = (rows[valid[::STATISTICS_EVERY]] if masked else rows).astype(np.float32).ravel()
+    if some.size:
+        plane.mean = float(np.add.reduce(some)) / some.size
+        some -= np.float32(plane.mean)
+        plane.spread = math.sqrt(float(np.dot(some, some)) / some.size)
+
+
+def _padding(one: Slice, stored: NDArray[np.integer], least: int, most: int) -> NDArray[np.bool_] | None:
     """Padding by *stored* value (PS3.3 C.7.5.1.1.2), also where its sign was written wrongly."""
     if one.padding is None:
         return None
     low = _as_stored(one.padding, one)
     high = low if one.padding_limit is None else _as_stored(one.padding_limit, one)
     low, high = min(low, high), max(low, high)
+    if high < least or low > most:
+        return None
     found = (stored >= low) & (stored <= high)
     return found if found.any() else None
 
@@ -144,31 +203,33 @@ def _as_stored(value: int, one: Slice) -> int:
     return value
 
 
-def _mask_ring(out: NDArray[np.int16], valid: NDArray[np.bool_], tally: Tally, *, lossy: bool) -> None:
+def _mask_ring(out: NDArray[np.int16], valid: NDArray[np.bool_], *, lossy: bool) -> int:
     """Mask a constant below vacuum that reaches a corner: the area outside the scan circle, declared by no tag.
 
-    The values stay as the scanner wrote them. Where loss blurred the constant, all below vacuum goes.
+    The values stay as the scanner wrote them. Where loss blurred the constant, all below vacuum goes. Returns how many.
     """
     corners = {int(out[r, c]) for r in (0, -1) for c in (0, -1)}
     unscanned = [value for value in corners if FILL < value <= UNSCANNED_HU]
     if not unscanned:
-        return
+        return 0
     ring = out <= UNSCANNED_HU if lossy else np.isin(out, unscanned)
     ring &= valid
-    tally.ring += int(np.count_nonzero(ring))
     valid[ring] = False
+    return int(np.count_nonzero(ring))
 
 
-def shares(values: NDArray[np.int16], valid: BoolVolume, units: Units = "HU") -> tuple[Finding, ...]:
+def _shares(planes: Sequence[Plane], units: Units) -> tuple[Finding, ...]:
     """Shares of the valid voxels at the lowest and highest value, where they are more than chance."""
-    total = int(np.count_nonzero(valid))
+    total = sum(p.valid for p in planes)
     if not total:
         return (warn("nothing-valid", "no voxel of this scan is valid."),)
-    inside = np.where(valid, values, 0) if total < valid.size else values
-    low, high = int(inside.min()), int(inside.max())
+    lows, highs = [p.low for p in planes if p.low], [p.high for p in planes if p.high]
     found = []
-    for code, value, where in (("at-floor", low, "lowest"), ("at-ceiling", high, "highest")):
-        count = int(np.count_nonzero((values == value) & valid))
+    for code, ends, value, where in (
+        ("at-floor", lows, min(lows)[0], "lowest"),
+        ("at-ceiling", highs, max(highs)[0], "highest"),
+    ):
+        count = sum(n for end, n in ends if end == value)
         many = count / total >= SHARE_TOLD
         if many or (count and value in CEILINGS_HU):
             share = f"{count / total:.2%} of the voxels are" if many else f"{count} of {total} voxels are"

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import contextlib
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from soilscope.errors import UsageError
 from soilscope.findings import Finding, merge
+from soilscope.ingest import stream
 from soilscope.ingest.candidates import Candidate, Options
+from soilscope.ingest.grey import as_volume
 from soilscope.ingest.sources import Source, opened
-from soilscope.ingest.spacing import checked
+from soilscope.ingest.spacing import checked, needed
 from soilscope.ingest.verdict import note, refuse
 from soilscope.types import Shape, Spacing, Units
 from soilscope.volume import Volume
 
-__all__ = ["options_of", "read"]
+__all__ = ["OpenScan", "open_scan", "options_of", "read"]
 
 
 def read(
@@ -32,16 +38,17 @@ def read(
     Parameters
     ----------
     path : path
-        A DICOM series (folder or file), a stack of TIFF or PNG slices, a multi-page TIFF, NIfTI, NRRD, npy, npz, a raw file
-        (with ``shape`` and ``dtype``), or a zip or tar archive of these.
+        A DICOM series (folder or file), a stack of TIFF or PNG slices, a multi-page TIFF, NIfTI, NRRD, MetaImage, HDF5,
+        OME-Zarr, npy, npz, a raw file (with ``shape`` and ``dtype``), or a zip or tar archive of these.
     series : str, optional
-        Which one, where several lie at the path: an id as ``soilscope inspect`` lists them, or a DICOM series UID.
+        Which one, where several lie at the path: an id as ``soilscope inspect`` lists them, a DICOM series UID, or the path of
+        a data set inside an HDF5 file (``"file.h5:/entry/data"`` or ``"/entry/data"``).
     units : {"HU", "grey"}, optional
         States what the values are, where the files do not say it or say something else; recorded as a finding.
     spacing_mm : (dz, dy, dx), optional
         States the distance between voxel centres; recorded as a finding where the files say otherwise.
     on_gap : {"refuse", "mark"}
-        What to do about missing slices: refuse, or keep them as masked planes.
+        What to do about missing slices, or chunks that were never written: refuse, or keep them as masked voxels.
     shape, dtype : optional
         For raw files: (z, y, x) and a NumPy number type such as ``"<u2"``.
 
@@ -65,13 +72,76 @@ def read(
     >>> read(file, spacing_mm=(0.1, 0.05, 0.05)).shape
     (4, 3, 2)
     """
-    options = options_of(units, spacing_mm, on_gap, shape=shape, dtype=dtype)
+    with open_scan(path, series, options_of(units, spacing_mm, on_gap, shape=shape, dtype=dtype)) as scan:
+        return scan.read()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenScan:
+    """One scan, chosen and judged by its headers, whose voxels are not read yet."""
+
+    source: Source
+    chosen: Candidate
+    options: Options
+
+    @property
+    def large(self) -> bool:
+        """Whether it should be, and can be, read plane by plane."""
+        shape = self.chosen.shape
+        return self.chosen.planes is not None and shape is not None and math.prod(shape) > stream.LARGE_VOXELS
+
+    def read(self) -> Volume:
+        """The scan in memory."""
+        volume = self.chosen.load()
+        return replace(volume, findings=self._told(volume.findings))
+
+    @contextlib.contextmanager
+    def streamed(self, progress: stream.Progress) -> Iterator[stream.LargeScan]:
+        """The scan looked through once, and open for reading its planes."""
+        if self.chosen.planes is None:
+            raise UsageError("not-streamed", f"{self.chosen.format} is not read plane by plane.")
+        with self.chosen.planes() as planes:
+            yield self._named(
+                stream.look_through(planes, self.options, self.chosen.id, progress)
+            )  # held by nobody here
+
+    def _named(self, scan: stream.LargeScan) -> stream.LargeScan:
+        return replace(scan, about=replace(scan.about, findings=self._told(scan.about.findings)))
+
+    def sample(self, count: int) -> tuple[Volume, int]:
+        """At most so many evenly spaced slices of a scan read plane by plane, the first among them, and their step."""
+        if self.chosen.planes is None:
+            raise UsageError("not-streamed", f"{self.chosen.format} is not read plane by plane.")
+        with self.chosen.planes() as planes:
+            step = -(-planes.shape[0] // count)
+            chosen = range(0, planes.shape[0], step)
+            values = np.stack([planes.plane(k) for k in chosen])
+            present = np.stack([planes.present(k) for k in chosen]) if planes.present else None
+            spacing, told = needed(planes.stated, self.options.spacing_mm, self.chosen.id)
+            wide = (spacing[0] * step, *spacing[1:])
+            volume = as_volume(
+                values, wide, replace(self.options, spacing_mm=None), self.chosen.id, planes.source, present
+            )
+            return replace(volume, findings=self._told((*told, *volume.findings))), step
+
+    def _told(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+        return merge(self.source.findings, self.chosen.findings, findings, _left(self.source, self.chosen))
+
+
+@contextlib.contextmanager
+def open_scan(path: str | Path, series: str | None, options: Options) -> Iterator[OpenScan]:
+    """Choose the scan at a path; an archive stays unpacked while it is open.
+
+    Raises
+    ------
+    InputRefused
+        See :func:`read`.
+    """
     with opened(Path(path), options) as source:
         chosen = _choose(source, series)
         if chosen.refusal is not None:
             raise chosen.refusal
-        volume = chosen.load()
-        return replace(volume, findings=merge(source.findings, chosen.findings, volume.findings, _left(source, chosen)))
+        yield OpenScan(source, chosen, options)
 
 
 def options_of(

@@ -8,7 +8,7 @@ from typing import Literal
 
 __all__ = ["Kind", "sniff"]
 
-Kind = Literal["dicom", "tiff", "png", "nifti", "nrrd", "numpy", "archive", "other", "unreadable"]
+Kind = Literal["dicom", "tiff", "png", "nifti", "nrrd", "metaimage", "numpy", "hdf5", "archive", "other", "unreadable"]
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 HEAD_BYTES = 512
@@ -31,6 +31,10 @@ def sniff(path: Path) -> Kind:
         return "png"
     if head[:7] == b"NRRD000":
         return "nrrd"
+    if name.endswith((".mhd", ".mha")) and b"NDims" in head:
+        return "metaimage"
+    if head[:8] == b"\x89HDF\r\n\x1a\n":
+        return "hdf5"
     if head[:6] == b"\x93NUMPY" or (name.endswith(".npz") and head[:4] == b"PK\x03\x04"):
         return "numpy"
     if name.endswith((".nii", ".nii.gz")):

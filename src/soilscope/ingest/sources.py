@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from soilscope.errors import InputRefused, UsageError
 from soilscope.findings import Finding
-from soilscope.ingest import dicom, stacks, volumes
+from soilscope.ingest import containers, dicom, omezarr, stacks, volumes
 from soilscope.ingest.archives import unpacked
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.discover import Found, discover
@@ -18,6 +19,9 @@ from soilscope.ingest.sniff import Kind, sniff
 from soilscope.ingest.verdict import note, refuse
 
 __all__ = ["Source", "opened"]
+
+WHOLE: tuple[Kind, ...] = ("nifti", "nrrd", "metaimage", "numpy")
+"""Files that hold one volume each, or several arrays of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,10 @@ def _raw(path: Path, found: Found, options: Options) -> Source:
 
 
 def _look(found: Found, options: Options, name: str) -> Source:
-    by_kind: dict[Kind, list[Path]] = defaultdict(list)
-    for path in found.files:
-        by_kind[sniff(path)].append(path)
+    """All candidates below a path; files inside a Zarr store, and values beside their header, are part of those."""
+    stores = omezarr.roots(found.files)
+    loose = [p for p in found.files if not any(p.is_relative_to(root) for root in stores)]
+    by_kind = _by_kind(loose)
     skipped = found.left_out + sum(len(by_kind[k]) for k in ("other", "archive", "unreadable"))
     candidates: list[Candidate] = []
     broken: list[InputRefused] = []
@@ -73,15 +78,29 @@ def _look(found: Found, options: Options, name: str) -> Source:
         except InputRefused as error:
             broken.append(error)
     candidates += stacks.candidates(by_kind["tiff"] + by_kind["png"], found.root, options)
-    for kind in ("nifti", "nrrd", "numpy"):
-        for path in by_kind[kind]:
-            try:
-                candidates += volumes.candidates(path, kind, options)
-            except InputRefused as error:
-                broken.append(error)
+    several: list[Callable[[], list[Candidate]]] = [
+        *(partial(volumes.candidates, p, k, options) for k in WHOLE for p in by_kind[k]),
+        *(partial(containers.hdf5_candidates, p, options) for p in by_kind["hdf5"]),
+        *(partial(containers.zarr_candidates, root, found.files, options) for root in stores),
+    ]
+    for listed in several:
+        try:
+            candidates += listed()
+        except InputRefused as error:
+            broken.append(error)
     findings = list(found.findings)
     if by_kind["archive"] and candidates:
         findings.append(note("archive-not-opened", "archives inside a folder are not opened.", by_kind["archive"]))
     if by_kind["unreadable"]:
         refuse("unreadable", f"{len(by_kind['unreadable'])} files may not be read.", by_kind["unreadable"])
     return Source(name, tuple(candidates), skipped, tuple(findings), tuple(broken))
+
+
+def _by_kind(files: Sequence[Path]) -> dict[Kind, list[Path]]:
+    kinds = {path: sniff(path) for path in files}
+    beside = {other for path, kind in kinds.items() for other in volumes.companions(path, kind)}
+    by_kind: dict[Kind, list[Path]] = defaultdict(list)
+    for path, kind in kinds.items():
+        if path not in beside:
+            by_kind[kind].append(path)
+    return by_kind

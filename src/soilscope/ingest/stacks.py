@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import imagecodecs
 import numpy as np
-import tifffile
+from numpy.typing import NDArray
 
 from soilscope.errors import InputRefused
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.decode import content
 from soilscope.ingest.discover import natural
 from soilscope.ingest.grey import as_volume, keepable
-from soilscope.ingest.limits import MOST_PIXELS, MOST_PLANES, MOST_VOXELS
-from soilscope.ingest.tiff_spacing import spacing_of
+from soilscope.ingest.limits import MOST_VOXELS
+from soilscope.ingest.pictures import Picture, opened, picture_of
+from soilscope.ingest.planes import Planes, feed
 from soilscope.ingest.verdict import parsing, refuse
 from soilscope.types import Spacing
 from soilscope.volume import Volume
@@ -32,21 +31,6 @@ LEAST_NUMBERED = 4
 """Fewer files show no usual step."""
 
 
-logging.getLogger("tifffile").addHandler(logging.NullHandler())  # its words on damaged files come as our refusals
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One file of a stack: its pages, their size and number type, and the voxel size it states."""
-
-    path: Path
-    pages: int
-    rows: int
-    columns: int
-    dtype: np.dtype[Any]
-    spacing_mm: Spacing | None = None
-
-
 def candidates(paths: Iterable[Path], root: Path, options: Options) -> list[Candidate]:
     """Stacks among some TIFF and PNG files: one a multi-page file, one a folder of single pages."""
     single: dict[tuple[Path, str], list[Picture]] = defaultdict(list)
@@ -55,7 +39,7 @@ def candidates(paths: Iterable[Path], root: Path, options: Options) -> list[Cand
     for path in paths:
         key = (path.parent, path.suffix.lower() if path.suffix.lower() == ".png" else ".tif")
         try:
-            picture = _picture(path)
+            picture = picture_of(path)
         except InputRefused as error:
             broken.setdefault(key, error)
             single[key] = single[key]
@@ -94,49 +78,6 @@ def _number_missing(ordered: Sequence[Picture]) -> InputRefused | None:
     return InputRefused("gap", text, [before, after])
 
 
-def _picture(path: Path) -> Picture:
-    with parsing("file-damaged", f"{path.name} is no readable picture ({{error}}).", [path]):
-        return _png_header(path) if path.suffix.lower() == ".png" else _tiff_header(path)
-
-
-def _tiff_header(path: Path) -> Picture:
-    with tifffile.TiffFile(path) as tiff:
-        page = tiff.pages.first
-        series = tiff.series[0]
-        shape = tuple(int(n) for n in series.shape if n != 1) or (1,)
-        if page.samplesperpixel != 1 or page.photometric == tifffile.PHOTOMETRIC.RGB:
-            refuse("colour", f"{path.name} is a colour picture, not a slice of values.", [path])
-        rows, columns = int(page.imagelength), int(page.imagewidth)
-        pages = int(np.prod(series.shape, dtype=np.int64)) // max(rows * columns, 1)
-        if shape[-2:] != (rows, columns) and pages > 1:
-            refuse(
-                "shape", f"{path.name} has axes {series.axes} {tuple(series.shape)}; one 3D stack is wanted.", [path]
-            )
-        if len([n for n in series.shape if n != 1]) > 3:
-            text = f"{path.name} has {len(series.shape)} axes ({series.axes}); keep one channel and one time."
-            refuse("shape", text, [path])
-        return _sized(Picture(path, pages, rows, columns, np.dtype(series.dtype), spacing_of(tiff)))
-
-
-def _png_header(path: Path) -> Picture:
-    with path.open("rb") as stream:
-        head = stream.read(26)
-    columns, rows = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
-    depth, colour = head[24], head[25]
-    if colour != 0:
-        refuse("colour", f"{path.name} is a colour, palette or transparent picture, not a slice of values.", [path])
-    return _sized(Picture(path, 1, rows, columns, np.dtype(np.uint16 if depth == 16 else np.uint8)))
-
-
-def _sized(picture: Picture) -> Picture:
-    if not 1 <= picture.rows * picture.columns <= MOST_PIXELS or not 1 <= picture.pages <= MOST_PLANES:
-        text = (
-            f"{picture.path.name} claims {picture.pages} pages of {picture.rows} x {picture.columns} pixels: too large."
-        )
-        refuse("too-large", text, [picture.path])
-    return picture
-
-
 def _candidate(pictures: Sequence[Picture], name: str, options: Options, refusal: InputRefused | None) -> Candidate:
     planes = sum(p.pages for p in pictures)
     shape, spacing = None, None
@@ -160,7 +101,9 @@ def _candidate(pictures: Sequence[Picture], name: str, options: Options, refusal
         shape,
         spacing,
         options.units or "grey",
+        findings=pictures[0].findings if pictures else (),
         refusal=refusal,
+        planes=lambda: _planes(pictures, kind),
     )
 
 
@@ -197,27 +140,52 @@ def _uniform(pictures: Sequence[Picture]) -> None:
 
 
 def _load(pictures: Sequence[Picture], name: str, kind: str, options: Options) -> Volume:
+    with _planes(pictures, kind) as stack:
+        values = np.empty(stack.shape, dtype=stack.dtype)
+        digest = hashlib.sha256()
+        for k, plane in enumerate(stack.each(digest)):
+            values[k] = plane
+    source = {**stack.source, "input_digest": "sha256:" + digest.hexdigest()}
+    return as_volume(values, stack.stated, options, name, source).with_findings(*stack.findings)
+
+
+@contextlib.contextmanager
+def _planes(pictures: Sequence[Picture], kind: str) -> Iterator[Planes]:
+    """The planes of a stack; a file of several pages stays open for as long as they are used."""
     first = pictures[0]
-    values = np.empty((sum(p.pages for p in pictures), first.rows, first.columns), dtype=first.dtype)
-    digest = hashlib.sha256()
-    at = 0
-    for one in pictures:
-        with parsing(
-            "file-cut", f"{one.path.name} is cut or damaged ({{error}}); copy it again from the scanner.", [one.path]
-        ):
-            values[at : at + one.pages] = _pixels(one, digest)
-        at += one.pages
-    stated = _stated(pictures)
-    return as_volume(values, stated, options, name, {"format": kind, "input_digest": "sha256:" + digest.hexdigest()})
+    starts = np.cumsum([0, *(one.pages for one in pictures)])
+    with contextlib.ExitStack() as files:
+        held: dict[int, Any] = {}
+
+        def plane(k: int) -> NDArray[Any]:
+            at = int(np.searchsorted(starts, k, side="right")) - 1
+            return page(at, k - int(starts[at]))
+
+        def page(at: int, k: int, raw: bytes | None = None) -> NDArray[Any]:
+            one = pictures[at]
+            with _whole(one):
+                if one.pages == 1:
+                    with opened(one, content(one.path) if raw is None else raw) as pages:
+                        return np.asarray(pages[0])
+                if at not in held:
+                    held[at] = files.enter_context(opened(one))
+                return np.asarray(held[at][k])
+
+        def each(digest: Any) -> Iterator[NDArray[Any]]:
+            for at, one in enumerate(pictures):
+                raw = content(one.path) if one.pages == 1 else None
+                if raw is None:
+                    feed([one.path], digest)
+                else:
+                    digest.update(raw)
+                yield from (page(at, k, raw) for k in range(one.pages))
+
+        shape = (int(starts[-1]), first.rows, first.columns)
+        yield Planes(
+            shape, first.dtype, plane, each, _stated(pictures), source={"format": kind}, findings=first.findings
+        )
 
 
-def _pixels(one: Picture, digest: Any) -> np.ndarray[Any, Any]:
-    if one.path.suffix.lower() == ".png":
-        raw = content(one.path)
-        digest.update(raw)
-        return np.asarray(imagecodecs.png_decode(raw)).reshape(one.pages, one.rows, one.columns)
-    with one.path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    with tifffile.TiffFile(one.path) as tiff:
-        return np.asarray(tiff.series[0].asarray()).reshape(one.pages, one.rows, one.columns)
+def _whole(one: Picture) -> contextlib.AbstractContextManager[None]:
+    text = f"{one.path.name} is cut or damaged ({{error}}); copy it again from the scanner."
+    return parsing("file-cut", text, [one.path])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["TECHNICAL", "rekey", "technical_tags"]
+__all__ = ["TECHNICAL", "joined", "rekey", "technical_tags"]
 
 TECHNICAL = (
     "Modality",
@@ -41,6 +42,11 @@ def rekey(uid: str) -> str:
     return hashlib.sha256(b"soilscope series " + uid.encode()).hexdigest()[:12]
 
 
+def joined(value: Any) -> str:
+    """A value as text; several values as DICOM writes them, with backslashes between."""
+    return "\\".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
+
+
 def technical_tags(dataset: Any) -> dict[str, str | float]:
     """The tags of the allow-list that a data set holds, as numbers or short plain text."""
     kept: dict[str, str | float] = {}
@@ -54,8 +60,7 @@ def technical_tags(dataset: Any) -> dict[str, str | float]:
             except (TypeError, ValueError):
                 continue
         else:
-            text = "\\".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-            kept[name] = "".join(c for c in text if c.isprintable())[:MOST_CHARACTERS]
-    if str(dataset.get("ImageComments", "")).startswith(SIMULATED):
+            kept[name] = "".join(c for c in joined(value) if c.isprintable())[:MOST_CHARACTERS]
+    if str(dataset.get("ImageComments") or "").startswith(SIMULATED):
         kept["Simulated"] = "Soilscope phantom"
     return kept

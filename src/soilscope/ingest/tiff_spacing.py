@@ -1,4 +1,7 @@
-"""The voxel size a TIFF states in a form that is meant: ImageJ's or OME's. Print resolution alone is none."""
+"""The voxel size a TIFF states in a form that is meant: ImageJ's or OME's. Print resolution alone is none.
+
+ImageJ writes inches for pictures that carry a print resolution and were never calibrated; with a slice distance and a
+resolution that nobody prints at, they are meant."""
 
 from __future__ import annotations
 
@@ -6,27 +9,13 @@ import math
 import re
 from typing import Any
 
+from soilscope.ingest.units import mm_of
 from soilscope.types import Spacing
 
 __all__ = ["spacing_of"]
 
-MM = {
-    "m": 1000.0,
-    "cm": 10.0,
-    "mm": 1.0,
-    "millimeter": 1.0,
-    "millimeters": 1.0,
-    "um": 1e-3,
-    "µm": 1e-3,
-    "μm": 1e-3,
-    "\\u00b5m": 1e-3,
-    "micron": 1e-3,
-    "microns": 1e-3,
-    "micrometer": 1e-3,
-    "micrometers": 1e-3,
-    "nm": 1e-6,
-}
-"""Units of length as ImageJ and OME write them, in mm. Inches are left out: they are ImageJ's word for "not calibrated"."""
+PRINT_DPI = (72, 96, 100, 150, 200, 240, 300, 360, 400, 600, 720, 1200, 2400)
+"""Pixels per inch at which pictures are printed or shown: in inches they are nobody's voxel size."""
 
 
 def spacing_of(tiff: Any) -> Spacing | None:
@@ -40,12 +29,17 @@ def spacing_of(tiff: Any) -> Spacing | None:
 def _imagej(tiff: Any) -> Spacing | None:
     """ImageJ keeps the slice distance and the unit in its description, pixels per unit in the resolution tags."""
     about = tiff.imagej_metadata or {}
-    unit = MM.get(str(about.get("unit", "")).strip())
+    word = str(about.get("unit", "")).strip()
+    unit = mm_of(word)
     tags = tiff.pages.first.tags
     if unit is None or "spacing" not in about or "XResolution" not in tags or "YResolution" not in tags:
         return None
     dx, dy = (_per_pixel(tags[name].value) for name in ("XResolution", "YResolution"))
-    return float(about["spacing"]) * unit, dy * unit, dx * unit
+    if word in ("inch", "in") and any(
+        math.isclose(1 / d, dpi, rel_tol=1e-4) for d in (dx, dy) for dpi in PRINT_DPI if d
+    ):
+        return None
+    return abs(float(about["spacing"])) * unit, dy * unit, dx * unit
 
 
 def _per_pixel(resolution: tuple[int, int]) -> float:
@@ -62,7 +56,7 @@ def _ome(text: str) -> Spacing | None:
     for axis in "ZYX":
         size = re.search(rf'\bPhysicalSize{axis}="([^"]+)"', element[0])
         unit = re.search(rf'\bPhysicalSize{axis}Unit="([^"]+)"', element[0])
-        scale = MM.get(unit[1] if unit else "µm")
+        scale = mm_of(unit[1] if unit else "µm")
         if size is None or scale is None:
             return None
         try:

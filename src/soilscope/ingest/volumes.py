@@ -1,38 +1,81 @@
-"""One file that holds a whole volume: NIfTI, NRRD, npy, npz, raw. Each reader returns (z, y, x) values and a voxel size."""
+"""One file that holds a whole volume: NIfTI, NRRD, MetaImage, npy, npz, raw; readers return (z, y, x) and a voxel size."""
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from soilscope.errors import InputRefused
-from soilscope.files import digest_file
-from soilscope.ingest import nifti, nrrd
+from soilscope.ingest import metaimage, nifti, nrrd
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.grey import as_volume, keepable, within_limits
 from soilscope.ingest.limits import MOST_ARCHIVE_BYTES
 from soilscope.ingest.oriented import Oriented
+from soilscope.ingest.planes import Planes, digest_files, from_array
 from soilscope.ingest.sniff import Kind
 from soilscope.ingest.spacing import needed
 from soilscope.ingest.verdict import parsing, refuse
 from soilscope.volume import Volume
 
-__all__ = ["candidates", "raw_candidate"]
+__all__ = ["Reader", "candidate", "candidates", "companions", "raw_candidate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How one volume is read.
+
+    Parameters
+    ----------
+    files : tuple of path
+        What it lies in; errors name the first, the digest of the input is taken over all.
+    label : str
+        The format's name.
+    header, load : function
+        Shape and voxel size without reading voxels; all of it.
+    view : function, optional
+        The values as something sliced like an array, not in memory; None where the file does not allow that.
+    """
+
+    files: tuple[Path, ...]
+    label: str
+    header: Callable[[], Oriented]
+    load: Callable[[], Oriented]
+    view: Callable[[], Oriented | None] | None = None
 
 
 def candidates(path: Path, kind: Kind, options: Options) -> list[Candidate]:
     """The volumes in one file; several only for npz."""
     if kind == "numpy":
         return _numpy(path, options)
-    label, head, load = {
-        "nifti": ("NIfTI", nifti.header, nifti.load),
-        "nrrd": ("NRRD", nrrd.header, nrrd.load),
-    }[kind]
-    return [_candidate(path, path.name, label, (lambda: head(path), lambda: load(path)), options)]
+    readers = {
+        "nifti": lambda: Reader((path,), "NIfTI", lambda: nifti.header(path), lambda: nifti.load(path)),
+        "nrrd": lambda: Reader(nrrd.files(path), "NRRD", lambda: nrrd.header(path), lambda: nrrd.load(path)),
+        "metaimage": lambda: Reader(
+            metaimage.files(path),
+            "MetaImage",
+            lambda: metaimage.header(path),
+            lambda: metaimage.load(path),
+            lambda: metaimage.view(path),
+        ),
+    }
+    with _typed(path):
+        reader = readers[kind]()
+    return [candidate(path.name, reader, options)]
+
+
+def companions(path: Path, kind: Kind) -> tuple[Path, ...]:
+    """Files that hold the values of a header beside them, and are no scans of their own; none where the header is damaged."""
+    if kind not in ("nrrd", "metaimage"):
+        return ()
+    with contextlib.suppress(InputRefused), _typed(path):
+        return (nrrd.files(path) if kind == "nrrd" else metaimage.files(path))[1:]
+    return ()
 
 
 def raw_candidate(path: Path, options: Options) -> Candidate:
@@ -53,29 +96,24 @@ def raw_candidate(path: Path, options: Options) -> Candidate:
     if wanted != found:
         text = f"{path.name} has {found} bytes, but {shape} voxels of {dtype} are {wanted}; state its shape (z, y, x) and dtype."
         refuse("raw-size", text, [path])
-    empty = Oriented(np.empty((0, 0, 0), dtype), None, shape=shape)
-    return _candidate(
-        path,
-        path.name,
+    reader = Reader(
+        (path,),
         "raw",
-        (lambda: empty, lambda: Oriented(np.fromfile(path, dtype).reshape(shape), None)),
-        options,
+        lambda: Oriented(np.empty((0, 0, 0), dtype), None, shape=shape),
+        lambda: Oriented(np.fromfile(path, dtype).reshape(shape), None),
+        lambda: Oriented(np.memmap(path, dtype, "r", shape=shape), None),
     )
+    return candidate(path.name, reader, options)
 
 
-def _candidate(
-    path: Path,
-    name: str,
-    label: str,
-    readers: tuple[Callable[[], Oriented], Callable[[], Oriented]],
-    options: Options,
-) -> Candidate:
-    """A candidate from a header reader and a value reader, both typed in their errors."""
-    head, whole = readers
+def candidate(name: str, reader: Reader, options: Options) -> Candidate:
+    """A candidate from its readers, all typed in their errors."""
+    first = reader.files[0]
     refusal, shape, spacing = None, None, options.spacing_mm
     found: tuple[Any, ...] = ()
     try:
-        about = _typed(head, path)
+        with _typed(first):
+            about = reader.header()
         shape, spacing, found = about.shape, options.spacing_mm or about.spacing_mm, about.findings
         keepable(about.values.dtype, name)
         needed(about.spacing_mm, options.spacing_mm, name)
@@ -83,35 +121,65 @@ def _candidate(
         refusal = error
 
     def load() -> Volume:
-        read = _typed(whole, path)
-        source: dict[str, Any] = {"format": label, "input_digest": digest_file(path)}
-        if read.grid:
-            source["grid"] = read.grid
-        volume = as_volume(read.values, read.spacing_mm, options, name, source)
+        with _typed(first):
+            read = reader.load()
+        source = _source(reader, read, {"input_digest": digest_files(reader.files)})
+        volume = as_volume(read.values, read.spacing_mm, options, name, source, read.present)
         return volume.with_findings(*read.findings)
 
-    return Candidate(name, label, load, shape, spacing, options.units or "grey", findings=found, refusal=refusal)
+    @contextlib.contextmanager
+    def planes() -> Iterator[Planes]:
+        with _typed(first):
+            seen = reader.view() if reader.view is not None else None
+        if seen is None:
+            refuse("not-streamed", f"{first.name} cannot be read plane by plane; save it uncompressed.", [first])
+        yield from_array(
+            seen.values,
+            reader.files,
+            stated=seen.spacing_mm,
+            source=_source(reader, seen, {}),
+            findings=seen.findings,
+        )
+
+    return Candidate(
+        name,
+        reader.label,
+        load,
+        shape,
+        spacing,
+        options.units or "grey",
+        findings=found,
+        refusal=refusal,
+        planes=None if reader.view is None else planes,
+    )
 
 
-def _typed(reader: Callable[[], Oriented], path: Path) -> Oriented:
-    with parsing("file-damaged", f"{path.name} is cut or damaged ({{error}}: it cannot be read).", [path]):
-        return reader()
+def _source(reader: Reader, read: Oriented, digest: dict[str, str]) -> dict[str, Any]:
+    return {"format": reader.label} | digest | ({"grid": read.grid} if read.grid else {})
+
+
+def _typed(path: Path) -> contextlib.AbstractContextManager[None]:
+    return parsing("file-damaged", f"{path.name} is cut or damaged ({{error}}: it cannot be read).", [path])
 
 
 def _numpy(path: Path, options: Options) -> list[Candidate]:
     if path.suffix.lower() != ".npz":
-        return [_candidate(path, path.name, "npy", (lambda: _npy_header(path), lambda: _npy(path)), options)]
+        reader = Reader((path,), "npy", lambda: _npy_header(path), lambda: _npy(path), lambda: _npy_view(path))
+        return [candidate(path.name, reader, options)]
     with (
         parsing("file-damaged", f"{path.name} is no readable npz ({{error}}).", [path]),
         zipfile.ZipFile(path) as archive,
     ):
         members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
     return [
-        _candidate(
-            path,
+        candidate(
             path.name if len(members) == 1 else f"{path.name}:{member.filename[:-4]}",
-            "npz",
-            (lambda m=member: _npz_header(path, m), lambda m=member: _npz(path, m)),  # type: ignore[misc]  # bound early
+            Reader(
+                (path,),
+                "npz",
+                lambda m=member: _npz_header(path, m),  # type: ignore[misc]  # bound early
+                lambda m=member: _npz(path, m),  # type: ignore[misc]  # bound early
+            ),
             options,
         )
         for member in members
@@ -141,6 +209,11 @@ def _npy_header(path: Path) -> Oriented:
 def _npy(path: Path) -> Oriented:
     head = _npy_header(path)
     return Oriented(np.load(path, allow_pickle=False).reshape(head.shape), None)
+
+
+def _npy_view(path: Path) -> Oriented:
+    head = _npy_header(path)
+    return Oriented(np.load(path, mmap_mode="r", allow_pickle=False).reshape(head.shape), None)
 
 
 def _npz_header(path: Path, member: zipfile.ZipInfo) -> Oriented:

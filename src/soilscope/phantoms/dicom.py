@@ -25,7 +25,7 @@ from soilscope.phantoms.phantom import Phantom
 from soilscope.phantoms.truth import record
 from soilscope.types import Shape, Spacing
 
-__all__ = ["INTERCEPT", "series_affine", "write"]
+__all__ = ["INTERCEPT", "series_affine", "write", "write_series"]
 
 INTERCEPT = -1024
 """Stored value 0 is -1024 HU: 12 bits hold the scanner's whole range."""
@@ -55,7 +55,7 @@ def write(phantom: Phantom, out: Path) -> None:
             "phantom-range", f"{phantom.volume.core}: HU {values.min()} to {values.max()} do not fit -1024 to 3071."
         )
     with publish(out / "dicom") as partial:
-        _write_series(phantom, partial)
+        write_series(phantom, partial)
     write_bytes(out / "truth.nii.gz", _truth_nifti(phantom))
     write_json(out / "truth.json", record(phantom.soil, phantom.seed, phantom.volume.spacing_mm, phantom.truth))
 
@@ -72,7 +72,8 @@ def _corner(shape: Shape, spacing_mm: Spacing) -> tuple[float, float]:
     return -(shape[2] - 1) / 2 * spacing_mm[2], -(shape[1] - 1) / 2 * spacing_mm[1]
 
 
-def _write_series(phantom: Phantom, folder: Path) -> None:
+def write_series(phantom: Phantom, folder: Path) -> None:
+    """Write the slices alone into a folder that is not there yet; its truth is not looked at."""
     folder.mkdir()
     template = _template(phantom)
     x0, y0 = _corner(phantom.volume.shape, phantom.volume.spacing_mm)

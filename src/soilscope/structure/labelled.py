@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,8 +58,9 @@ def label_core(
     UsageError
         Code ``classes``: neither a scheme nor labels given. Code ``scheme-unknown``.
     InputRefused
-        Code ``labels-grid``: the labels have another shape than the scan. Code ``labels-names``: a value without a name, or
-        values that cannot be classes. Code ``units-mismatch``: see :meth:`soilscope.classes.Scheme.resolve`.
+        Code ``labels-shape``: the labels have another shape than the scan. Code ``labels-values``: they are no whole numbers
+        from 0 to 255. Code ``labels-names``: a value without a name.
+        Code ``units-mismatch``: see :meth:`soilscope.classes.Scheme.resolve`.
     """
     chosen = scheme(scheme_or_name) if isinstance(scheme_or_name, str) else scheme_or_name
     resolved = None if chosen is None else chosen.resolve(volume)
@@ -131,20 +132,24 @@ def checked_labels(volume: Volume, labels: NDArray[Any]) -> LabelVolume:
         )
     if labels.shape != volume.shape:
         raise InputRefused(
-            "labels-grid",
-            f"labels of shape {labels.shape} do not fit core {volume.core!r} of shape {volume.shape} (z, y, x); export them on the "
-            "scan's own grid, or crop both alike.",
+            "labels-shape",
+            f"the labels are {_times(labels.shape)} voxels, core {volume.core!r} {_times(volume.shape)} voxels of "
+            f"{_times(volume.spacing_mm)} mm (z, y, x); export them on the scan's own grid, or crop both alike.",
         )
     if labels.dtype.kind not in "bui":
         raise InputRefused(
-            "labels-names", f"labels must be whole numbers from 0 to {GREATEST_LABEL}, not {labels.dtype}."
+            "labels-values", f"labels must be whole numbers from 0 to {GREATEST_LABEL}, not {labels.dtype}."
         )
     if labels.size and (int(labels.min()) < 0 or int(labels.max()) > GREATEST_LABEL):
         raise InputRefused(
-            "labels-names",
+            "labels-values",
             f"labels run from {labels.min()} to {labels.max()}; classes are whole numbers from 1 to {GREATEST_LABEL}, 0 is none.",
         )
     return np.ascontiguousarray(labels, dtype=np.uint8)
+
+
+def _times(numbers: Sequence[float]) -> str:
+    return " x ".join(f"{n:g}" for n in numbers)
 
 
 def _covering(labels: LabelVolume, names: Mapping[int, str] | None) -> dict[int, str]:

@@ -94,7 +94,7 @@ def measure(
     UsageError
         Codes ``classes``, ``scheme-unknown``, ``metric-unknown``, ``class-unknown``.
     InputRefused
-        Codes ``units-mismatch``, ``no-range``, ``labels-grid``, ``labels-names``.
+        Codes ``units-mismatch``, ``no-range``, ``labels-shape``, ``labels-values``, ``labels-names``.
     """
     core = label_core(volume, scheme, labels, names)
     chosen = metrics_named(list(dict.fromkeys([*ALWAYS, *(DEFAULT_METRICS if metrics is None else metrics)])))

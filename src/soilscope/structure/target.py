@@ -72,7 +72,7 @@ def target_profile(
     UsageError
         Codes ``target-unknown``, ``class-unknown``.
     InputRefused
-        Codes ``labels-grid``, ``labels-names``.
+        Codes ``labels-shape``, ``labels-values``, ``labels-names``.
     """
     metric = _target(target)
     values = tuple(int(k) for k in of)

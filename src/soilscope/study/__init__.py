@@ -3,6 +3,7 @@
 from soilscope.study.draft import Asked, draft_plan
 from soilscope.study.items import STEPS
 from soilscope.study.plan import PLAN_FILE, Plan, read_plan
+from soilscope.study.preview import Preview, preview, save_preview
 from soilscope.study.run import Summary, outlook, run, steps_until
 from soilscope.study.verify import verify
 from soilscope.study.work import Failure, Watcher
@@ -14,12 +15,15 @@ __all__ = [
     "Asked",
     "Failure",
     "Plan",
+    "Preview",
     "Summary",
     "Watcher",
     "draft_plan",
     "outlook",
+    "preview",
     "read_plan",
     "run",
+    "save_preview",
     "steps_until",
     "verify",
     "write_plan",

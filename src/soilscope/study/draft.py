@@ -20,6 +20,8 @@ UNTELLING = {"dicom", "dcm", "tif", "tiff", "slices", "scan", "stack", "ct"}
 """Folder names that say nothing of the core; the folder above names it."""
 
 SCAN_ENDINGS = {".dcm", ".tif", ".tiff", ".png", ".nii", ".gz", ".nrrd", ".npy", ".npz", ".raw", ".zip", ".tar", ".tgz"}
+SCAN_ENDINGS |= {".mhd", ".mha", ".nhdr", ".h5", ".hdf5", ".nx", ".nxs", ".dream3d"}
+STORE_FILES = ("zarr.json", ".zgroup", ".zarray")
 DICOM_MARK_AT = 128
 
 IMAGE_SIZE = 200
@@ -37,6 +39,8 @@ class Asked:
 
 def scan_folders(path: Path) -> list[Path]:
     """The scans at a path: the path itself, or each of its sub-folders when it holds no files of its own."""
+    if any((path / name).is_file() for name in STORE_FILES):
+        return [path]
     if path.is_file() or (path / "dicom").is_dir():
         return [_narrowed(path)]
     inside = sorted((p for p in path.iterdir() if not p.name.startswith(".")), key=lambda p: p.name)
@@ -100,7 +104,8 @@ def _targets() -> tuple[TargetPlan, ...]:
 
 def _core(study: Path, path: Path, asked: Asked) -> tuple[CorePlan, str]:
     inspected = ingest.inspect(path, spacing_mm=asked.spacing_mm)
-    usable = [s for s in inspected.series if _taken(s, asked)]
+    taken = [s for s in inspected.series if _taken(s, asked)]
+    usable = [s for s in taken if s.is_scan] or taken
     if not usable:
         raise _refusal(path, inspected)
     if len(usable) > 1:
@@ -122,7 +127,8 @@ def _core(study: Path, path: Path, asked: Asked) -> tuple[CorePlan, str]:
 def _taken(series: ingest.SeriesInfo, asked: Asked) -> bool:
     """Whether a series is the one asked for and can be read, its gaps marked where that was asked for."""
     refusals = {f.code for f in series.findings if f.severity == "refuse"}
-    marked = asked.on_gap == "mark" and series.format == "DICOM" and refusals == {"gap"}
+    gaps = {"gap"} if series.format == "DICOM" else {"chunks-missing"}
+    marked = asked.on_gap == "mark" and refusals == gaps
     return asked.series in (None, series.id) and (series.usable or marked)
 
 
@@ -136,7 +142,7 @@ def _refusal(path: Path, inspected: Any) -> InputRefused:
 
 def _core_name(path: Path) -> str:
     """The folder's or file's name, cleaned; the next telling folder above where the name says nothing."""
-    name = path.name if path.is_dir() else path.name.split(".")[0]
+    name = path.name.removesuffix(".zarr") if path.is_dir() else path.name.split(".")[0]
     if name.lower() in UNTELLING:
         name = path.absolute().parent.name
     cleaned = re.sub(r"[^A-Za-z0-9_.+-]+", "-", name).strip("-.+_")

@@ -9,6 +9,7 @@ each chunk carries a CRC-32C, so that a flipped bit is an error and not a grey v
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,27 @@ from soilscope.errors import Damaged, InputRefused
 from soilscope.files import as_json, digest_file, digest_json, publish
 from soilscope.types import FILL, Shape, ValueVolume
 from soilscope.volume.scan import Volume
+from soilscope.volume.shards import BLOSC_LEVEL, Layout, write_shards
 
-__all__ = ["CHUNK", "MANIFEST", "SHARD", "read_store", "store_digest", "verify_store", "write_store"]
+__all__ = [
+    "CHUNK",
+    "MANIFEST",
+    "SHARD",
+    "SMALLEST_LEVEL",
+    "Files",
+    "Stored",
+    "create_array",
+    "describe",
+    "fill_of",
+    "finish",
+    "read_store",
+    "store_digest",
+    "verify_store",
+    "write_store",
+]
+
+Files = dict[str, dict[str, Any]]
+"""Size and digest by name below the store."""
 
 SHARD: Shape = (64, 512, 512)
 CHUNK: Shape = (16, 128, 128)
@@ -44,14 +64,24 @@ def write_store(path: Path, volume: Volume) -> str:
         See :func:`soilscope.files.publish`.
     """
     with publish(Path(path)) as partial:
+        known: Files = {}
         root = zarr.create_group(partial, zarr_format=3)
-        levels = _write_levels(root, volume.values, FILL if volume.values.dtype == np.int16 else 0)
-        _write_mask(root, volume)
-        root.attrs.update({"ome": _multiscales(volume, levels), "soilscope": _own_attributes(volume)})
-        manifest = {"format": "soilscope core store 1", "software": __version__, "files": _digests(partial)}
-        digest = digest_json(manifest)
-        (partial / MANIFEST).write_text(as_json({**manifest, "digest": digest}), encoding="utf-8")
-        return digest
+        levels = _write_levels(root, volume.values, fill_of(volume), known)
+        _write_levels(describe(root, volume, levels), volume.valid.view(np.uint8), 0, known)
+        return finish(partial, known)
+
+
+def finish(partial: Path, known: Files) -> str:
+    """Write the manifest of all that was written, the last file of a store; returns its digest."""
+    manifest = {"format": "soilscope core store 1", "software": __version__, "files": _digests(partial, known)}
+    digest = digest_json(manifest)
+    (partial / MANIFEST).write_text(as_json({**manifest, "digest": digest}), encoding="utf-8")
+    return digest
+
+
+def fill_of(volume: Volume) -> int:
+    """What stands where nothing was written."""
+    return FILL if volume.values.dtype == np.int16 else 0
 
 
 def read_store(path: Path) -> Volume:
@@ -130,46 +160,71 @@ def _as_written(path: Path, manifest: dict[str, Any]) -> None:
             )
 
 
-def _digests(path: Path) -> dict[str, dict[str, Any]]:
-    files = sorted((p for p in path.rglob("*") if p.is_file()), key=lambda p: p.relative_to(path).as_posix())
-    return {p.relative_to(path).as_posix(): {"bytes": p.stat().st_size, "digest": digest_file(p)} for p in files}
+def _digests(path: Path, known: Files | None = None) -> Files:
+    """Size and digest of every file; those known from writing are not read again."""
+    names = sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
+    return {name: (known or {}).get(name) or _entry(path / name) for name in names}
 
 
-def _write_levels(group: zarr.Group, values: ValueVolume, fill: int) -> int:
+def _entry(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "digest": digest_file(path)}
+
+
+def _write_levels(group: zarr.Group, values: ValueVolume, fill: int, known: Files) -> int:
     """Write the pyramid, each level every second row and column of the one before; returns how many levels."""
     level = 0
     while True:
-        _write_array(group, str(level), values, fill)
+        create_array(group, str(level), (values.shape, values.dtype), fill).write(values, known)
         level += 1
         if max(values.shape[1:]) <= SMALLEST_LEVEL:
             return level
         values = values[:, ::2, ::2]
 
 
-def _write_mask(root: zarr.Group, volume: Volume) -> None:
+def describe(root: zarr.Group, volume: Volume, levels: int) -> zarr.Group:
+    """Write the metadata of a store; returns the group in which its mask belongs."""
     labels = root.create_group("labels")
     labels.attrs["ome"] = {"version": "0.5", "labels": ["valid"]}
     group = labels.create_group("valid")
-    levels = _write_levels(group, volume.valid.view(np.uint8), 0)
-    group.attrs["ome"] = {**_multiscales(volume, levels), "image-label": {"source": {"image": "../../"}}}
+    scales = _multiscales(volume, levels)
+    group.attrs["ome"] = {**scales, "image-label": {"source": {"image": "../../"}}}
+    root.attrs.update({"ome": scales, "soilscope": _own_attributes(volume)})
+    return group
 
 
-def _write_array(group: zarr.Group, name: str, values: ValueVolume, fill: int) -> None:
-    shard = tuple(-(-min(s, n) // c) * c for s, n, c in zip(SHARD, values.shape, CHUNK, strict=True))
-    array = group.create_array(
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An array of a store whose metadata are written: its folder, its name below the store, and its layout."""
+
+    folder: Path
+    below: str
+    layout: Layout
+
+    def write(self, values: Any, known: Files, first: int = 0) -> None:
+        """Write its shards, or those from slice ``first`` on, a multiple of the shard's slices."""
+        for one in write_shards(self.folder, values, self.layout, first):
+            known[f"{self.below}/{one.name}"] = {"bytes": one.size, "digest": one.digest}
+
+
+def create_array(group: zarr.Group, name: str, kind: tuple[tuple[int, ...], np.dtype[Any]], fill: int) -> Stored:
+    """Metadata by Zarr, for shards by ourselves; ``kind`` is shape and number type."""
+    shape, dtype = kind
+    z, y, x = (-(-min(s, n) // c) * c for s, n, c in zip(SHARD, shape, CHUNK, strict=True))
+    group.create_array(
         name,
-        shape=values.shape,
-        dtype=values.dtype,
+        shape=shape,
+        dtype=dtype,
         chunks=CHUNK,
-        shards=shard,
+        shards=(z, y, x),
         fill_value=fill,
         compressors=[
-            BloscCodec(cname="zstd", clevel=1, shuffle="shuffle", typesize=values.dtype.itemsize),
+            BloscCodec(cname="zstd", clevel=BLOSC_LEVEL, shuffle="shuffle", typesize=dtype.itemsize),
             Crc32cCodec(),
         ],
         dimension_names=("z", "y", "x"),
     )
-    array[...] = values
+    below = f"{group.path}/{name}".lstrip("/")
+    return Stored(Path(str(group.store_path.store.root)) / below, below, Layout((z, y, x), CHUNK, fill))
 
 
 def _multiscales(volume: Volume, levels: int) -> dict[str, Any]:

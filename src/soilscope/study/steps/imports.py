@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,15 +15,23 @@ from soilscope.core import find_core
 from soilscope.errors import InputRefused
 from soilscope.study.layout import Layout
 from soilscope.study.plan import CorePlan, Plan
+from soilscope.study.steps.large import Asked, keep_large
 from soilscope.volume import Volume, write_store
 
 __all__ = ["import_core", "prepare", "read_scan"]
 
 
 def import_core(study: Path, plan: Plan, core: CorePlan, send: Callable[[Any], None]) -> None:
-    """Read a scan, find its soil, keep it in the study's store."""
+    """Read a scan, find its soil, keep it in the study's store; a scan larger than the memory slab by slab."""
     send(("progress", 0, 1, f"reading {core.id}"))
-    write_store(study / Layout.store(core.id), prepare(read_scan(study, core), core, plan))
+    store = study / Layout.store(core.id)
+    with _opened(study, core) as scan:
+        if scan.large:
+            find = find_core if core.soil == "find" else None
+            asked = Asked(core.id, find, None if plan.window == "all" else plan.window)
+            keep_large(store, scan, asked, lambda done, of, words: send(("progress", done, of, f"{core.id}: {words}")))
+        else:
+            write_store(store, prepare(replace(scan.read(), core=core.id), core, plan))
 
 
 def read_scan(study: Path, core: CorePlan) -> Volume:
@@ -33,12 +42,15 @@ def read_scan(study: Path, core: CorePlan) -> Volume:
     InputRefused
         Code ``no-such-scan``, and whatever :func:`soilscope.ingest.read` refuses.
     """
+    with _opened(study, core) as scan:
+        return replace(scan.read(), core=core.id)
+
+
+def _opened(study: Path, core: CorePlan) -> contextlib.AbstractContextManager[ingest.OpenScan]:
     if not (study / core.path).exists():
         raise InputRefused("no-such-scan", f"core {core.id!r}: there is nothing at {core.path}.", [core.path])
-    scan = ingest.read(
-        study / core.path, series=core.series, units=core.units, spacing_mm=core.spacing_mm, on_gap=core.on_gap
-    )
-    return replace(scan, core=core.id)
+    stated = ingest.options_of(core.units, core.spacing_mm, core.on_gap)
+    return ingest.open_scan(study / core.path, core.series, stated)
 
 
 def prepare(scan: Volume, core: CorePlan, plan: Plan) -> Volume:

@@ -1,0 +1,113 @@
+"""The pixels of a grid's files -> the arrays of a volume: each file is read once, by a few threads."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import struct
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from imagecodecs import deflate_crc32
+from numpy.typing import NDArray
+
+from soilscope.ingest.decode import Buffer, Content
+from soilscope.ingest.geometry import Grid
+from soilscope.ingest.headers import Slice
+from soilscope.ingest.pixels import Plane, fill_plane
+from soilscope.types import FILL, BoolVolume
+
+__all__ = ["Filled", "fill"]
+
+MOST_THREADS = 4
+"""More threads than this wait for memory, not for the processor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Values and mask (z, y, x), what was counted in each plane, names of lossy slices, and the digest of all files read."""
+
+    values: NDArray[np.int16]
+    valid: BoolVolume
+    planes: tuple[Plane, ...]
+    lossy: tuple[str, ...]
+    digest: str
+
+
+def fill(grid: Grid) -> Filled:
+    """Read, check and rescale every slice of a grid; marked gaps are :data:`~soilscope.types.FILL` and not valid.
+
+    Raises
+    ------
+    InputRefused
+        What :func:`~soilscope.ingest.decode.Content.stored_values` refuses, for the topmost slice concerned.
+    """
+    values, valid = np.empty(grid.shape, dtype=np.int16), np.empty(grid.shape, dtype=np.bool_)
+    planes: list[Plane | None] = [None] * grid.shape[0]
+    files = _by_file(grid, values, valid)
+    own = threading.local()
+
+    def prepare() -> None:
+        own.buffer = Buffer()
+
+    def read(rows: list[int]) -> bytes:
+        slices: list[Slice] = [grid.planes[k] for k in rows]  # type: ignore[misc]  # gaps have no file
+        raw = own.buffer.content_of(slices[0])
+        content = Content(slices[0], raw)
+        for k, one in sorted(zip(rows, slices, strict=True), key=lambda place: place[1].frame):
+            planes[k] = fill_plane(one, content.stored_values(one), values[k], valid[k])
+        return _digest(slices[0], raw)
+
+    digest = hashlib.sha256()
+    with _without_warnings(), ThreadPoolExecutor(_threads(), initializer=prepare) as pool:
+        for part in pool.map(read, files):
+            digest.update(part)
+    counted = tuple(p for p in planes if p is not None)
+    return Filled(values, valid, counted, _lossy(grid.planes), "sha256:" + digest.hexdigest())
+
+
+def _digest(one: Slice, raw: memoryview) -> bytes:
+    """What identifies a file's content: SHA-256 of the header and of compressed pixels, CRC-32 of plain pixels, and their size.
+
+    Hashing half a gigabyte takes longer than reading it. A CRC finds what disks and copies do to pixels; what somebody does on
+    purpose, the digests of a study find.
+    """
+    if one.encoding.pixels.length is None:
+        return hashlib.sha256(raw).digest()
+    head, pixels = raw[: one.encoding.pixels.offset], raw[one.encoding.pixels.offset :]
+    crc = deflate_crc32(pixels)  # type: ignore[arg-type]  # takes any buffer, which its stub does not say
+    return hashlib.sha256(head).digest() + struct.pack("<QI", len(pixels), crc)
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Parsers warn where they should refuse, and quote what they read. Filters belong to the whole process, not to a thread."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _by_file(grid: Grid, values: NDArray[np.int16], valid: BoolVolume) -> list[list[int]]:
+    """Planes of each file, in the order of the first; gaps are filled here."""
+    files: dict[Path, list[int]] = {}
+    for k, one in enumerate(grid.planes):
+        if one is None:
+            values[k], valid[k] = FILL, False
+        else:
+            files.setdefault(one.path, []).append(k)
+    return list(files.values())
+
+
+def _threads() -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_THREADS)
+
+
+def _lossy(slices: Sequence[Slice | None]) -> tuple[str, ...]:
+    return tuple(one.path.name for one in slices if one is not None and one.lossy)

@@ -1,0 +1,133 @@
+"""Import of a scan larger than the memory: two passes over its slices, and never more than a slab of them held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soilscope import ingest
+from soilscope.core.looks import LargeCore, core_of_looks
+from soilscope.errors import InputRefused
+from soilscope.types import Shape
+from soilscope.volume import Volume, write_planes, write_store
+
+__all__ = ["Asked", "Say", "keep_large"]
+
+Range = tuple[int, int]
+Box = tuple[Range, Range, Range]
+Plane = tuple[NDArray[Any], NDArray[np.bool_]]
+Say = Callable[[int, int, str], None]
+"""How far it is: done, of how many, and doing what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the plan says: the core's name, how its soil is found (None takes the scan as it is), and the window.
+
+    ``seen`` is shown the whole slices that were looked at, as read and with the soil found in them, before the store is
+    written.
+    """
+
+    core: str
+    find: Callable[[Volume], Volume] | None
+    window: Shape | None
+    seen: Callable[[Volume, Volume], None] = lambda _scan, _found: None
+
+
+def keep_large(path: Path, opened: ingest.OpenScan, asked: Asked, say: Say) -> None:
+    """Look through a scan, find its soil, and write its store plane by plane.
+
+    A window is cut out and held in memory.
+
+    Raises
+    ------
+    InputRefused
+        What reading the scan whole, or finding its core, would refuse.
+    """
+    with opened.streamed(lambda done, of: say(done, 2 * of, "looking through the slices")) as scan:
+        about, core = _found(scan, asked)
+        scan = replace(scan, tall=_dropped(scan.tall), wide=_dropped(scan.wide))
+        depth = scan.about.shape[0]
+
+        def planes(box: Box) -> Iterator[Plane]:
+            for k in range(*box[0]):
+                say(depth + k, 2 * depth, "writing the store")
+                values, valid = scan.plane(k)
+                if core is not None:
+                    valid = valid & core.inside(k, values)
+                rows, columns = slice(*box[1]), slice(*box[2])
+                yield values[rows, columns], valid[rows, columns]
+
+        if asked.window is None:
+            write_planes(path, about, planes(_box(about)))
+        else:
+            write_store(path, _window(about, core, asked.window, planes))
+
+
+def _found(scan: ingest.LargeScan, asked: Asked) -> tuple[Volume, LargeCore | None]:
+    """The scan under its core's name, cut off above and below the soil, and where the soil is."""
+    about = replace(scan.about, core=asked.core)
+    core, ends = None, scan.filled
+    if asked.find is not None:
+        core = core_of_looks(scan.tall, scan.wide, scan.wide_step, _shown(asked.find, scan.wide, asked.seen))
+        beside = [f for f in about.findings if f not in scan.wide.findings]  # the others went through the search
+        about = replace(about, findings=(*beside, *core.findings), source={**about.source, "soil": core.soil})
+        ends = core.top, core.bottom
+    if ends[1] == 0:
+        raise InputRefused("no-soil", f"core {asked.core!r}: no voxel of the scan is valid.")
+    return about if ends == (0, about.shape[0]) else about.crop(z=ends), core
+
+
+def _shown(
+    find: Callable[[Volume], Volume], wide: Volume, seen: Callable[[Volume, Volume], None]
+) -> Callable[[Volume], Volume]:
+    """The same search; what it finds in whole slices is shown on the way."""
+
+    def found(look: Volume) -> Volume:
+        core = find(look)
+        if look is wide:
+            seen(look, core)
+        return core
+
+    return found
+
+
+def _dropped(look: Volume) -> Volume:
+    """The looks are done with, and are the largest things in memory."""
+    return replace(look, values=look.values[:0].copy(), valid=look.valid[:0].copy())  # a view would hold it all
+
+
+def _box(about: Volume) -> Box:
+    """The part of the scan that is left after all crops, in the scan's own voxels."""
+    corner = np.zeros(3, int)
+    for crop in about.source.get("crops", []):
+        corner += [first for first, _ in crop]
+    z, y, x = ((int(low), int(low) + n) for low, n in zip(corner, about.shape, strict=True))
+    return z, y, x
+
+
+def _window(about: Volume, core: LargeCore | None, size: Shape, planes: Callable[[Box], Iterable[Plane]]) -> Volume:
+    """The plan's inner box, placed by outlines alone and then filled; asked for its own size, it says what lies beyond the soil."""
+    whole = about
+    if core is not None:
+        sides = [
+            _widened(of, least, most) for of, least, most in zip(core.extent, size[1:], about.shape[1:], strict=True)
+        ]
+        about = about.crop(y=sides[0], x=sides[1])
+    cut = about.inner(size)
+    filled = [(values.copy(), valid) for values, valid in planes(_box(cut))]
+    values, valid = (np.stack(arrays) for arrays in zip(*filled, strict=True))
+    return replace(replace(cut, values=values, valid=valid, findings=whole.findings).inner(size), source=cut.source)
+
+
+def _widened(of: tuple[int, int], least: int, most: int) -> tuple[int, int]:
+    """A range of at least so many voxels around the middle of another, inside all there are."""
+    first, end = of
+    lack = max(0, min(least, most) - (end - first))
+    first = min(max(0, first - lack // 2), most - (end - first) - lack)
+    return first, first + (of[1] - of[0]) + lack

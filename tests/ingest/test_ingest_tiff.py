@@ -1,0 +1,124 @@
+"""TIFF as programs write it: BigTIFF, absent byte counts, ImageJ's units and signed values, OME-XML, PNG depths."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pytest
+import tifffile
+from imagecodecs import png_encode
+
+from soilscope.errors import InputRefused
+from soilscope.ingest import inspect, read
+
+MM = (0.07, 0.06, 0.05)
+
+
+def grey(dtype=np.uint16, shape=(4, 5, 6)):
+    return (np.arange(np.prod(shape)).reshape(shape) * 2).astype(dtype)
+
+
+def without_tag(path, tag):
+    """Take one tag out of the first directory of a classic little-endian TIFF."""
+    data = bytearray(path.read_bytes())
+    (at,) = struct.unpack("<I", data[4:8])
+    (count,) = struct.unpack("<H", data[at : at + 2])
+    entries = [bytes(data[at + 2 + 12 * k : at + 14 + 12 * k]) for k in range(count)]
+    kept = [e for e in entries if struct.unpack("<H", e[:2])[0] != tag]
+    assert len(kept) == count - 1
+    after = bytes(data[at + 2 + 12 * count : at + 6 + 12 * count])
+    new = struct.pack("<H", len(kept)) + b"".join(kept) + after
+    data[at : at + len(new)] = new
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.int16, np.float32])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_bigtiff_of_either_byte_order_equals_tifffiles_reading(tmp_path, dtype, byteorder):
+    values = grey(dtype)
+    tifffile.imwrite(tmp_path / "core.tif", values, bigtiff=True, byteorder=byteorder, photometric="minisblack")
+    volume = read(tmp_path / "core.tif", spacing_mm=MM)
+    assert np.array_equal(volume.values, tifffile.imread(tmp_path / "core.tif"))
+    assert volume.values.dtype.isnative
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_strips_without_byte_counts_are_read(tmp_path, dtype):
+    values = grey(dtype, (6, 7, 9))
+    for k, plane in enumerate(values):
+        tifffile.imwrite(tmp_path / f"{k}.tif", plane, photometric="minisblack")
+        without_tag(tmp_path / f"{k}.tif", 279)
+    assert np.array_equal(read(tmp_path, spacing_mm=MM).values, values)
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("mm", 1), ("um", 1000), ("micron", 1000), ("µm", 1000), ("inch", 1 / 25.4)]
+)
+def test_imagejs_units(tmp_path, unit, factor):
+    dz, dy, dx = (s * factor for s in MM)
+    about = {"spacing": dz, "unit": unit.replace("µ", "\\u00B5"), "axes": "ZYX"}
+    tifffile.imwrite(tmp_path / "core.tif", grey(), imagej=True, resolution=(1 / dx, 1 / dy), metadata=about)
+    volume = read(tmp_path / "core.tif")
+    assert volume.spacing_mm == pytest.approx(MM, rel=1e-5)
+    assert np.array_equal(volume.values, grey())
+
+
+@pytest.mark.parametrize("dpi", [72, 300])
+def test_inches_at_a_resolution_for_print_are_no_voxel_size(tmp_path, dpi):
+    about = {"spacing": 0.01, "unit": "inch", "axes": "ZYX"}
+    tifffile.imwrite(tmp_path / "core.tif", grey(), imagej=True, resolution=(dpi, dpi), metadata=about)
+    with pytest.raises(InputRefused) as caught:
+        read(tmp_path / "core.tif")
+    assert caught.value.code == "spacing-missing"
+
+
+def test_imagejs_signed_values_are_shifted_back(tmp_path):
+    """Fiji keeps HU as unsigned values with the calibration -32768 + 1 x stored."""
+    hu = (grey(np.int32) * 7 - 1000).astype(np.int16)
+    about = {"axes": "ZYX", "cf": 0, "c0": -32768.0, "c1": 1.0, "vunit": "Gray Value", "spacing": 0.07, "unit": "mm"}
+    stored = (hu.astype(np.int32) + 32768).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "core.tif", stored, imagej=True, resolution=(20, 1 / 0.06), metadata=about)
+    volume = read(tmp_path / "core.tif", units="HU")
+    assert np.array_equal(volume.values, hu)
+    assert "signed-values" in {f.code for f in volume.findings}
+
+
+def test_another_calibration_is_told_and_not_applied(tmp_path):
+    about = {"axes": "ZYX", "cf": 0, "c0": -1000.0, "c1": 0.5}
+    tifffile.imwrite(tmp_path / "core.tif", grey(), imagej=True, metadata=about)
+    volume = read(tmp_path / "core.tif", spacing_mm=MM)
+    assert np.array_equal(volume.values, grey())
+    assert "calibration-not-applied" in {f.code for f in volume.findings}
+    assert "calibration-not-applied" in {f.code for s in inspect(tmp_path, spacing_mm=MM).series for f in s.findings}
+
+
+@pytest.mark.parametrize("unit", ["µm", "mm", "nm"])
+def test_ome_xml_with_units_and_several_pages(tmp_path, unit):
+    scale = {"µm": 1000, "mm": 1, "nm": 1e6}[unit]
+    sizes = {f"PhysicalSize{a}": s * scale for a, s in zip("ZYX", MM, strict=True)}
+    units = {f"PhysicalSize{a}Unit": unit for a in "ZYX"}
+    tifffile.imwrite(tmp_path / "core.ome.tif", grey(np.float32), ome=True, metadata={"axes": "ZYX", **sizes, **units})
+    volume = read(tmp_path / "core.ome.tif")
+    assert volume.spacing_mm == pytest.approx(MM)
+    assert np.array_equal(volume.values, grey(np.float32))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_png_stacks_of_both_depths(tmp_path, dtype):
+    values = grey(dtype)
+    for k, plane in enumerate(values):
+        (tmp_path / f"core_{k:03d}.png").write_bytes(png_encode(plane))
+    volume = read(tmp_path, spacing_mm=MM)
+    assert np.array_equal(volume.values, values)
+    assert volume.values.dtype == dtype
+
+
+@pytest.mark.parametrize(
+    "how", [{"compression": "lzw", "predictor": True}, {"tile": (16, 16), "compression": "zstd"}, {"rowsperstrip": 3}]
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_compressed_pages_equal_tifffiles_reading(tmp_path, how, dtype):
+    values = np.random.default_rng(0).integers(0, 200, (3, 40, 35)).astype(dtype)
+    tifffile.imwrite(tmp_path / "core.tif", values, photometric="minisblack", **how)
+    assert np.array_equal(read(tmp_path / "core.tif", spacing_mm=MM).values, tifffile.imread(tmp_path / "core.tif"))
