@@ -1,7 +1,7 @@
 """Imports one DICOM series again and again: ``python -m benchmarks.import_child soilscope FOLDER OUT``.
 
-``soilscope`` reads it and publishes a core store: pyramid, mask, manifest with digests, everything synced to the disk. ``zarr`` reads
-it in the same way and writes the values alone, with the same shards, chunks and codecs, as zarr writes them.
+``soilscope`` reads it and publishes a core store: pyramid, mask, manifest with digests, everything synced to the disk. ``zarr``
+reads it in the same way and writes the values alone, with the same shards, chunks and codecs, as zarr writes them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """A study: one plan file, what is done by digest, and a run that does what is missing."""
 
 from soilscope.study.draft import Asked, draft_plan
+from soilscope.study.inputs import accept_inputs, keep_inputs
 from soilscope.study.items import STEPS
 from soilscope.study.plan import PLAN_FILE, Plan, read_plan
 from soilscope.study.run import Summary, outlook, run, steps_until
@@ -16,7 +17,9 @@ __all__ = [
     "Plan",
     "Summary",
     "Watcher",
+    "accept_inputs",
     "draft_plan",
+    "keep_inputs",
     "outlook",
     "read_plan",
     "run",

@@ -12,6 +12,7 @@ import numpy as np
 from soilscope import ingest
 from soilscope.core import find_core
 from soilscope.errors import InputRefused
+from soilscope.study.inputs import check_inputs, imported
 from soilscope.study.layout import Layout
 from soilscope.study.plan import CorePlan, Plan
 from soilscope.volume import Volume, write_store
@@ -22,7 +23,10 @@ __all__ = ["import_core", "prepare", "read_scan"]
 def import_core(study: Path, plan: Plan, core: CorePlan, send: Callable[[Any], None]) -> None:
     """Read a scan, find its soil, keep it in the study's store."""
     send(("progress", 0, 1, f"reading {core.id}"))
-    write_store(study / Layout.store(core.id), prepare(read_scan(study, core), core, plan))
+    changed = check_inputs(study, core)
+    scan = read_scan(study, core).with_findings(*changed)
+    write_store(study / Layout.store(core.id), prepare(scan, core, plan))
+    imported(study, core)
 
 
 def read_scan(study: Path, core: CorePlan) -> Volume:
