@@ -22,7 +22,7 @@ from soilscope.errors import Damaged, InputRefused
 from soilscope.files import as_json, digest_file, digest_json, publish
 from soilscope.types import FILL, Shape, ValueVolume
 from soilscope.volume.scan import Volume
-from soilscope.volume.shards import BLOSC_LEVEL, Layout, write_shards
+from soilscope.volume.shards import BLOSC_LEVEL, Layout, Writer
 
 __all__ = ["CHUNK", "MANIFEST", "SHARD", "read_store", "store_digest", "verify_store", "write_store"]
 
@@ -47,13 +47,12 @@ def write_store(path: Path, volume: Volume) -> str:
     Busy, OutputRefused
         See :func:`soilscope.files.publish`.
     """
-    with publish(Path(path)) as partial:
-        known: Files = {}
+    with publish(Path(path)) as partial, Writer(partial) as writer:
         root = zarr.create_group(partial, zarr_format=3)
-        levels = _write_levels(root, volume.values, FILL if volume.values.dtype == np.int16 else 0, known)
-        _write_mask(root, volume, known)
+        levels = _write_levels(root, volume.values, FILL if volume.values.dtype == np.int16 else 0, writer)
+        _write_mask(root, volume, writer)
         root.attrs.update({"ome": _multiscales(volume, levels), "soilscope": _own_attributes(volume)})
-        manifest = {"format": "soilscope core store 1", "software": __version__, "files": _digests(partial, known)}
+        manifest = {"format": "soilscope core store 1", "software": __version__, "files": _digests(partial, writer)}
         digest = digest_json(manifest)
         (partial / MANIFEST).write_text(as_json({**manifest, "digest": digest}), encoding="utf-8")
         return digest
@@ -135,36 +134,38 @@ def _as_written(path: Path, manifest: dict[str, Any]) -> None:
             )
 
 
-def _digests(path: Path, known: Files | None = None) -> Files:
-    """Size and digest of every file; those known from writing are not read again."""
+def _digests(path: Path, writer: Writer | None = None) -> Files:
+    """Size and digest of every file; those a writer wrote are not read again."""
+    written = {} if writer is None else writer.written()
+    known = {name: {"bytes": one.size, "digest": one.digest} for name, one in written.items()}
     names = sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
-    return {name: (known or {}).get(name) or _entry(path / name) for name in names}
+    return {name: known.get(name) or _entry(path / name) for name in names}
 
 
 def _entry(path: Path) -> dict[str, Any]:
     return {"bytes": path.stat().st_size, "digest": digest_file(path)}
 
 
-def _write_levels(group: zarr.Group, values: ValueVolume, fill: int, known: Files) -> int:
+def _write_levels(group: zarr.Group, values: ValueVolume, fill: int, writer: Writer) -> int:
     """Write the pyramid, each level every second row and column of the one before; returns how many levels."""
     level = 0
     while True:
-        _write_array(group, str(level), values, fill, known)
+        _write_array(group, str(level), values, fill, writer)
         level += 1
         if max(values.shape[1:]) <= SMALLEST_LEVEL:
             return level
         values = values[:, ::2, ::2]
 
 
-def _write_mask(root: zarr.Group, volume: Volume, known: Files) -> None:
+def _write_mask(root: zarr.Group, volume: Volume, writer: Writer) -> None:
     labels = root.create_group("labels")
     labels.attrs["ome"] = {"version": "0.5", "labels": ["valid"]}
     group = labels.create_group("valid")
-    levels = _write_levels(group, volume.valid.view(np.uint8), 0, known)
+    levels = _write_levels(group, volume.valid.view(np.uint8), 0, writer)
     group.attrs["ome"] = {**_multiscales(volume, levels), "image-label": {"source": {"image": "../../"}}}
 
 
-def _write_array(group: zarr.Group, name: str, values: ValueVolume, fill: int, known: Files) -> None:
+def _write_array(group: zarr.Group, name: str, values: ValueVolume, fill: int, writer: Writer) -> None:
     """Metadata by Zarr, shards by ourselves."""
     z, y, x = (-(-min(s, n) // c) * c for s, n, c in zip(SHARD, values.shape, CHUNK, strict=True))
     group.create_array(
@@ -180,10 +181,7 @@ def _write_array(group: zarr.Group, name: str, values: ValueVolume, fill: int, k
         ],
         dimension_names=("z", "y", "x"),
     )
-    below = f"{group.path}/{name}".lstrip("/")
-    folder = Path(str(group.store_path.store.root)) / below
-    for one in write_shards(folder, values, Layout((z, y, x), CHUNK, fill)):
-        known[f"{below}/{one.name}"] = {"bytes": one.size, "digest": one.digest}
+    writer.add(f"{group.path}/{name}".lstrip("/"), values, Layout((z, y, x), CHUNK, fill))
 
 
 def _multiscales(volume: Volume, levels: int) -> dict[str, Any]:
