@@ -44,7 +44,7 @@ def keep_inputs(study: str | Path, plan: Plan) -> int:
 
 
 def check_inputs(study: Path, core: CorePlan) -> tuple[Finding, ...]:
-    """Compare a core's scan files with what they were; called before they are read.
+    """Compare a core's scan files with what they were; called when they could be read, before anything is published.
 
     Returns
     -------

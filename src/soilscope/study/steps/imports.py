@@ -23,8 +23,8 @@ __all__ = ["import_core", "prepare", "read_scan"]
 def import_core(study: Path, plan: Plan, core: CorePlan, send: Callable[[Any], None]) -> None:
     """Read a scan, find its soil, keep it in the study's store."""
     send(("progress", 0, 1, f"reading {core.id}"))
-    changed = check_inputs(study, core)
-    scan = read_scan(study, core).with_findings(*changed)
+    scan = read_scan(study, core)  # what a reader refuses it names better: a gap is a gap, whenever the slice went
+    scan = scan.with_findings(*check_inputs(study, core))
     write_store(study / Layout.store(core.id), prepare(scan, core, plan))
     imported(study, core)
 
