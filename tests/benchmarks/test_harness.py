@@ -108,5 +108,6 @@ def test_the_machine_is_told_without_the_names_of_host_and_user():
 
 
 def test_the_promised_benchmarks_are_there_and_each_names_what_it_promises():
-    assert {"recipe", "unseen", "matched", "train-cpu", "transfer"} <= BENCHMARKS.keys()
+    promised = {"recipe", "unseen", "matched", "train-cpu", "transfer", "read-dicom", "import-store"}
+    assert promised <= BENCHMARKS.keys()
     assert all(benchmark.about for benchmark in BENCHMARKS.values())

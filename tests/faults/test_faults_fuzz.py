@@ -6,12 +6,14 @@ import os
 import random
 import subprocess
 import sys
+from dataclasses import astuple
 from pathlib import Path
 
 import mutants
 import pytest
 
-from soilscope.ingest import read
+from soilscope.ingest import part10, read
+from soilscope.ingest.headers import read_headers
 
 COUNT = int(os.environ.get("SOILSCOPE_FUZZ", "360"))
 """Mutants of a run; ``make fuzz`` reads 10,000."""
@@ -66,3 +68,14 @@ def test_the_same_seed_gives_the_same_mutants():
 def test_what_once_crashed_the_readers_does_so_no_more(path):
     """45. ... each crash becomes a file in tests/faults/corpus."""
     assert mutants.trouble(path) is None
+
+
+@pytest.mark.parametrize("path", [p for p in CORPUS if p.suffix == ".dcm"], ids=lambda p: p.name)
+def test_the_corpus_is_read_alike_with_and_without_the_quick_walk(path, monkeypatch):
+    def told() -> str:
+        headers = read_headers([path])
+        return repr(([astuple(one) for one in headers.slices], [(b.error.code, b.series_uid) for b in headers.broken]))
+
+    quick = told()
+    monkeypatch.setattr(part10, "walk", lambda head, size: None)
+    assert told() == quick

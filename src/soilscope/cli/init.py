@@ -38,6 +38,8 @@ def init(
     output = Output(Mode.of(as_json, quiet))
     plan = studies.draft_plan(study, cores, studies.Asked(spacing(spacing_mm), series, on_gap))
     path = studies.write_plan(study, plan)
+    output.hint(f"keeping digests of the scans' files, so that one that changes is noticed ({len(plan.cores)} core(s))")
+    studies.keep_inputs(study, plan)
     ids = [core.id for core in plan.cores]
     output.result(
         {"plan": str(path), "cores": ids, "scheme": plan.scheme}, f"{path}: {len(ids)} core(s): {', '.join(ids)}"

@@ -34,6 +34,9 @@ def run(
     until: Annotated[str | None, typer.Option(help="Last step to do.", metavar="STEP")] = None,
     only: Annotated[str | None, typer.Option(help="The one step to do.", metavar="STEP")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be done, and do nothing.")] = False,
+    accept_inputs: Annotated[
+        bool, typer.Option("--accept-inputs", help="Take scan files that changed since init as they are now.")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -53,6 +56,9 @@ def run(
         todo = studies.outlook(study, steps)
         output.result({"todo": todo}, "\n".join(todo) or "Nothing to do.")
         return
+    if accept_inputs:
+        taken = studies.accept_inputs(study, studies.read_plan(study))
+        output.hint(f"{len(taken)} changed file(s) taken as they are now; the results will say so")
     run_study(study, steps, output)
 
 

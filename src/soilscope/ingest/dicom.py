@@ -14,6 +14,7 @@ from soilscope.ingest.decode import content, stored_values
 from soilscope.ingest.fill import fill
 from soilscope.ingest.geometry import Grid, arrange
 from soilscope.ingest.headers import Broken, Slice, read_headers
+from soilscope.ingest.neighbours import told_jumps
 from soilscope.ingest.pixels import check_rescale, told
 from soilscope.ingest.series import CT_CLASSES, Series, group
 from soilscope.ingest.tags import rekey
@@ -144,6 +145,7 @@ def _load(series: Series, options: Options, judged: tuple[Finding, ...], grid: G
         judged,
         grid.findings,
         told(filled.planes, filled.lossy, units),
+        told_jumps([p.mean for p in filled.planes], [p.spread for p in filled.planes], filled.names),
         [TOP_ASSUMED] if grid.shape[0] > 1 else [],
     )
     source = {

@@ -8,7 +8,7 @@ import os
 import struct
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,13 +31,18 @@ MOST_THREADS = 4
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """Values and mask (z, y, x), what was counted in each plane, names of lossy slices, and the digest of all files read."""
+    """Values and mask (z, y, x), what was counted in each slice, top first, and the digest of all files read."""
 
     values: NDArray[np.int16]
     valid: BoolVolume
     planes: tuple[Plane, ...]
-    lossy: tuple[str, ...]
+    names: tuple[str, ...]
     digest: str
+
+    @property
+    def lossy(self) -> tuple[str, ...]:
+        """Names of the slices that were compressed with loss."""
+        return tuple(name for name, plane in zip(self.names, self.planes, strict=True) if plane.lossy)
 
 
 def fill(grid: Grid) -> Filled:
@@ -69,7 +74,8 @@ def fill(grid: Grid) -> Filled:
         for part in pool.map(read, files):
             digest.update(part)
     counted = tuple(p for p in planes if p is not None)
-    return Filled(values, valid, counted, _lossy(grid.planes), "sha256:" + digest.hexdigest())
+    names = tuple(one.name for one in grid.planes if one is not None)
+    return Filled(values, valid, counted, names, "sha256:" + digest.hexdigest())
 
 
 def _digest(one: Slice, raw: memoryview) -> bytes:
@@ -107,7 +113,3 @@ def _by_file(grid: Grid, values: NDArray[np.int16], valid: BoolVolume) -> list[l
 def _threads() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, MOST_THREADS)
-
-
-def _lossy(slices: Sequence[Slice | None]) -> tuple[str, ...]:
-    return tuple(one.path.name for one in slices if one is not None and one.lossy)

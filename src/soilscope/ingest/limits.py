@@ -9,6 +9,8 @@ __all__ = [
     "DECODE_BYTES_PER_PIXEL",
     "DECODE_PIXELS_PER_SECOND",
     "DECODE_SECONDS",
+    "JUMP_SHARE",
+    "JUMP_TIMES",
     "LATERAL_MM",
     "MOST_ARCHIVE_BYTES",
     "MOST_DEPTH",
@@ -95,3 +97,9 @@ DECODE_BYTES = 1 << 28
 
 DECODE_BYTES_PER_PIXEL = 32
 """And by this much a pixel: JPEG 2000 keeps some five copies of four bytes."""
+
+JUMP_TIMES = 8.0
+"""A slice jumps if it lies beyond both neighbours by this many times what those, and slices as a rule, differ."""
+
+JUMP_SHARE = 0.02
+"""And by this share of the usual spread of values within a slice, below which nobody would see it."""

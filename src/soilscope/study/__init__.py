@@ -1,6 +1,7 @@
 """A study: one plan file, what is done by digest, and a run that does what is missing."""
 
 from soilscope.study.draft import Asked, draft_plan
+from soilscope.study.inputs import accept_inputs, keep_inputs
 from soilscope.study.items import STEPS
 from soilscope.study.plan import PLAN_FILE, Plan, read_plan
 from soilscope.study.preview import Preview, preview, save_preview
@@ -18,7 +19,9 @@ __all__ = [
     "Preview",
     "Summary",
     "Watcher",
+    "accept_inputs",
     "draft_plan",
+    "keep_inputs",
     "outlook",
     "preview",
     "read_plan",

@@ -27,6 +27,10 @@ class Layout:
         return f"cores/{core}.zarr"
 
     @staticmethod
+    def inputs(core: str) -> str:
+        return f"inputs/{core}.json"
+
+    @staticmethod
     def model(name: str) -> str:
         return f"models/{name}"
 

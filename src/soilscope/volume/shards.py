@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from soilscope.files import digest_bytes
 from soilscope.types import Shape, ValueVolume
 
-__all__ = ["BLOSC_LEVEL", "Layout", "Written", "write_shards"]
+__all__ = ["BLOSC_LEVEL", "Layout", "Writer", "Written"]
 
 BLOSC_LEVEL = 1
 ABSENT = np.uint64(0xFFFFFFFFFFFFFFFF)
-MOST_THREADS = 4
-"""Beyond that the disk is what takes time, and each thread holds a shard."""
+MOST_COMPRESSING, WAITING = 4, 2
+"""Threads: beyond four the disk is what takes time, and each holds a compressed shard; two more may wait for the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +41,53 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One file: its name below the array's folder, its size, and its digest."""
+    """One file: its size and its digest."""
 
-    name: str
     size: int
     digest: str
 
 
-def write_shards(folder: Path, values: Any, layout: Layout, first: int = 0) -> list[Written]:
-    """Write all values of an array whose metadata are in ``folder`` already; every file is synced before this returns.
+class Writer:
+    """Writes the shards of several arrays at once; a context, at whose end nothing is being written any more.
 
     ``values`` are an array, or something of its shape that gives arrays when sliced; ``first`` is the slice at which they begin
     in the array, a multiple of the shard's. The same values give the same bytes: each chunk is compressed by one thread.
     """
-    with ThreadPoolExecutor(_threads()) as pool:
-        written = pool.map(lambda at: _write(folder, values, layout, (at, first)), _starts(values.shape, layout.shard))
-        return [one for one in written if one is not None]
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._pool = ThreadPoolExecutor(_threads())
+        self._coming: dict[str, Future[Written | None]] = {}
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def add(self, name: str, values: Any, layout: Layout, first: int = 0) -> None:
+        """Write all values of an array, or of some of its slices, whose metadata lie at ``name`` below the root already."""
+        for start in _starts(values.shape, layout.shard):
+            stored = (start[0] + first, *start[1:])
+            place = "/".join([name, "c", *(str(a // n) for a, n in zip(stored, layout.shard, strict=True))])
+            box = tuple(slice(a, a + n) for a, n in zip(start, layout.shard, strict=True))
+            self._coming[place] = self._pool.submit(_write, self._root / place, values, box, layout)
+
+    def written(self) -> dict[str, Written]:
+        """Wait until everything lies on the disk; the files by name below the root.
+
+        Raises
+        ------
+        OSError
+            The first file could not be written.
+        """
+        done = {name: future.result() for name, future in self._coming.items()}
+        return {name: one for name, one in done.items() if one is not None}
 
 
 def _threads() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST_THREADS)
+    return min(cores, MOST_COMPRESSING) + WAITING
 
 
 def _starts(shape: tuple[int, ...], step: Shape) -> Iterator[tuple[int, ...]]:
@@ -69,21 +95,16 @@ def _starts(shape: tuple[int, ...], step: Shape) -> Iterator[tuple[int, ...]]:
         yield tuple(i * s for i, s in zip(index, step, strict=True))
 
 
-def _write(folder: Path, values: Any, layout: Layout, place: tuple[tuple[int, ...], int]) -> Written | None:
-    start, first = place
-    box = tuple(slice(a, a + n) for a, n in zip(start, layout.shard, strict=True))
+def _write(path: Path, values: Any, box: tuple[slice, ...], layout: Layout) -> Written | None:
     data = _shard(values[box], layout)
     if data is None:
         return None
-    stored = (start[0] + first, *start[1:])
-    name = "/".join(["c", *(str(a // n) for a, n in zip(stored, layout.shard, strict=True))])
-    path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as stream:
         stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())
-    return Written(name, len(data), digest_bytes(data))
+    return Written(len(data), digest_bytes(data))
 
 
 def _shard(values: ValueVolume, layout: Layout) -> bytes | None:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from soilscope.files import publish
 from soilscope.types import BoolVolume, Shape, ValueVolume
 from soilscope.volume.scan import Volume
-from soilscope.volume.store import SHARD, SMALLEST_LEVEL, Files, create_array, describe, fill_of, finish
+from soilscope.volume.shards import Writer
+from soilscope.volume.store import SHARD, SMALLEST_LEVEL, create_array, describe, fill_of, finish
 
 __all__ = ["outline", "write_planes"]
 
@@ -42,8 +43,7 @@ def write_planes(path: Path, about: Volume, planes: Iterable[Plane]) -> str:
     Busy, OutputRefused
         See :func:`soilscope.files.publish`.
     """
-    with publish(Path(path)) as partial:
-        known: Files = {}
+    with publish(Path(path)) as partial, Writer(partial) as writer:
         root = zarr.create_group(partial, zarr_format=3)
         shapes = [_level(about.shape, n) for n in range(_levels(about.shape))]
         values = [create_array(root, str(n), (s, about.values.dtype), fill_of(about)) for n, s in enumerate(shapes)]
@@ -51,9 +51,10 @@ def write_planes(path: Path, about: Volume, planes: Iterable[Plane]) -> str:
         valid = [create_array(mask, str(n), (s, np.dtype(np.uint8)), 0) for n, s in enumerate(shapes)]
         for first, slab, packed in _slabs(about, planes):
             for n in range(len(shapes)):
-                values[n].write(slab[:, :: 2**n, :: 2**n], known, first)
-                valid[n].write(_Packed(packed, columns=about.shape[2], step=2**n), known, first)
-        return finish(partial, known)
+                values[n].write(slab[:, :: 2**n, :: 2**n], writer, first)
+                valid[n].write(_Packed(packed, columns=about.shape[2], step=2**n), writer, first)
+            writer.written()  # before the slab's memory is filled anew
+        return finish(partial, writer)
 
 
 def _levels(shape: Shape) -> int:

@@ -23,7 +23,7 @@ from soilscope.errors import Damaged, InputRefused
 from soilscope.files import as_json, digest_file, digest_json, publish
 from soilscope.types import FILL, Shape, ValueVolume
 from soilscope.volume.scan import Volume
-from soilscope.volume.shards import BLOSC_LEVEL, Layout, write_shards
+from soilscope.volume.shards import BLOSC_LEVEL, Layout, Writer
 
 __all__ = [
     "CHUNK",
@@ -63,17 +63,16 @@ def write_store(path: Path, volume: Volume) -> str:
     Busy, OutputRefused
         See :func:`soilscope.files.publish`.
     """
-    with publish(Path(path)) as partial:
-        known: Files = {}
+    with publish(Path(path)) as partial, Writer(partial) as writer:
         root = zarr.create_group(partial, zarr_format=3)
-        levels = _write_levels(root, volume.values, fill_of(volume), known)
-        _write_levels(describe(root, volume, levels), volume.valid.view(np.uint8), 0, known)
-        return finish(partial, known)
+        levels = _write_levels(root, volume.values, fill_of(volume), writer)
+        _write_levels(describe(root, volume, levels), volume.valid.view(np.uint8), 0, writer)
+        return finish(partial, writer)
 
 
-def finish(partial: Path, known: Files) -> str:
+def finish(partial: Path, writer: Writer) -> str:
     """Write the manifest of all that was written, the last file of a store; returns its digest."""
-    manifest = {"format": "soilscope core store 1", "software": __version__, "files": _digests(partial, known)}
+    manifest = {"format": "soilscope core store 1", "software": __version__, "files": _digests(partial, writer)}
     digest = digest_json(manifest)
     (partial / MANIFEST).write_text(as_json({**manifest, "digest": digest}), encoding="utf-8")
     return digest
@@ -160,21 +159,23 @@ def _as_written(path: Path, manifest: dict[str, Any]) -> None:
             )
 
 
-def _digests(path: Path, known: Files | None = None) -> Files:
-    """Size and digest of every file; those known from writing are not read again."""
+def _digests(path: Path, writer: Writer | None = None) -> Files:
+    """Size and digest of every file; those a writer wrote are not read again."""
+    written = {} if writer is None else writer.written()
+    known = {name: {"bytes": one.size, "digest": one.digest} for name, one in written.items()}
     names = sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
-    return {name: (known or {}).get(name) or _entry(path / name) for name in names}
+    return {name: known.get(name) or _entry(path / name) for name in names}
 
 
 def _entry(path: Path) -> dict[str, Any]:
     return {"bytes": path.stat().st_size, "digest": digest_file(path)}
 
 
-def _write_levels(group: zarr.Group, values: ValueVolume, fill: int, known: Files) -> int:
+def _write_levels(group: zarr.Group, values: ValueVolume, fill: int, writer: Writer) -> int:
     """Write the pyramid, each level every second row and column of the one before; returns how many levels."""
     level = 0
     while True:
-        create_array(group, str(level), (values.shape, values.dtype), fill).write(values, known)
+        create_array(group, str(level), (values.shape, values.dtype), fill).write(values, writer)
         level += 1
         if max(values.shape[1:]) <= SMALLEST_LEVEL:
             return level
@@ -194,16 +195,14 @@ def describe(root: zarr.Group, volume: Volume, levels: int) -> zarr.Group:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An array of a store whose metadata are written: its folder, its name below the store, and its layout."""
+    """An array of a store whose metadata are written: its name below the store, and its layout."""
 
-    folder: Path
-    below: str
+    name: str
     layout: Layout
 
-    def write(self, values: Any, known: Files, first: int = 0) -> None:
+    def write(self, values: Any, writer: Writer, first: int = 0) -> None:
         """Write its shards, or those from slice ``first`` on, a multiple of the shard's slices."""
-        for one in write_shards(self.folder, values, self.layout, first):
-            known[f"{self.below}/{one.name}"] = {"bytes": one.size, "digest": one.digest}
+        writer.add(self.name, values, self.layout, first)
 
 
 def create_array(group: zarr.Group, name: str, kind: tuple[tuple[int, ...], np.dtype[Any]], fill: int) -> Stored:
@@ -223,8 +222,7 @@ def create_array(group: zarr.Group, name: str, kind: tuple[tuple[int, ...], np.d
         ],
         dimension_names=("z", "y", "x"),
     )
-    below = f"{group.path}/{name}".lstrip("/")
-    return Stored(Path(str(group.store_path.store.root)) / below, below, Layout((z, y, x), CHUNK, fill))
+    return Stored(f"{group.path}/{name}".lstrip("/"), Layout((z, y, x), CHUNK, fill))
 
 
 def _multiscales(volume: Volume, levels: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 from soilscope import ingest
 from soilscope.core import find_core
 from soilscope.errors import InputRefused
+from soilscope.study.inputs import check_inputs, imported
 from soilscope.study.layout import Layout
 from soilscope.study.plan import CorePlan, Plan
 from soilscope.study.steps.large import Asked, keep_large
@@ -28,10 +29,13 @@ def import_core(study: Path, plan: Plan, core: CorePlan, send: Callable[[Any], N
     with _opened(study, core) as scan:
         if scan.large:
             find = find_core if core.soil == "find" else None
-            asked = Asked(core.id, find, None if plan.window == "all" else plan.window)
+            asked = Asked(core.id, find, None if plan.window == "all" else plan.window, check_inputs(study, core))
             keep_large(store, scan, asked, lambda done, of, words: send(("progress", done, of, f"{core.id}: {words}")))
         else:
-            write_store(store, prepare(replace(scan.read(), core=core.id), core, plan))
+            # what a reader refuses it names better: a gap is a gap, whenever the slice went
+            read = replace(scan.read(), core=core.id)
+            write_store(store, prepare(read.with_findings(*check_inputs(study, core)), core, plan))
+    imported(study, core)
 
 
 def read_scan(study: Path, core: CorePlan) -> Volume:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from soilscope import ingest
 from soilscope.core.looks import LargeCore, core_of_looks
 from soilscope.errors import InputRefused
+from soilscope.findings import Finding
 from soilscope.types import Shape
 from soilscope.volume import Volume, write_planes, write_store
 
@@ -29,13 +30,14 @@ Say = Callable[[int, int, str], None]
 class Asked:
     """What the plan says: the core's name, how its soil is found (None takes the scan as it is), and the window.
 
-    ``seen`` is shown the whole slices that were looked at, as read and with the soil found in them, before the store is
-    written.
+    ``told`` are findings of the plan's own, such as inputs that changed. ``seen`` is shown the whole slices that were looked
+    at, as read and with the soil found in them, before the store is written.
     """
 
     core: str
     find: Callable[[Volume], Volume] | None
     window: Shape | None
+    told: tuple[Finding, ...] = ()
     seen: Callable[[Volume, Volume], None] = lambda _scan, _found: None
 
 
@@ -71,7 +73,7 @@ def keep_large(path: Path, opened: ingest.OpenScan, asked: Asked, say: Say) -> N
 
 def _found(scan: ingest.LargeScan, asked: Asked) -> tuple[Volume, LargeCore | None]:
     """The scan under its core's name, cut off above and below the soil, and where the soil is."""
-    about = replace(scan.about, core=asked.core)
+    about = replace(scan.about, core=asked.core).with_findings(*asked.told)
     core, ends = None, scan.filled
     if asked.find is not None:
         core = core_of_looks(scan.tall, scan.wide, scan.wide_step, _shown(asked.find, scan.wide, asked.seen))

@@ -1,0 +1,151 @@
+"""What the scans' files were when the study first saw them, so that one that changed since is named.
+
+Altered bytes in compressed pixels mostly decode to other values without any error; only a digest tells. ``soilscope init`` keeps
+the digests of every file in ``inputs/<core>.json``; where there was no ``init``, the first import does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from soilscope import files
+from soilscope.errors import Damaged, InputRefused
+from soilscope.findings import Finding
+from soilscope.study.layout import Layout
+from soilscope.study.plan import CorePlan, Plan
+
+__all__ = ["accept_inputs", "check_inputs", "imported", "keep_inputs"]
+
+MOST_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Digest by file name, whether the core was imported since, and the files that changed at some time and were taken anew."""
+
+    files: dict[str, str]
+    imported: bool = False
+    changed: tuple[str, ...] = ()
+
+
+def keep_inputs(study: str | Path, plan: Plan) -> int:
+    """Keep the digests of every core's scan files as they are now; returns how many files."""
+    study = Path(study)
+    count = 0
+    for core in plan.cores:
+        now = _digests(study / core.path)
+        _write(study, core, _Kept(now))
+        count += len(now)
+    return count
+
+
+def check_inputs(study: Path, core: CorePlan) -> tuple[Finding, ...]:
+    """Compare a core's scan files with what they were; called when they could be read, before anything is published.
+
+    Returns
+    -------
+    tuple of Finding
+        Code ``input-changed``: files that changed after the core had been imported once, or that the user accepted.
+
+    Raises
+    ------
+    InputRefused
+        Code ``input-changed``: files changed, or went, between ``init`` and the first import.
+    Damaged
+        Code ``inputs-damaged``: the record cannot be read.
+    """
+    kept = _read(study, core)
+    if kept is None:
+        return ()
+    now = _digests(study / core.path)
+    names = _differing(kept, now)
+    if names and not kept.imported:
+        raise InputRefused(
+            "input-changed",
+            f"core {core.id!r}: {len(names)} of its files changed since `soilscope init`: {_listed(names)}. If they are damaged, "
+            "copy them again from the scanner; if you changed them on purpose, `soilscope run --accept-inputs` takes them as "
+            "they are now.",
+            names[:MOST_NAMED],
+        )
+    if names:
+        kept = _taken(kept, now, names)
+        _write(study, core, kept)
+    return _finding(kept.changed)
+
+
+def accept_inputs(study: str | Path, plan: Plan) -> tuple[str, ...]:
+    """Take every scan file as it is now; returns the names of those that had changed. Their results say so from now on."""
+    study = Path(study)
+    accepted: list[str] = []
+    for core in plan.cores:
+        kept = _read(study, core)
+        if kept is None:
+            continue
+        now = _digests(study / core.path)
+        if names := _differing(kept, now):
+            _write(study, core, _taken(kept, now, names))
+            accepted += names
+    return tuple(accepted)
+
+
+def imported(study: Path, core: CorePlan) -> None:
+    """Note that a core's files were read and found sound."""
+    kept = _read(study, core)
+    if kept is None:
+        kept = _Kept(_digests(study / core.path))
+    if not kept.imported:
+        _write(study, core, replace(kept, imported=True))
+
+
+def _taken(kept: _Kept, now: dict[str, str], names: Iterable[str]) -> _Kept:
+    return replace(kept, files=now, changed=tuple(sorted({*kept.changed, *names})))
+
+
+def _digests(path: Path) -> dict[str, str]:
+    if not path.is_dir():
+        return {path.name: files.digest_file(path)} if path.is_file() else {}
+    below = sorted(p for p in path.rglob("*") if p.is_file() and not p.is_symlink())
+    return {p.relative_to(path).as_posix(): files.digest_file(p) for p in below}
+
+
+def _differing(kept: _Kept, now: dict[str, str]) -> list[str]:
+    """Files that hold something else or are gone; new ones beside them are looked at by the reader, not here."""
+    return [name for name, digest in kept.files.items() if now.get(name) != digest]
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
+
+
+def _finding(names: tuple[str, ...]) -> tuple[Finding, ...]:
+    if not names:
+        return ()
+    text = (
+        f"{len(names)} files of this scan changed after the study had first seen them; they were taken as they are now."
+    )
+    return (Finding("input-changed", "warning", text, names[:MOST_NAMED]),)
+
+
+def _read(study: Path, core: CorePlan) -> _Kept | None:
+    path = study / Layout.inputs(core.id)
+    if not path.exists():
+        return None
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return _Kept(dict(content["files"]), bool(content["imported"]), tuple(content["changed"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise Damaged(
+            "inputs-damaged",
+            f"{path} cannot be read ({error}); delete it, and the next import keeps the digests anew.",
+            [path],
+        ) from error
+
+
+def _write(study: Path, core: CorePlan, kept: _Kept) -> None:
+    record = {"files": kept.files, "imported": kept.imported, "changed": list(kept.changed)}
+    files.write_json(study / Layout.inputs(core.id), record)

@@ -1,0 +1,112 @@
+"""Scan files that changed since the study first saw them are named (FAULTS 46)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from soilscope import phantoms, study
+from soilscope.cli.app import app
+from soilscope.errors import InputRefused
+from soilscope.study.plan import PLAN_FILE
+from soilscope.volume import read_store
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """A study after ``soilscope init``, and the scan it was made for."""
+    scan = tmp_path / "scans" / "sandy"
+    phantoms.write(phantoms.make("sandy", shape=(10, 32, 32)), scan)
+    ran = CliRunner().invoke(app, ["init", str(tmp_path / "study"), "--cores", str(scan), "--quiet"])
+    assert ran.exit_code == 0, ran.output
+    return tmp_path / "study", sorted((scan / "dicom").iterdir())
+
+
+def flip(path, at=-101) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+def imported(folder, *options) -> dict[str, int]:
+    ran = CliRunner().invoke(app, ["run", str(folder), "--until", "import", "--json", *options])
+    return {"exit": ran.exit_code, **json.loads(ran.stdout.splitlines()[-1])}
+
+
+def codes(folder, severity=None) -> set[str]:
+    store = next((folder / "cores").glob("*.zarr"))
+    return {f.code for f in read_store(store).findings if severity in (None, f.severity)}
+
+
+def test_a_file_that_changed_since_init_is_named_and_refused(begun):
+    """46. ... digests of the inputs are kept from the first `inspect`; a file that changed since is named and refused."""
+    folder, files = begun
+    flip(files[4])
+    summary = study.run(folder, study.steps_until("import"))
+    (failure,) = summary.failures
+    assert isinstance(failure.error, InputRefused)
+    assert failure.error.code == "input-changed"
+    assert files[4].name in failure.error.text
+    assert files[3].name not in failure.error.text
+    assert not list((folder / "cores").glob("*.zarr"))
+    assert imported(folder)["exit"] == 3
+
+
+def test_a_file_that_went_since_init_is_named_and_refused(begun):
+    folder, files = begun
+    files[-1].unlink()
+    (failure,) = study.run(folder, study.steps_until("import")).failures
+    assert failure.error.code == "input-changed"
+    assert files[-1].name in failure.error.text
+
+
+def test_a_note_put_beside_the_scan_is_no_change(begun):
+    folder, files = begun
+    (files[0].parent / "notes.txt").write_text("dug on a rainy day")
+    assert imported(folder)["failed"] == 0
+    assert "input-changed" not in codes(folder)
+
+
+def test_a_change_on_purpose_is_accepted_and_told_on_every_output(begun):
+    folder, files = begun
+    flip(files[4])
+    assert imported(folder)["exit"] == 3
+    told = imported(folder, "--accept-inputs")
+    assert (told["exit"], told["done"]) == (0, 1)
+    assert "input-changed" in codes(folder, "warning")
+    assert imported(folder)["skipped"] == 1
+
+
+def test_a_change_after_the_import_is_imported_again_and_told(begun):
+    """29. Resume with changed input -> that step reruns; 46: the file is named."""
+    folder, files = begun
+    assert imported(folder)["done"] == 1
+    assert "input-changed" not in codes(folder)
+    flip(files[4])
+    assert imported(folder)["done"] == 1
+    (store,) = (folder / "cores").glob("*.zarr")
+    (finding,) = [f for f in read_store(store).findings if f.code == "input-changed"]
+    assert finding.files == (files[4].name,)
+    assert imported(folder)["skipped"] == 1
+
+
+def test_a_plan_written_by_hand_keeps_what_the_first_import_found(begun):
+    folder, files = begun
+    record = next((folder / "inputs").iterdir())
+    before = json.loads(record.read_text())
+    record.unlink()
+    flip(files[4])
+    assert imported(folder)["done"] == 1
+    after = json.loads(record.read_text())
+    assert {name for name in before["files"] if before["files"][name] != after["files"][name]} == {files[4].name}
+    assert (before["imported"], after["imported"]) == (False, True)
+    assert (folder / PLAN_FILE).exists()
+
+
+def test_a_damaged_record_is_told(begun):
+    folder, _ = begun
+    next((folder / "inputs").iterdir()).write_text("{")
+    (failure,) = study.run(folder, study.steps_until("import")).failures
+    assert failure.error.code == "inputs-damaged"
