@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.core.axis import Axis
+from soilscope.core.half import Cut
 from soilscope.types import ValueVolume
 
 __all__ = ["Wall", "distance_mm", "find_wall"]
@@ -30,6 +31,9 @@ WALL_SPREAD = 0.5
 
 SHARP = 0.5
 """A wall whose values spread less than half a HU (or grey value) is free of noise, and its edge exact."""
+
+CUT_MARGIN_PX = 3.0
+"""Beside the flat side of half a core, so many voxels of blur are not looked at."""
 
 SEARCH_PX = 2.0
 """How far from the smooth estimate the exact edge of a noise-free wall is looked for."""
@@ -53,10 +57,11 @@ def distance_mm(
     return np.asarray(np.sqrt((y**2)[:, None] + (x**2)[None, :]))
 
 
-def find_wall(values: ValueVolume, axis: Axis, spacing_mm: tuple[float, float]) -> Wall:
-    """The inner radius of the tube, or the outer one where there is no tube."""
+def find_wall(values: ValueVolume, axis: Axis, spacing_mm: tuple[float, float], cut: Cut | None = None) -> Wall:
+    """The inner radius of the tube, or the outer one where there is no tube; of half a core, only its own side is looked at."""
     pixel = min(spacing_mm)
-    rings = _rings(values, axis, spacing_mm)
+    side = None if cut is None else replace(cut, offset_mm=cut.offset_mm - CUT_MARGIN_PX * pixel)
+    rings = _rings(values, axis, spacing_mm, side)
     if rings is None:
         return Wall(axis.radius, None, np.nan)
     radius, mean, spread, square = rings
@@ -69,12 +74,12 @@ def find_wall(values: ValueVolume, axis: Axis, spacing_mm: tuple[float, float]) 
     away = np.sqrt(np.maximum(square - 2 * level * mean + level**2, 0.0))
     inner = _half_way(radius[: at + 1], away[: at + 1], pixel)
     if calm < SHARP:
-        inner = _exact(values, axis, spacing_mm, Wall(inner, level, calm))
+        inner = _exact(values, axis, spacing_mm, Wall(inner, level, calm), side)
     return Wall(inner, level, calm)
 
 
 def _rings(
-    values: ValueVolume, axis: Axis, spacing_mm: tuple[float, float]
+    values: ValueVolume, axis: Axis, spacing_mm: tuple[float, float], side: Cut | None
 ) -> tuple[Profile, Profile, Profile, Profile] | None:
     """Radius (inner first), mean, spread and mean square of the values in thin rings below the outline."""
     width = min(spacing_mm) / BINS_PER_PIXEL
@@ -90,7 +95,7 @@ def _rings(
         if n == 0 or not axis.upright:
             away = distance_mm(values.shape[1:], (axis.y[k], axis.x[k]), spacing_mm)
             number = np.floor((away - first) / width).astype(int)
-            inside = (number >= 0) & (number < count)
+            inside = (number >= 0) & (number < count) & _beside(values, axis, k, spacing_mm, side)
             ring = number[inside]
         found = values[k][inside].astype(np.float64)
         sums[0] += np.bincount(ring, minlength=count)
@@ -129,7 +134,17 @@ def _half_way(radius: NDArray[np.float64], away: NDArray[np.float64], pixel: flo
     return float(radius[k] + part * (radius[k + 1] - radius[k]))
 
 
-def _exact(values: ValueVolume, axis: Axis, spacing_mm: tuple[float, float], wall: Wall) -> float:
+def _beside(
+    values: ValueVolume, axis: Axis, k: int, spacing_mm: tuple[float, float], side: Cut | None
+) -> NDArray[np.bool_]:
+    """Voxels of slice ``k`` on the side that is looked at; all of them in a whole core."""
+    shape = (values.shape[1], values.shape[2])
+    if side is None:
+        return np.ones(shape, bool)
+    return side.keeps(shape, (float(axis.y[k]), float(axis.x[k])), spacing_mm)
+
+
+def _exact(values: ValueVolume, axis: Axis, spacing_mm: tuple[float, float], wall: Wall, side: Cut | None) -> float:
     """Without noise the edge is the distance of the outermost voxel that does not hold the wall's value."""
     reach = SEARCH_PX * min(spacing_mm)
     furthest = 0.0
@@ -138,7 +153,7 @@ def _exact(values: ValueVolume, axis: Axis, spacing_mm: tuple[float, float], wal
     for k in range(len(values)):
         if k == 0 or not axis.upright:
             full = distance_mm(values.shape[1:], (axis.y[k], axis.x[k]), spacing_mm)
-            where = np.abs(full - wall.inner_mm) <= reach
+            where = (np.abs(full - wall.inner_mm) <= reach) & _beside(values, axis, k, spacing_mm, side)
             away = full[where]
         other = np.abs(values[k][where] - np.float64(wall.level or 0.0)) > SHARP
         if other.any():
