@@ -22,7 +22,7 @@ from soilscope.findings import Finding
 from soilscope.types import BoolVolume
 from soilscope.volume import Volume
 
-__all__ = ["find_core"]
+__all__ = ["air_of", "find_core", "level_of"]
 
 AIR_HU = -1000.0
 SOLID_HU = -440.0
@@ -80,7 +80,7 @@ def find_core(vol: Volume, choice: CoreChoice | None = None) -> Volume:
         value = surrounding_value(vol.values, vol.units)
         if value is not None:
             return _masked(vol, value)
-    level = _level(vol)
+    level = level_of(vol)
     if level is None and not choice.placed:
         return _uncut(vol, choice, Finding("no-cylinder", "note", SOIL_TO_BORDER))
     return _found(vol, choice, level)
@@ -105,7 +105,7 @@ def _found(vol: Volume, choice: CoreChoice, level: float | None) -> Volume:
     inside = place.inside(vol.shape, vol.spacing_mm) & vol.valid
     ends: tuple[int, int] | None = (0, vol.shape[0])
     if level is not None:
-        ends = soil_ends(vol.values, inside, level, _air(vol))
+        ends = soil_ends(vol.values, inside, level, air_of(vol))
     if ends is None and (choice.top_mm is None or choice.bottom_mm is None):
         return _uncut(vol, choice, Finding("no-cylinder", "warning", NO_SOIL))
     top, bottom = choice.ends(ends or (0, vol.shape[0]), vol.shape[0], vol.spacing_mm[0])
@@ -179,7 +179,7 @@ def _stated(vol: Volume, choice: CoreChoice) -> Place:
     return Place(Axis(np.full(depth, y), np.full(depth, x), radius), Wall(radius, None, np.nan))
 
 
-def _level(vol: Volume) -> float | None:
+def level_of(vol: Volume) -> float | None:
     """The value that parts air from the body, or None where the corners of the slices are no air."""
     corners = _corners(vol)
     if corners.size == 0:
@@ -196,7 +196,7 @@ def _level(vol: Volume) -> float | None:
     return level
 
 
-def _air(vol: Volume) -> float:
+def air_of(vol: Volume) -> float:
     """Value of air: known in HU, seen in the corners of grey scans."""
     corners = _corners(vol)
     return AIR_HU if vol.units == "HU" or corners.size == 0 else float(np.median(corners))

@@ -140,9 +140,12 @@ class Volume:
             )
         height = self._extent(0)
         starts = [_start(sum(height) / 2, size[0], self.shape[0])]
-        for axis, on_axis in ((1, "y_mm"), (2, "x_mm")):
-            middle = self._axis_at(starts[0] + (size[0] - 1) / 2, on_axis, axis)
-            middle = sum(self._extent(axis)) / 2 if middle is None else middle
+        on_axis = self.axis_mm()
+        for axis in (1, 2):
+            middle = sum(self._extent(axis)) / 2
+            if on_axis is not None:
+                at = np.interp(starts[0] + (size[0] - 1) / 2, np.arange(self.shape[0]), on_axis[axis - 1])
+                middle = float(at) / self.spacing_mm[axis] + 0.5
             starts.append(_start(middle, size[axis], self.shape[axis]))
         box = [(start, start + wanted) for start, wanted in zip(starts, size, strict=True)]
         cut = self.crop(*box)
@@ -157,16 +160,22 @@ class Volume:
         there = np.flatnonzero(self.valid.any(axis=tuple(a for a in range(3) if a != axis)))
         return (int(there[0]), int(there[-1]) + 1) if there.size else (0, self.shape[axis])
 
-    def _axis_at(self, slice_number: float, of: str, axis: int) -> float | None:
-        """Border position, in voxels, of the found axis in a slice of this grid; None where no axis was found."""
+    @property
+    def cut_since_found(self) -> tuple[int, int, int]:
+        """Slices, rows and columns cut away before this volume's first voxel since the soil was found in it."""
+        after = self.source.get("crops", [])[int(self.source.get("soil", {}).get("after_crops", 0)) :]
+        z, y, x = (int(sum(box[axis][0] for box in after)) for axis in range(3))
+        return z, y, x
+
+    def axis_mm(self) -> tuple[FloatProfile, FloatProfile] | None:
+        """The axis that was found, (y, x) in each slice, in mm from the centre of this volume's first voxel; None without one."""
         soil = self.source.get("soil", {})
         if soil.get("kind") not in WITH_AXIS:
             return None
-        centres = np.asarray(soil["slices"][of], dtype=np.float64)
-        after = self.source.get("crops", [])[int(soil.get("after_crops", 0)) :]
-        above = sum(box[0][0] for box in after)
-        at = float(np.interp(slice_number + above, np.arange(len(centres)), centres))
-        return at / self.spacing_mm[axis] + 0.5 - float(sum(box[axis][0] for box in after))
+        above, *beside = self.cut_since_found
+        rows = slice(above, above + self.shape[0])
+        y, x = (np.asarray(soil["slices"][of][rows], dtype=np.float64) for of in ("y_mm", "x_mm"))
+        return y - beside[0] * self.spacing_mm[1], x - beside[1] * self.spacing_mm[2]
 
     def with_findings(self, *more: Finding) -> Volume:
         """The same scan with further findings."""
