@@ -137,7 +137,7 @@ class Density:
             "density-calibration",
             "note",
             f"density = {terms} g/cm³ from {self.name}: {rods}; in brackets what the fit misses. It holds from {low:.0f} to "
-            f"{high:.0f} {core.units}; {self.outside(core):.1%} of the soil's voxels lie beyond, and their density is extrapolated.",
+            f"{high:.0f} {core.units}; {self.outside(core):.1%} of the soil's voxels lie beyond: there, density is extrapolated.",
         )
 
     def as_dict(self) -> dict[str, Any]:

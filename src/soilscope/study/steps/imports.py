@@ -1,9 +1,9 @@
-"""Import: scan files -> the soil core in them -> core store."""
+"""Import: scan files -> the soil core in them, on a common scale and without artefacts where asked for -> core store."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +11,65 @@ import numpy as np
 
 from soilscope import ingest
 from soilscope.core import find_core
+from soilscope.core.artefacts import correct, measure_artefacts
+from soilscope.core.density import measure_rods
+from soilscope.core.references import References, references
+from soilscope.core.rescale import rescale
 from soilscope.errors import InputRefused
+from soilscope.files import write_json
+from soilscope.report import found_picture
 from soilscope.study.layout import Layout
 from soilscope.study.plan import CorePlan, Plan
+from soilscope.study.steps.imported import imported, part
+from soilscope.study.steps.pictures import picture_values
 from soilscope.volume import Volume, write_store
 
-__all__ = ["import_core", "prepare", "read_scan"]
+__all__ = ["Prepared", "import_core", "needs", "outputs", "prepare", "read_scan", "reference_first"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A scan made ready: the soil found on the scan's own grid, the core to keep, and what wall and air read as scanned."""
+
+    found: Volume
+    kept: Volume
+    references: References | None
+
+
+def outputs(core: str) -> list[str]:
+    """What importing one core publishes."""
+    return [Layout.store(core), part(core)]
+
+
+def reference_first(plan: Plan) -> list[CorePlan]:
+    """The plan's cores, the one whose grey scale the others take on before them."""
+    return sorted(plan.cores, key=lambda core: core.id != plan.core.reference)
+
+
+def needs(plan: Plan, core: CorePlan) -> list[str]:
+    """What must be imported before a core: the study's reference, where another core is it."""
+    reference = plan.core.reference
+    return [f"import:{reference}"] if isinstance(reference, str) and reference != core.id else []
 
 
 def import_core(study: Path, plan: Plan, core: CorePlan, send: Callable[[Any], None]) -> None:
     """Read a scan, find its soil, keep it in the study's store."""
     send(("progress", 0, 1, f"reading {core.id}"))
-    write_store(study / Layout.store(core.id), prepare(read_scan(study, core), core, plan))
+    scan = read_scan(study, core)
+    ready = prepare(scan, core, plan, _reference(study, plan, core))
+    write_store(study / Layout.store(core.id), ready.kept)
+    seen = None if ready.references is None else [ready.references.wall, ready.references.air]
+    picture = picture_values(found_picture(scan, ready.found))
+    write_json(study / part(core.id), {"picture": picture, "references": seen})
+
+
+def _reference(study: Path, plan: Plan, core: CorePlan) -> References | None:
+    """What wall and air are to read; None where the core is the reference itself, or none was named."""
+    asked = plan.core.reference
+    if asked is None or asked == core.id:
+        return None
+    wall, air = imported(study, asked)["references"] if isinstance(asked, str) else asked
+    return References(wall, air)
 
 
 def read_scan(study: Path, core: CorePlan) -> Volume:
@@ -41,13 +88,52 @@ def read_scan(study: Path, core: CorePlan) -> Volume:
     return replace(scan, core=core.id)
 
 
-def prepare(scan: Volume, core: CorePlan, plan: Plan) -> Volume:
-    """The soil found, slices above and below it cut off, and the plan's window taken."""
-    soil = find_core(scan) if core.soil == "find" else scan
-    filled = np.flatnonzero(soil.valid.any(axis=(1, 2)))
-    if filled.size == 0:
+def prepare(scan: Volume, core: CorePlan, plan: Plan, to: References | None = None) -> Prepared:
+    """The soil found, put on the study's scale, corrected as asked, and cut to the plan's window.
+
+    Parameters
+    ----------
+    scan : Volume
+        As read.
+    core, plan
+        What was asked for.
+    to : References, optional
+        What wall and air are to read, where the plan names a reference other than this core.
+
+    Raises
+    ------
+    InputRefused
+        Code ``no-soil``, and what the steps themselves refuse.
+    """
+    found = find_core(scan, plan.place_of(core).choice()) if core.soil == "find" else scan
+    if not found.valid.any():
         raise InputRefused("no-soil", f"core {core.id!r}: no voxel of the scan is soil; look at `soilscope inspect`.")
+    own = None
+    if plan.core.reference is not None:
+        own = references(scan, found)
+        scan = rescale(scan, own, to or own)
+        told = replace(found, source={**found.source, "rescaled": scan.source["rescaled"]})
+        found = replace(told, values=scan.values).with_findings(*scan.findings)
+    even = _without_artefacts(scan, found, plan)
+    even = _with_density(scan, even, plan)
+    filled = np.flatnonzero(even.valid.any(axis=(1, 2)))
     top, end = int(filled[0]), int(filled[-1]) + 1
-    if (top, end) != (0, soil.shape[0]):
-        soil = soil.crop(z=(top, end))
-    return soil if plan.window == "all" else soil.inner(plan.window)
+    kept = even if (top, end) == (0, even.shape[0]) else even.crop(z=(top, end))
+    return Prepared(found, kept if plan.window == "all" else kept.inner(plan.window), own)
+
+
+def _without_artefacts(scan: Volume, found: Volume, plan: Plan) -> Volume:
+    """Cupping and drift measured, and evened out where the plan asks for it."""
+    if plan.core.correct:
+        return correct(scan, found, plan.core.correct)
+    measured = measure_artefacts(scan, found).as_dict()
+    return replace(found, source={**found.source, "artefacts": measured})
+
+
+def _with_density(scan: Volume, core: Volume, plan: Plan) -> Volume:
+    """The calibration of densities, fitted to what the rods read in this scan."""
+    if plan.core.density is None:
+        return core
+    density = plan.core.fitted(measure_rods(scan, plan.core.known_rods()))
+    kept = replace(core, source={**core.source, "density": density.as_dict()})
+    return kept.with_findings(density.finding(core))
