@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from soilscope.cli.found import drawn
 from soilscope.cli.lengths import spacing
 from soilscope.cli.output import Json, Mode, Output, Quiet
 
@@ -22,6 +23,17 @@ def inspect(
     path: Annotated[Path, typer.Argument(help="A scan file, an archive, or a folder.", show_default=False)],
     spacing_mm: Annotated[
         str | None, typer.Option(help="Voxel spacing in mm where the files say none.", metavar="DZ,DY,DX")
+    ] = None,
+    core: Annotated[
+        Path | None,
+        typer.Option(
+            help="Read the scan too, look for the core in it, and draw what was found: a .png, .svg or .pdf file.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    series: Annotated[
+        str | None, typer.Option(help="Which series --core reads, where there are several.", metavar="ID")
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -48,4 +60,5 @@ def inspect(
             output.console.print(f"series {s.id}", markup=False)
         output.findings(s.findings)
     output.findings(found.findings)
-    output.result(found.as_dict(), f"{len(found.series)} series, {found.skipped} files skipped")
+    in_scan = {} if core is None else drawn(output, core, path, series, spacing(spacing_mm))
+    output.result({**found.as_dict(), **in_scan}, f"{len(found.series)} series, {found.skipped} files skipped")

@@ -222,20 +222,22 @@ def _told(measured: Artefacts, name: str, found: Cupping | Drift, core: Volume, 
     sure = abs(found.size) > SURE[name] * found.error
     if not sure:
         text += " That is no more than the soil's own unevenness." if isinstance(found, Cupping) else " That is noise."
-    return Finding(name, "warning" if share >= NOTABLE_SHARE and sure and not done else "note", text)
+    layered = isinstance(found, Drift) and found.reference == "matrix"  # the soil's own layers are no fault of the scan
+    notable = share >= NOTABLE_SHARE and sure and not done and not layered
+    return Finding(name, "warning" if notable else "note", text)
 
 
 def _size_in_words(found: Cupping | Drift, unit: str) -> str:
     if isinstance(found, Cupping):
         more = "more" if found.size >= 0 else "less"
         return (
-            f"beam hardening: matrix-like voxels at the rim read {abs(found.size):.1f} ± {found.error:.1f} {unit} {more} than on "
+            f"Matrix-like voxels at the rim read {abs(found.size):.1f} ± {found.error:.1f} {unit} {more} than on "
             f"the axis (a + b r² through {len(found.values)} rings)."
         )
     if found.reference == "wall":
-        return f"drift: the tube's wall varies by {found.size:.1f} {unit} along the axis (scatter {found.error:.1f})."
+        return f"The tube's wall varies by {found.size:.1f} {unit} along the axis (scatter {found.error:.1f})."
     return (
-        f"drift: the soil's matrix varies by {found.size:.1f} {unit} along the axis (scatter {found.error:.1f}); without a wall to "
+        f"The soil's matrix varies by {found.size:.1f} {unit} along the axis (scatter {found.error:.1f}); without a wall to "
         "hold it against, this includes the soil's own layers."
     )
 

@@ -159,6 +159,9 @@ class Density:
 def fit_density(rods: Sequence[Rod], degree: int = 1, name: str = "rods") -> Density:
     """Least squares through rods whose values are known.
 
+    A line is fitted to what the rods read as a function of their density, which is known, and then turned round (classical
+    calibration; it gives the borders between materials that coreCT uses). A curve is fitted to density as a function of the value.
+
     Parameters
     ----------
     rods : sequence of Rod
@@ -171,7 +174,7 @@ def fit_density(rods: Sequence[Rod], degree: int = 1, name: str = "rods") -> Den
     Raises
     ------
     UsageError
-        Code ``rods``: too few, a value missing, two rods that read the same, or a curve that falls between its rods.
+        Code ``rods``: too few, a value or density twice or missing, or a fit that falls between its rods.
 
     Examples
     --------
@@ -185,10 +188,13 @@ def fit_density(rods: Sequence[Rod], degree: int = 1, name: str = "rods") -> Den
             "rods",
             f"a calibration of degree {degree} (1 to {MOST_DEGREE}) needs at least {degree + 1} rods, not {len(rods)}.",
         )
-    if not np.isfinite(values).all() or len(np.unique(values)) < len(values):
-        raise UsageError("rods", f"each rod needs a value of its own; these read {values.tolist()}.")
     densities = np.asarray([rod.density for rod in rods])
-    fitted = np.polynomial.Polynomial.fit(values, densities, degree)
+    if not np.isfinite(values).all() or any(len(np.unique(of)) < len(of) for of in (values, densities)):
+        raise UsageError(
+            "rods",
+            f"each rod needs a value and a density of its own; these read {values.tolist()} at {densities.tolist()} g/cm³.",
+        )
+    fitted = _line(values, densities) if degree == 1 else np.polynomial.Polynomial.fit(values, densities, degree)
     between = fitted(np.linspace(values.min(), values.max(), 201))
     if np.any(np.diff(between) <= 0):
         raise UsageError(
@@ -197,6 +203,12 @@ def fit_density(rods: Sequence[Rod], degree: int = 1, name: str = "rods") -> Den
     coefficients = tuple(float(c) for c in fitted.convert().coef)
     coefficients += (0.0,) * (degree + 1 - len(coefficients))
     return Density(coefficients, tuple(rods), tuple(float(r) for r in densities - fitted(values)), name)
+
+
+def _line(values: NDArray[np.float64], densities: NDArray[np.float64]) -> np.polynomial.Polynomial:
+    """Density as a line of the value, from the line of the values over density."""
+    reading, per_density = (float(c) for c in np.polynomial.Polynomial.fit(densities, values, 1).convert().coef)
+    return np.polynomial.Polynomial([-reading / per_density, 1 / per_density])
 
 
 def measure_rods(scan: Volume, rods: Sequence[Rod]) -> tuple[Rod, ...]:
