@@ -34,7 +34,7 @@ class Rod:
     density : float
         In g/cm³.
     value : float, optional
-        What it reads, in the scan's units (HU); or it is measured at ``centre_mm``.
+        What it reads, in the scan's units (HU); left out, it is measured at ``centre_mm``.
     centre_mm : (y, x), optional
         Where it stands in every slice, in mm from the centre of the first voxel.
     radius_mm : float, optional
@@ -48,7 +48,7 @@ class Rod:
 
     def __post_init__(self) -> None:
         placed = self.centre_mm is not None and self.radius_mm is not None
-        if self.density < 0 or (self.value is None) is not placed:
+        if self.density < 0 or (self.value is None and not placed):
             raise UsageError(
                 "rods",
                 f"rod {self.name!r} needs a density of 0 or more, and either what it reads (value) or where it stands "
