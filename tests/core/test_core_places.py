@@ -124,6 +124,13 @@ def test_a_tube_that_is_not_there_is_refused():
         find_core(scan, CoreChoice(tube=3))
 
 
+@pytest.mark.parametrize("wall_mm", [1.2, 2.8, 4.0])
+def test_thin_and_thick_walls_are_told_from_soil(wall_mm):
+    """From a twelfth to more than a quarter of the outer radius."""
+    scan, truth = scan_of("arable", wall_mm=wall_mm)
+    assert overlap(find_core(scan).valid, truth) >= 0.98
+
+
 def test_rods_beside_the_tube_are_no_cores():
     scan, truth = scan_of("arable", margin_mm=8.0)
     y, x = np.mgrid[:96, :96]

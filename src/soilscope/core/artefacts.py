@@ -27,8 +27,8 @@ ARTEFACTS: tuple[Artefact, ...] = ("drift", "beam-hardening")
 NOTABLE_SHARE = 0.01
 """From this share of voxels in another class on, an artefact is a warning."""
 
-SURE = {"beam-hardening": 2.0, "drift": 4.0}
-"""An artefact smaller than so many times its error is none: two standard errors of a slope, the usual range of slices' scatter."""
+SURE = {"beam-hardening": 3.0, "drift": 4.0}
+"""An artefact smaller than so many times its error is none: three standard errors of a slope; the range of slices' scatter."""
 
 MOST_SLICES = 160
 
@@ -229,10 +229,10 @@ def _told(measured: Artefacts, name: str, found: Cupping | Drift, core: Volume, 
 
 def _size_in_words(found: Cupping | Drift, unit: str) -> str:
     if isinstance(found, Cupping):
-        more = "more" if found.size >= 0 else "less"
+        more, side = ("more", "rim") if found.size >= 0 else ("less", "axis")
         return (
             f"Matrix-like voxels at the rim read {abs(found.size):.1f} ± {found.error:.1f} {unit} {more} than on "
-            f"the axis (a + b r² through {len(found.values)} rings)."
+            f"the axis (a + b r² through {len(found.values)} rings); a soil that is denser towards the {side} reads the same."
         )
     if found.reference == "wall":
         return f"The tube's wall varies by {found.size:.1f} {unit} along the axis (scatter {found.error:.1f})."
@@ -247,8 +247,12 @@ def _corrected(measured: Artefacts, name: str, units: str) -> Finding:
     unit = "HU" if units == "HU" else "grey values"
     size = 0.0 if found is None else found.size
     what = "between axis and rim" if name == "beam-hardening" else "along the axis"
-    layered = isinstance(found, Drift) and found.reference == "matrix"
     text = f"{name} was corrected as asked: {size:.1f} {unit} {what} were evened out in the soil; air stays as it was."
-    if layered:
-        text += " The reference was the soil's own matrix, so its layers were evened out too."
-    return Finding(f"{name}-corrected", "warning" if layered else "note", text)
+    doubts = []
+    if isinstance(found, Drift) and found.reference == "matrix":
+        doubts.append("The reference was the soil's own matrix, so its layers were evened out too.")
+    if found is not None and not abs(size) > SURE[name] * found.error:
+        doubts.append(
+            f"That is no more than {SURE[name]:g} times its error of {found.error:.1f}: it may be the soil's own."
+        )
+    return Finding(f"{name}-corrected", "warning" if doubts else "note", " ".join([text, *doubts]))

@@ -13,12 +13,19 @@ SOIL_SHARE = 0.02
 """A slice with a smaller share of anything but air inside the cylinder is headspace; loose litter has several times that."""
 
 MOST_BLURRED = 3
-"""Slices that a scanner's blur can lift from air beside the end of the soil."""
+"""Slices that a scanner's blur can lift from air beside the end of the soil, and slices of soil they are held against."""
 
 HALF = 0.5
-"""A blurred end reaches half of the soil's mean exactly at the soil's border, whatever the blur's width."""
+"""A blurred end reaches half of the soil's height above air exactly at the soil's border, whatever the blur's width."""
 
-Profile = NDArray[np.float64]
+PART_AIR = 0.2
+"""The lightest share of what is solid beneath, which is part air itself, is not looked at."""
+
+LEAST_REACHED = 0.1
+"""In a slice of soil at least this share of what is solid just beneath is solid too, even in loose litter; of a shadow, none is."""
+
+UNBLURRED = 0.01
+"""Where what does not reach half is lifted by less than this, nothing is blurred and there are no shadows."""
 
 
 def soil_ends(values: ValueVolume, inside: BoolVolume, level: float, air: float) -> tuple[int, int] | None:
@@ -31,44 +38,52 @@ def soil_ends(values: ValueVolume, inside: BoolVolume, level: float, air: float)
     level : float
         Between air and anything else.
     air : float
-        Value of air, used where no slice of headspace shows it.
+        Value of air.
 
     Notes
     -----
     Beside headspace the blur of the first soil slice lifts air above the level. A step that is blurred evenly to both sides
-    passes half its height at the step, so end slices whose mean rises to less than half of that of the slices next to them
-    are headspace; at most three at an end.
+    passes half its height at the step, so an end slice whose voxels hardly anywhere reach half of what the three slices next
+    to it hold there is the soil's shadow, and no soil; at most three slices at an end are.
     """
-    share, mean = _profiles(values, inside, level)
+    share = _share(values, inside, level)
     there = np.flatnonzero(share >= SOIL_SHARE)
     if not there.size:
         return None
     first, last = int(there[0]), int(there[-1])
-    top = _settled(mean, first, last, air)
-    bottom = len(mean) - 1 - _settled(mean[::-1], len(mean) - 1 - last, len(mean) - 1 - top, air)
+    top = _settled((values, inside), (first, last), level, air)
+    upwards = (values[::-1], inside[::-1])
+    bottom = len(values) - 1 - _settled(upwards, (len(values) - 1 - last, len(values) - 1 - top), level, air)
     return top, bottom + 1
 
 
-def _profiles(values: ValueVolume, inside: BoolVolume, level: float) -> tuple[Profile, Profile]:
-    """Share of the voxels above the level, and their mean value, per slice; NaN mean where nothing lies inside."""
-    share, mean = np.zeros(len(values)), np.full(len(values), np.nan)
-    for k, (plane, ok) in enumerate(zip(values, inside, strict=True)):
-        found = plane[ok]
-        if found.size:
-            share[k], mean[k] = np.count_nonzero(found > level) / found.size, found.mean(dtype=np.float64)
-    return share, mean
+def _share(values: ValueVolume, inside: BoolVolume, level: float) -> NDArray[np.float64]:
+    """Share of the voxels inside that lie above the level, per slice."""
+    counts = [
+        (int(np.count_nonzero((plane > level) & ok)), int(np.count_nonzero(ok)))
+        for plane, ok in zip(values, inside, strict=True)
+    ]
+    return np.asarray([solid / max(area, 1) for solid, area in counts])
 
 
-def _settled(mean: Profile, first: int, last: int, air: float) -> int:
+def _settled(scan: tuple[ValueVolume, BoolVolume], ends: tuple[int, int], level: float, air: float) -> int:
     """The first slice that is soil, from the first that is not all air, looking downwards."""
-    above = mean[:first]
-    above = above[np.isfinite(above)]
-    if not above.size:
+    values, inside = scan
+    first, last = ends
+    if first == 0:
         return first  # no headspace: the scan begins within the soil
-    ground = float(np.median(above)) if above.size > MOST_BLURRED else min(air, float(above.min()))
     for k in range(first, min(first + MOST_BLURRED, last)):
-        beyond = mean[k + 1 : min(k + 1 + MOST_BLURRED, last + 1)]
-        beyond = beyond[np.isfinite(beyond)]
-        if not beyond.size or mean[k] - ground >= HALF * (float(np.median(beyond)) - ground):
+        beneath = slice(k + 1, min(k + 1 + MOST_BLURRED, last + 1))
+        highest = np.where(inside[beneath], values[beneath], values.dtype.type(air)).max(axis=0)
+        solid = inside[k] & (highest > level)
+        if not solid.any():
+            return k
+        solid &= highest >= np.median(
+            highest[solid]
+        )  # what is part air itself is blurred sideways too, and shows nothing
+        part = (values[k][solid] - air) / (highest[solid] - air)
+        reached = part >= HALF
+        sharp = reached.any() and not reached.all() and part[~reached].mean() < UNBLURRED
+        if sharp or reached.mean() >= LEAST_REACHED:
             return k
     return min(first + MOST_BLURRED, last)

@@ -17,10 +17,16 @@ __all__ = ["Wall", "distance_mm", "find_wall"]
 Profile = NDArray[Any]
 
 BAND = 0.3
-"""The outer share of the radius in which a wall is looked for."""
+"""The outer share of the radius in which a wall is looked for first."""
 
 LEAST_BAND_PX = 9.0
 """In small scans the band is at least this wide, so that it holds soil as well as wall."""
+
+WIDE_BAND = 0.9
+"""Where the first band holds too little soil to compare with, as with a thick wall, nearly all of the radius is looked at."""
+
+LEAST_SOIL = 0.5
+"""Share of the band that must be soil."""
 
 BINS_PER_PIXEL = 4
 MOST_SLICES = 160
@@ -61,29 +67,43 @@ def find_wall(values: ValueVolume, axis: Axis, spacing_mm: tuple[float, float], 
     """The inner radius of the tube, or the outer one where there is no tube; of half a core, only its own side is looked at."""
     pixel = min(spacing_mm)
     side = None if cut is None else replace(cut, offset_mm=cut.offset_mm - CUT_MARGIN_PX * pixel)
-    rings = _rings(values, axis, spacing_mm, side)
-    if rings is None:
+    narrow = min(max(axis.radius * BAND, LEAST_BAND_PX * pixel), axis.radius)
+    for band in (narrow, max(WIDE_BAND * axis.radius, narrow)):
+        rings = _rings(values, axis, spacing_mm, (band, side))
+        calm = None if rings is None else _calm_stretch(rings, axis.radius)
+        if rings is not None and calm is not None and rings[0][calm[0]] - rings[0][0] >= LEAST_SOIL * band:
+            break
+    if rings is None or calm is None:
         return Wall(axis.radius, None, np.nan)
-    radius, mean, spread, square = rings
-    soil = spread[radius < (radius[0] + axis.radius) / 2]
+    (radius, mean, spread, square), at = rings, calm[1]
+    level = float(mean[at])
+    away = np.sqrt(np.maximum(square - 2 * level * mean + level**2, 0.0))
+    inner = _half_way(radius[: at + 1], away[: at + 1], pixel)
+    if spread[at] < SHARP:
+        inner = _exact(values, axis, spacing_mm, Wall(inner, level, float(spread[at])), side)
+    return Wall(inner, level, float(spread[at]))
+
+
+def _calm_stretch(rings: tuple[Profile, Profile, Profile, Profile], outer_mm: float) -> tuple[int, int] | None:
+    """Innermost and calmest ring of the wall; None where no ring is calm beside the soil further in."""
+    radius, _, spread, _ = rings
+    soil = spread[radius < (radius[0] + outer_mm) / 2]
     usual = float(np.median(soil)) if soil.size else np.nan
     at = _first_calm(spread)
     if at is None or not spread[at] < WALL_SPREAD * usual:
-        return Wall(axis.radius, None, np.nan)
-    level, calm = float(mean[at]), float(spread[at])
-    away = np.sqrt(np.maximum(square - 2 * level * mean + level**2, 0.0))
-    inner = _half_way(radius[: at + 1], away[: at + 1], pixel)
-    if calm < SHARP:
-        inner = _exact(values, axis, spacing_mm, Wall(inner, level, calm), side)
-    return Wall(inner, level, calm)
+        return None
+    first = at
+    while first > 0 and spread[first - 1] < WALL_SPREAD * usual:
+        first -= 1
+    return first, at
 
 
 def _rings(
-    values: ValueVolume, axis: Axis, spacing_mm: tuple[float, float], side: Cut | None
+    values: ValueVolume, axis: Axis, spacing_mm: tuple[float, float], where: tuple[float, Cut | None]
 ) -> tuple[Profile, Profile, Profile, Profile] | None:
     """Radius (inner first), mean, spread and mean square of the values in thin rings below the outline."""
-    width = min(spacing_mm) / BINS_PER_PIXEL
-    first = max(axis.radius - max(axis.radius * BAND, LEAST_BAND_PX * min(spacing_mm)), 0.0)
+    width, side = min(spacing_mm) / BINS_PER_PIXEL, where[1]
+    first = axis.radius - where[0]
     count = int((axis.radius - first) / width)
     if count < 3 * BINS_PER_PIXEL:
         return None
