@@ -24,9 +24,6 @@ PART_AIR = 0.2
 LEAST_REACHED = 0.1
 """In a slice of soil at least this share of what is solid just beneath is solid too, even in loose litter; of a shadow, none is."""
 
-UNBLURRED = 0.01
-"""Where what does not reach half is lifted by less than this, nothing is blurred and there are no shadows."""
-
 
 def soil_ends(values: ValueVolume, inside: BoolVolume, level: float, air: float) -> tuple[int, int] | None:
     """First slice of the soil and the slice after its last, or None where there is nothing but air.
@@ -72,18 +69,18 @@ def _settled(scan: tuple[ValueVolume, BoolVolume], ends: tuple[int, int], level:
     first, last = ends
     if first == 0:
         return first  # no headspace: the scan begins within the soil
+    above = values[first - 1][inside[first - 1]]
+    if above.size and above.min() == above.max():
+        return first  # one value right above: neither blur nor noise, hence no shadow
     for k in range(first, min(first + MOST_BLURRED, last)):
         beneath = slice(k + 1, min(k + 1 + MOST_BLURRED, last + 1))
         highest = np.where(inside[beneath], values[beneath], values.dtype.type(air)).max(axis=0)
         solid = inside[k] & (highest > level)
         if not solid.any():
             return k
-        solid &= highest >= np.median(
-            highest[solid]
-        )  # what is part air itself is blurred sideways too, and shows nothing
+        # what is part air itself is blurred sideways too, and shows nothing
+        solid &= highest >= np.quantile(highest[solid], PART_AIR)
         part = (values[k][solid] - air) / (highest[solid] - air)
-        reached = part >= HALF
-        sharp = reached.any() and not reached.all() and part[~reached].mean() < UNBLURRED
-        if sharp or reached.mean() >= LEAST_REACHED:
+        if np.mean(part >= HALF) >= LEAST_REACHED:
             return k
     return min(first + MOST_BLURRED, last)
