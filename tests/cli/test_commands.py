@@ -59,6 +59,16 @@ def test_phantom_writes_what_the_contract_names(phantom):
     assert (phantom / "truth.nii.gz").exists()
 
 
+def test_inspect_draws_and_tells_the_core_it_finds(phantom, tmp_path):
+    picture = tmp_path / "core.png"
+    done = soilscope("inspect", phantom / "dicom", "--core", picture, "--json")
+    assert done.returncode == 0, done.stderr
+    core = json.loads(done.stdout)["core"]
+    assert (core["kind"], core["top"], core["bottom"]) == ("cylinder", 0, 12)
+    assert core["centre_mm"] == pytest.approx([39 / 2 * 0.351] * 2, abs=0.351)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
 def test_an_unknown_soil_is_refused_with_the_list(tmp_path):
     done = soilscope("phantom", "moon", "--out", tmp_path / "moon")
     assert done.returncode == 2

@@ -7,10 +7,11 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from soilscope.study import plan
+from soilscope.study import core_plan, plan
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "plan.md"
-TABLES = {"": plan.Plan, "[[cores]]": plan.CorePlan, "[structure]": plan.StructurePlan, "[learn]": plan.LearnPlan,
+TABLES = {"": plan.Plan, "[[cores]]": plan.CorePlan, "[core]": core_plan.SoilPlan,
+          "[[core.rods]]": core_plan.RodPlan, "[structure]": plan.StructurePlan, "[learn]": plan.LearnPlan,
           "[[learn.targets]]": plan.TargetPlan, "[evaluate]": plan.EvaluatePlan, "[explain]": plan.ExplainPlan,
           "[run]": plan.RunPlan}  # fmt: skip
 
@@ -31,7 +32,7 @@ def defaults():
     found = {}
     for table, model in TABLES.items():
         for key, field in model.model_fields.items():
-            if isinstance(field.default, BaseModel) or key in ("cores", "targets"):
+            if isinstance(field.default, BaseModel) or key in ("cores", "targets", "rods"):
                 continue
             found[table, key] = shown(field.default)
     return found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from soilscope.cli.found import drawn
 from soilscope.cli.lengths import spacing
 from soilscope.cli.output import Json, Mode, Output, Quiet
 
@@ -44,11 +45,19 @@ def inspect(
         Literal["refuse", "mark"],
         typer.Option(help="Refuse a scan with slices missing, or keep masked planes in their place."),
     ] = "refuse",
-    series: Annotated[str | None, typer.Option(help="Which series the montage shows.", metavar="ID")] = None,
+    series: Annotated[str | None, typer.Option(help="Which series --montage and --core show.", metavar="ID")] = None,
     montage: Annotated[
         Path | None,
         typer.Option(
             help="Read one scan, find its core, and draw its slices here (.png, .svg or .pdf).", metavar="FILE"
+        ),
+    ] = None,
+    core: Annotated[
+        Path | None,
+        typer.Option(
+            help="Read the scan too, look for the core in it, and draw what was found: a .png, .svg or .pdf file.",
+            metavar="FILE",
+            show_default=False,
         ),
     ] = None,
     as_json: Json = False,
@@ -72,6 +81,8 @@ def inspect(
     if montage is not None:
         told = [f for s in found.series for f in s.findings]
         value["montage"] = _montage((path, series, montage), stated, told, output)
+    if core is not None:
+        value |= drawn(output, core, (path, series), stated)
     usable = sum(s.usable for s in found.series)
     words = f"{len(found.series)} series, {usable} usable, {found.skipped} files skipped"
     output.result(value, words if montage is None else f"{words}\nmontage: {montage}")

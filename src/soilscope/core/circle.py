@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from soilscope.types import BoolVolume, ValueVolume
 
-__all__ = ["Circle", "Circles", "fit_circle", "outline_mm", "slice_circles"]
+__all__ = ["ON_CIRCLE_PX", "Circle", "Circles", "Points", "fit_circle", "outline_mm", "slice_circles", "slice_outlines"]
 
 Points = NDArray[np.float64]
 
@@ -63,6 +64,8 @@ def outline_mm(plane: NDArray[np.floating], level: float, spacing_mm: tuple[floa
     dy, dx = spacing_mm
     rows, x = _crossings(plane, level)
     columns, y = _crossings(plane.T, level)
+    seen_x, seen_y = _inside(x, plane.shape[1]), _inside(y, plane.shape[0])
+    rows, x, columns, y = rows[seen_x], x[seen_x], columns[seen_y], y[seen_y]
     along_rows = np.column_stack([rows * dy, x * dx])
     along_columns = np.column_stack([y * dy, columns * dx])
     return np.concatenate([along_rows, along_columns])
@@ -78,6 +81,11 @@ def _crossings(plane: NDArray[np.floating], level: float) -> tuple[NDArray[np.in
     into = _between(plane, level, (rows, first, first - 1))
     out = _between(plane, level, (rows, last, last + 1))
     return np.concatenate([rows, rows]), np.concatenate([into, out])
+
+
+def _inside(places: Points, size: int) -> NDArray[np.bool_]:
+    """Crossings within the picture; where a body reaches the picture's border, the border is not its outline."""
+    return np.asarray((places > 0) & (places < size - 1))
 
 
 def _between(
@@ -138,17 +146,25 @@ def _kasa(points: Points) -> tuple[Points, float]:
     return mean + shift, float(np.sqrt(max(c + shift @ shift, 0.0)))
 
 
-def slice_circles(values: ValueVolume, valid: BoolVolume, level: float, spacing_mm: tuple[float, float]) -> Circles:
-    """The circle of each slice."""
+def slice_circles(outlines: Sequence[Points], spacing_mm: tuple[float, float]) -> Circles:
+    """The circle of each slice, from the slices' outlines."""
     pixel = max(spacing_mm)
-    depth = len(values)
-    found = np.full((4, depth), np.nan)
-    everywhere = bool(valid.all())
-    lowest = float(values.min())
-    for k in range(depth):
-        plane = values[k] if everywhere else np.where(valid[k], values[k], lowest)
-        circle = fit_circle(outline_mm(plane, level, spacing_mm), ON_CIRCLE_PX * pixel)
+    found = np.full((4, len(outlines)), np.nan)
+    for k, points in enumerate(outlines):
+        circle = fit_circle(points, ON_CIRCLE_PX * pixel)
         if circle is not None:
             found[:, k] = circle.y, circle.x, circle.radius, circle.share
     good = (found[3] >= LEAST_SHARE) & (found[2] >= LEAST_RADIUS_PX * pixel)
     return Circles(found[0], found[1], found[2], good)
+
+
+def slice_outlines(
+    values: ValueVolume, valid: BoolVolume, level: float, spacing_mm: tuple[float, float]
+) -> list[Points]:
+    """The outline of what is above the level in each slice, voxels that are not valid taken for air."""
+    lowest = values.min()
+    outlines = []
+    for plane, ok in zip(values, valid, strict=True):
+        seen = plane if ok.all() else np.where(ok, plane, lowest)
+        outlines.append(outline_mm(seen, level, spacing_mm))
+    return outlines

@@ -9,21 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.core.axis import Axis, axis_through
-from soilscope.core.circle import slice_circles
+from soilscope.core.bodies import Tube, region_of, tubes_in
+from soilscope.core.choice import CoreChoice
+from soilscope.core.circle import slice_circles, slice_outlines
+from soilscope.core.ends import soil_ends
+from soilscope.core.half import cut_of
 from soilscope.core.masked import outside_of_mask, surrounding_value
-from soilscope.core.wall import Wall, distance_mm, find_wall
+from soilscope.core.place import Place, short
+from soilscope.core.wall import Wall, find_wall
+from soilscope.errors import InputRefused
 from soilscope.findings import Finding
 from soilscope.types import BoolVolume
 from soilscope.volume import Volume
 from soilscope.volume.ends import ends_of_soil
 
-__all__ = ["find_core"]
+__all__ = ["air_of", "find_core", "level_of"]
 
+AIR_HU = -1000.0
 SOLID_HU = -440.0
 """Halfway from air (-1000 HU) to the plastic of a tube (120 HU); what is heavier is no air."""
-
-SOIL_SHARE = 0.02
-"""A slice with a smaller share of anything but air inside the cylinder is headspace; loose litter has several times that."""
 
 CORNER_SHARE = 0.04
 """Side of the four corner blocks in which a core in air shows nothing but air, as a share of the slice's width."""
@@ -33,25 +37,34 @@ CONTRAST = 4.0
 """In grey scans the middle must differ from the corners by this many times the corners' own spread."""
 
 
-def find_core(vol: Volume) -> Volume:
+def find_core(vol: Volume, choice: CoreChoice | None = None) -> Volume:
     """The same scan with ``valid`` narrowed to the soil.
 
-    Three cases are told apart and named in ``source["soil"]["kind"]``: ``"cylinder"`` (a core in air, with or without a
-    tube around it: centre and radius per slice, top and bottom by the share of non-air), ``"masked"`` (the surroundings were
-    set to the highest value beforehand) and ``"whole"`` (soil up to the border; nothing is cut away).
+    What was found is named in ``source["soil"]["kind"]``: ``"cylinder"`` (a core in air, with or without a tube around it),
+    ``"half-cylinder"`` (a core split lengthwise), ``"masked"`` (the surroundings were set to the highest value beforehand)
+    and ``"whole"`` (soil up to the border; nothing is cut away).
 
     Parameters
     ----------
     vol : Volume
         HU, or grey values in which air is darker than soil.
+    choice : CoreChoice, optional
+        What a person states in place of what would be found.
 
     Returns
     -------
     Volume
-        With a finding ``cylinder``, ``soil-masked`` or ``no-cylinder``, the reader's ``at-floor`` and ``at-ceiling`` told anew
-        as shares of the soil, and the numbers a check picture needs in
-        ``source["soil"]``: ``centre_mm`` (y, x) from the centre of the first voxel, ``radius_mm``, ``top``, ``bottom`` (the slice
-        after the last), ``slices`` with one centre and radius each.
+        With a finding ``cylinder``, ``half-core``, ``soil-masked`` or ``no-cylinder``, the reader's ``at-floor`` and
+        ``at-ceiling`` told anew as shares of the soil, and the numbers a check picture needs in
+        ``source["soil"]``: ``centre_mm`` (y, x) from the centre of the first voxel, ``radius_mm``, ``tilt_deg``, ``top``,
+        ``bottom`` (the slice after the last), ``slices`` with one centre and radius each.
+
+    Raises
+    ------
+    InputRefused
+        Code ``several-cores``: the scan holds several tubes and the choice names none; the message lists them.
+    UsageError
+        Code ``core-asked``: the choice does not fit the scan.
 
     Examples
     --------
@@ -61,21 +74,114 @@ def find_core(vol: Volume) -> Volume:
     >>> bool((found.valid == (core.truth > 0)).all())
     True
     """
-    value = surrounding_value(vol.values, vol.units)
-    if value is not None:
-        return _masked(vol, value)
-    level = _level(vol)
-    if level is None:
-        return _whole(vol, "the scan holds soil up to its border; all of it was kept.")
-    circles = slice_circles(vol.values, vol.valid, level, vol.spacing_mm[1:])
-    axis = axis_through(circles, max(vol.spacing_mm[1:]))
+    choice = choice or CoreChoice()
+    choice.check_inside(vol.shape, vol.spacing_mm)
+    if choice.whole:
+        return _with_soil(vol, vol.valid, _all_of(vol), (choice.finding(),))
+    if not choice.stated:
+        value = surrounding_value(vol.values, vol.units)
+        if value is not None:
+            return _masked(vol, value)
+    level = level_of(vol)
+    if level is None and not choice.placed:
+        return _uncut(vol, choice, Finding("no-cylinder", "note", SOIL_TO_BORDER))
+    return _found(vol, choice, level)
+
+
+SOIL_TO_BORDER = "the scan holds soil up to its border; all of it was kept."
+NOT_ROUND = (
+    "something lies in air, but no cylinder was seen, so all of the scan was kept, the air around included; "
+    "state the core's place (centre_mm, radius_mm) in the plan's [core] table."
+)
+NO_SOIL = "a cylinder was seen, but nothing but air inside; all of the scan was kept."
+
+
+def _found(vol: Volume, choice: CoreChoice, level: float | None) -> Volume:
+    """The core in air, or where it was stated to be."""
+    scan, findings = vol, tuple[Finding, ...]()
+    if level is not None and not choice.placed:
+        scan, findings = _one_tube(vol, choice, level)
+    place = _stated(vol, choice) if choice.placed else _place(scan, choice, level or 0.0)
+    if place is None:
+        return _uncut(vol, choice, Finding("no-cylinder", "warning", NOT_ROUND))
+    inside = place.inside(vol.shape, vol.spacing_mm) & vol.valid
+    ends: tuple[int, int] | None = (0, vol.shape[0])
+    if level is not None:
+        ends = soil_ends(vol.values, inside, level, air_of(vol))
+    if ends is None and (choice.top_mm is None or choice.bottom_mm is None):
+        return _uncut(vol, choice, Finding("no-cylinder", "warning", NO_SOIL))
+    top, bottom = choice.ends(ends or (0, vol.shape[0]), vol.shape[0], vol.spacing_mm[0])
+    inside[:top] = False
+    inside[bottom:] = False
+    soil = place.as_dict((top, bottom), vol.spacing_mm[0])
+    said = (*findings, *_told(vol, place, (top, bottom), choice))
+    if choice.stated:
+        soil["asserted"] = list(choice.stated)
+        said = (choice.finding(), *said)
+    return _with_soil(vol, inside, soil, said)
+
+
+def _one_tube(vol: Volume, choice: CoreChoice, level: float) -> tuple[Volume, tuple[Finding, ...]]:
+    """The scan with all tubes but one taken away.
+
+    Raises
+    ------
+    InputRefused
+        Code ``several-cores``.
+    """
+    tubes = tubes_in(vol.values, vol.valid, level, vol.spacing_mm[1:])
+    if choice.tube is not None and choice.tube > max(len(tubes), 1):
+        raise InputRefused("several-cores", f"tube {choice.tube} was asked for, but the scan holds {_listed(tubes)}.")
+    if len(tubes) < 2:
+        return vol, ()
+    if choice.tube is None and choice.centre_mm is None:
+        text = (
+            f"the scan holds {_listed(tubes)}; name one, tube = 1 to {len(tubes)} in the plan's [core] table (or in a core's own "
+            "[cores.core] table), one core of the study for each."
+        )
+        raise InputRefused("several-cores", text)
+    number = choice.tube or 1 + _nearest(tubes, choice.centre_mm or (0.0, 0.0))
+    region = region_of(tubes, number - 1, vol.valid, vol.spacing_mm[1:])
+    text = f"the scan holds {_listed(tubes)}; tube {number} was taken."
+    return replace(vol, valid=region), (Finding("tube-chosen", "note", text),)
+
+
+def _listed(tubes: tuple[Tube, ...]) -> str:
+    said = [
+        f"{k}: centre ({t.y.mean():.1f}, {t.x.mean():.1f}) mm (y, x), {2 * t.radius:.1f} mm across"
+        for k, t in enumerate(tubes, 1)
+    ]
+    return f"{len(tubes)} tube{'' if len(tubes) == 1 else 's'} ({'; '.join(said)})" if said else "no tube that was seen"
+
+
+def _nearest(tubes: tuple[Tube, ...], centre_mm: tuple[float, float]) -> int:
+    away = [np.hypot(t.y.mean() - centre_mm[0], t.x.mean() - centre_mm[1]) - t.radius for t in tubes]
+    return int(np.argmin(away))
+
+
+def _place(vol: Volume, choice: CoreChoice, level: float) -> Place | None:
+    """Axis, wall and cut from the outline of what lies in air; a centre or radius that was stated takes its place."""
+    plane = vol.spacing_mm[1:]
+    outlines = slice_outlines(vol.values, vol.valid, level, plane)
+    axis = axis_through(slice_circles(outlines, plane), max(plane))
     if axis is None:
-        return _whole(vol, "no cylinder was seen in the scan, so all of it was kept.")
-    wall = find_wall(vol, axis)
-    return _cylinder(vol, axis, wall, level)
+        return None
+    cut = cut_of(outlines, axis, max(plane))
+    if choice.centre_mm is not None:
+        y, x = choice.centre_mm
+        axis = Axis(axis.y - axis.y.mean() + y, axis.x - axis.x.mean() + x, axis.radius)
+    wall = find_wall(vol, axis, cut)
+    return Place(axis, wall if choice.radius_mm is None else replace(wall, inner_mm=choice.radius_mm), cut)
 
 
-def _level(vol: Volume) -> float | None:
+def _stated(vol: Volume, choice: CoreChoice) -> Place:
+    """An upright cylinder where a person put it."""
+    (y, x), radius = choice.centre_mm or (0.0, 0.0), choice.radius_mm or 0.0
+    depth = vol.shape[0]
+    return Place(Axis(np.full(depth, y), np.full(depth, x), radius), Wall(radius, None, np.nan))
+
+
+def level_of(vol: Volume) -> float | None:
     """The value that parts air from the body, or None where the corners of the slices are no air."""
     corners = _corners(vol)
     if corners.size == 0:
@@ -92,6 +198,12 @@ def _level(vol: Volume) -> float | None:
     return level
 
 
+def air_of(vol: Volume) -> float:
+    """Value of air: known in HU, seen in the corners of grey scans."""
+    corners = _corners(vol)
+    return AIR_HU if vol.units == "HU" or corners.size == 0 else float(np.median(corners))
+
+
 def _corners(vol: Volume) -> NDArray[Any]:
     ny, nx = vol.shape[1:]
     side = max(2, int(CORNER_SHARE * min(ny, nx)))
@@ -100,63 +212,28 @@ def _corners(vol: Volume) -> NDArray[Any]:
     return np.concatenate(blocks)
 
 
-def _cylinder(vol: Volume, axis: Axis, wall: Wall, level: float) -> Volume:
-    inside = _inside(vol, axis, wall.inner_mm)
-    share = _solid_share(vol, inside, level)
-    there = np.flatnonzero(share >= SOIL_SHARE)
-    if not there.size:
-        return _whole(vol, "a cylinder was seen, but nothing but air inside; all of the scan was kept.")
-    top, bottom = int(there[0]), int(there[-1]) + 1
-    valid = inside & vol.valid
-    valid[:top] = False
-    valid[bottom:] = False
-    soil = {
-        "kind": "cylinder",
-        "centre_mm": [_short(np.mean(axis.y)), _short(np.mean(axis.x))],
-        "radius_mm": _short(wall.inner_mm),
-        "outer_radius_mm": _short(axis.radius),
-        "wall": None if wall.level is None else _short(wall.level),
-        "top": top,
-        "bottom": bottom,
-        "slices": {
-            "y_mm": [_short(v) for v in axis.y],
-            "x_mm": [_short(v) for v in axis.x],
-            "radius_mm": [_short(wall.inner_mm)] * vol.shape[0],
-        },
-    }
-    return _with_soil(vol, valid, soil, _told(vol, axis, wall, (top, bottom)))
-
-
-def _inside(vol: Volume, axis: Axis, radius_mm: float) -> BoolVolume:
-    inside = np.empty(vol.shape, dtype=np.bool_)
-    for k in range(vol.shape[0]):
-        if k == 0 or not axis.upright:
-            plane = distance_mm(vol.shape[1:], (float(axis.y[k]), float(axis.x[k])), vol.spacing_mm[1:]) <= radius_mm
-        inside[k] = plane
-    return inside
-
-
-def _solid_share(vol: Volume, inside: BoolVolume, level: float) -> NDArray[np.float64]:
-    counts = [
-        (int(np.count_nonzero((plane > level) & ok)), int(np.count_nonzero(ok)))
-        for plane, ok in zip(vol.values, inside & vol.valid, strict=True)
-    ]
-    return np.asarray([solid / max(area, 1) for solid, area in counts])
-
-
-def _told(vol: Volume, axis: Axis, wall: Wall, ends: tuple[int, int]) -> tuple[Finding, ...]:
+def _told(vol: Volume, place: Place, ends: tuple[int, int], choice: CoreChoice) -> tuple[Finding, ...]:
     dz, dy, dx = vol.spacing_mm
-    lean = np.hypot(np.ptp(axis.y), np.ptp(axis.x))
-    angle = np.degrees(np.arctan2(lean, max(vol.shape[0] - 1, 1) * dz))
+    axis, wall, (top, bottom) = place.axis, place.wall, ends
     tube = "no tube around it" if wall.level is None else f"a tube of {wall.level:.0f} {vol.units}"
-    top, bottom = ends
+    if choice.placed:
+        tube = "its place stated"
     text = (
-        f"the soil is a cylinder of {2 * wall.inner_mm:.2f} mm with {tube}, leaning {angle:.1f} degrees, its centre "
+        f"the soil is {'a cylinder' if place.cut is None else 'half a cylinder'} of {2 * wall.inner_mm:.2f} mm with {tube}, "
+        f"leaning {place.tilt_deg(dz):.1f} degrees, its centre "
         f"at row {np.mean(axis.y) / dy:.1f} and column {np.mean(axis.x) / dx:.1f}."
     )
     found = [Finding("cylinder", "note", text)]
+    if place.cut is not None:
+        text = (
+            f"the core was split lengthwise: its flat side lies {place.cut.offset_mm:.1f} mm from the axis, and only the soil on "
+            "this side of it was kept."
+        )
+        found.append(Finding("half-core", "note", text))
     if top or bottom < vol.shape[0]:
         text = f"{top} slices above and {vol.shape[0] - bottom} below the soil hold nothing but air and were left out."
+        if choice.top_mm is not None or choice.bottom_mm is not None:
+            text = f"{top} slices above and {vol.shape[0] - bottom} below the soil were left out."
         found.append(Finding("headspace", "note", text))
     return tuple(found)
 
@@ -166,7 +243,8 @@ def _masked(vol: Volume, value: float) -> Volume:
     valid = vol.valid & ~outside
     areas = valid.sum(axis=(1, 2))
     if not areas.any():
-        return _whole(vol, "nothing but one constant value was found; all of the scan was kept.")
+        text = "nothing but one constant value was found; all of the scan was kept."
+        return _uncut(vol, CoreChoice(), Finding("no-cylinder", "note", text))
     there = np.flatnonzero(areas)
     _, dy, dx = vol.spacing_mm
     centres = np.asarray(
@@ -176,15 +254,15 @@ def _masked(vol: Volume, value: float) -> Volume:
     middle = np.nanmean(centres, axis=0)
     soil = {
         "kind": "masked",
-        "centre_mm": [_short(middle[0]), _short(middle[1])],
-        "radius_mm": _short(np.median(radius[there])),
+        "centre_mm": [short(middle[0]), short(middle[1])],
+        "radius_mm": short(np.median(radius[there])),
         "value": value,
         "top": int(there[0]),
         "bottom": int(there[-1]) + 1,
         "slices": {
-            "y_mm": [None if np.isnan(v) else _short(v) for v in centres[:, 0]],
-            "x_mm": [None if np.isnan(v) else _short(v) for v in centres[:, 1]],
-            "radius_mm": [_short(v) for v in radius],
+            "y_mm": [None if np.isnan(v) else short(v) for v in centres[:, 0]],
+            "x_mm": [None if np.isnan(v) else short(v) for v in centres[:, 1]],
+            "radius_mm": [short(v) for v in radius],
         },
     }
     text = (
@@ -194,16 +272,24 @@ def _masked(vol: Volume, value: float) -> Volume:
     return _with_soil(vol, valid, soil, (Finding("soil-masked", "note", text),))
 
 
-def _whole(vol: Volume, text: str) -> Volume:
-    soil = {"kind": "whole", "centre_mm": None, "radius_mm": None, "top": 0, "bottom": vol.shape[0]}
-    return _with_soil(vol, vol.valid, soil, (Finding("no-cylinder", "note", text),))
+def _uncut(vol: Volume, choice: CoreChoice, finding: Finding) -> Volume:
+    """All of the scan, but for the slices that were stated to lie outside the soil."""
+    top, bottom = choice.ends((0, vol.shape[0]), vol.shape[0], vol.spacing_mm[0])
+    if (top, bottom) == (0, vol.shape[0]):
+        return _with_soil(vol, vol.valid, _all_of(vol), (finding,))
+    valid = vol.valid.copy()
+    valid[:top] = False
+    valid[bottom:] = False
+    soil = {**_all_of(vol), "top": top, "bottom": bottom, "asserted": list(choice.stated)}
+    return _with_soil(vol, valid, soil, (choice.finding(), finding))
+
+
+def _all_of(vol: Volume) -> dict[str, Any]:
+    return {"kind": "whole", "centre_mm": None, "radius_mm": None, "top": 0, "bottom": vol.shape[0]}
 
 
 def _with_soil(vol: Volume, valid: BoolVolume, soil: dict[str, Any], findings: tuple[Finding, ...]) -> Volume:
+    if crops := len(vol.source.get("crops", [])):
+        soil = {**soil, "after_crops": crops}  # the numbers count from the corner of the cropped scan
     told = ends_of_soil(vol, valid) if valid is not vol.valid else vol
     return replace(told, valid=valid, source={**vol.source, "soil": soil}).with_findings(*findings)
-
-
-def _short(value: Any) -> float:
-    """Micrometres are enough for a picture, and short for a file."""
-    return round(float(value), 4)

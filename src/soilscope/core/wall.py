@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.core.axis import Axis
+from soilscope.core.half import Cut
 from soilscope.volume import Volume
 
 __all__ = ["Wall", "distance_mm", "find_wall"]
@@ -16,10 +17,16 @@ __all__ = ["Wall", "distance_mm", "find_wall"]
 Profile = NDArray[Any]
 
 BAND = 0.3
-"""The outer share of the radius in which a wall is looked for."""
+"""The outer share of the radius in which a wall is looked for first."""
 
 LEAST_BAND_PX = 9.0
 """In small scans the band is at least this wide, so that it holds soil as well as wall."""
+
+WIDE_BAND = 0.9
+"""Where the first band holds too little soil to compare with, as with a thick wall, nearly all of the radius is looked at."""
+
+LEAST_SOIL = 0.5
+"""Share of the band that must be soil."""
 
 BINS_PER_PIXEL = 4
 MOST_SLICES = 160
@@ -30,6 +37,9 @@ WALL_SPREAD = 0.5
 
 SHARP = 0.5
 """A wall whose values spread less than half a HU (or grey value) is free of noise, and its edge exact."""
+
+CUT_MARGIN_PX = 3.0
+"""Beside the flat side of half a core, so many voxels of blur are not looked at."""
 
 SEARCH_PX = 2.0
 """How far from the smooth estimate the exact edge of a noise-free wall is looked for."""
@@ -53,31 +63,51 @@ def distance_mm(
     return np.asarray(np.sqrt((y**2)[:, None] + (x**2)[None, :]))
 
 
-def find_wall(vol: Volume, axis: Axis) -> Wall:
-    """The inner radius of the tube, or the outer one where there is no tube; what is not valid, such as a gap, does not count."""
+def find_wall(vol: Volume, axis: Axis, cut: Cut | None = None) -> Wall:
+    """The inner radius of the tube, or the outer one where there is no tube.
+
+    What is not valid, such as a gap, does not count; of half a core, only its own side is looked at.
+    """
     pixel = min(vol.spacing_mm[1:])
-    rings = _rings(vol, axis)
-    if rings is None:
+    side = None if cut is None else replace(cut, offset_mm=cut.offset_mm - CUT_MARGIN_PX * pixel)
+    narrow = min(max(axis.radius * BAND, LEAST_BAND_PX * pixel), axis.radius)
+    for band in (narrow, max(WIDE_BAND * axis.radius, narrow)):
+        rings = _rings(vol, axis, (band, side))
+        calm = None if rings is None else _calm_stretch(rings, axis.radius)
+        if rings is not None and calm is not None and rings[0][calm[0]] - rings[0][0] >= LEAST_SOIL * band:
+            break
+    if rings is None or calm is None:
         return Wall(axis.radius, None, np.nan)
-    radius, mean, spread, square = rings
-    soil = spread[radius < (radius[0] + axis.radius) / 2]
+    (radius, mean, spread, square), at = rings, calm[1]
+    level = float(mean[at])
+    away = np.sqrt(np.maximum(square - 2 * level * mean + level**2, 0.0))
+    inner = _half_way(radius[: at + 1], away[: at + 1], pixel)
+    if spread[at] < SHARP:
+        inner = _exact(vol, axis, Wall(inner, level, float(spread[at])), side)
+    return Wall(inner, level, float(spread[at]))
+
+
+def _calm_stretch(rings: tuple[Profile, Profile, Profile, Profile], outer_mm: float) -> tuple[int, int] | None:
+    """Innermost and calmest ring of the wall; None where no ring is calm beside the soil further in."""
+    radius, _, spread, _ = rings
+    soil = spread[radius < (radius[0] + outer_mm) / 2]
     usual = float(np.median(soil)) if soil.size else np.nan
     at = _first_calm(spread)
     if at is None or not spread[at] < WALL_SPREAD * usual:
-        return Wall(axis.radius, None, np.nan)
-    level, calm = float(mean[at]), float(spread[at])
-    away = np.sqrt(np.maximum(square - 2 * level * mean + level**2, 0.0))
-    inner = _half_way(radius[: at + 1], away[: at + 1], pixel)
-    if calm < SHARP:
-        inner = _exact(vol, axis, Wall(inner, level, calm))
-    return Wall(inner, level, calm)
+        return None
+    first = at
+    while first > 0 and spread[first - 1] < WALL_SPREAD * usual:
+        first -= 1
+    return first, at
 
 
-def _rings(vol: Volume, axis: Axis) -> tuple[Profile, Profile, Profile, Profile] | None:
+def _rings(
+    vol: Volume, axis: Axis, where: tuple[float, Cut | None]
+) -> tuple[Profile, Profile, Profile, Profile] | None:
     """Radius (inner first), mean, spread and mean square of the valid values in thin rings below the outline."""
     values, spacing_mm = vol.values, vol.spacing_mm[1:]
-    width = min(spacing_mm) / BINS_PER_PIXEL
-    first = max(axis.radius - max(axis.radius * BAND, LEAST_BAND_PX * min(spacing_mm)), 0.0)
+    width, side = min(spacing_mm) / BINS_PER_PIXEL, where[1]
+    first = axis.radius - where[0]
     count = int((axis.radius - first) / width)
     if count < 3 * BINS_PER_PIXEL:
         return None
@@ -89,7 +119,7 @@ def _rings(vol: Volume, axis: Axis) -> tuple[Profile, Profile, Profile, Profile]
         if n == 0 or not axis.upright:
             away = distance_mm(values.shape[1:], (axis.y[k], axis.x[k]), spacing_mm)
             number = np.floor((away - first) / width).astype(int)
-            inside = (number >= 0) & (number < count)
+            inside = (number >= 0) & (number < count) & _beside(vol, axis, k, side)
             ring = number[inside]
         valid = vol.valid[k][inside]
         found, held = values[k][inside][valid].astype(np.float64), ring[valid]
@@ -131,7 +161,15 @@ def _half_way(radius: NDArray[np.float64], away: NDArray[np.float64], pixel: flo
     return float(radius[k] + part * (radius[k + 1] - radius[k]))
 
 
-def _exact(vol: Volume, axis: Axis, wall: Wall) -> float:
+def _beside(vol: Volume, axis: Axis, k: int, side: Cut | None) -> NDArray[np.bool_]:
+    """Voxels of slice ``k`` on the side that is looked at; all of them in a whole core."""
+    shape = (vol.shape[1], vol.shape[2])
+    if side is None:
+        return np.ones(shape, bool)
+    return side.keeps(shape, (float(axis.y[k]), float(axis.x[k])), vol.spacing_mm[1:])
+
+
+def _exact(vol: Volume, axis: Axis, wall: Wall, side: Cut | None) -> float:
     """Without noise the edge is the distance of the outermost valid voxel that does not hold the wall's value."""
     values, spacing_mm = vol.values, vol.spacing_mm[1:]
     reach = SEARCH_PX * min(spacing_mm)
@@ -141,7 +179,7 @@ def _exact(vol: Volume, axis: Axis, wall: Wall) -> float:
     for k in range(len(values)):
         if k == 0 or not axis.upright:
             full = distance_mm(values.shape[1:], (axis.y[k], axis.x[k]), spacing_mm)
-            where = np.abs(full - wall.inner_mm) <= reach
+            where = (np.abs(full - wall.inner_mm) <= reach) & _beside(vol, axis, k, side)
             away = full[where]
         other = vol.valid[k][where] & (np.abs(values[k][where] - np.float64(wall.level or 0.0)) > SHARP)
         if other.any():

@@ -19,6 +19,9 @@ SPACING_MM = (0.25, 0.351, 0.351)
 """Voxel of the paper's scans, (dz, dy, dx) in mm (Wieland et al. 2021, doi:10.1098/rsos.201275)."""
 HU_LOW, HU_HIGH = -1024, 3071
 """The range of a 12-bit CT scanner; denser stones saturate."""
+AIR_HU = -1000
+CUPPED_HU = 1000
+"""The value whose cupping is stated: that of a mineral soil's matrix."""
 SLAB = 16
 """Planes worked on at once: float32 only ever exists for so many."""
 PAPER_RADIUS_MM = 60.0
@@ -51,6 +54,11 @@ class Scanner:
         Angle by which the axis leans towards +y, in degrees.
     offset_mm : (y, x)
         Distance of the axis, at half height, from the middle of the grid.
+    cupping_hu : float
+        Beam hardening: how much more a matrix of 1000 HU reads at the rim than on the axis. Attenuation, HU + 1000, is scaled by
+        1 + c ((r / R)² - 1/2), so that air stays air and the mean over the core's area stays what it was.
+    drift_hu : float
+        How much more the wall reads in the last slice than in the first; attenuation is scaled in proportion to depth.
     """
 
     blur_mm: float = 0.21
@@ -64,6 +72,8 @@ class Scanner:
     headspace: tuple[int, int] = (0, 0)
     tilt_deg: float = 0.0
     offset_mm: tuple[float, float] = (0.0, 0.0)
+    cupping_hu: float = 0.0
+    drift_hu: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +169,26 @@ def scan(sharp: NDArray[np.int16], scanner: Scanner, grid: Grid, rng: np.random.
         Whole HU from -1024 to 3071.
     """
     out = np.empty(sharp.shape, np.int16)
+    cylinder = place(grid, scanner) if scanner.cupping_hu or scanner.drift_hu else None
     for first, seen in scanned(sharp, scanner, grid, rng):
+        if cylinder is not None:
+            seen = (seen - AIR_HU) * _gain(cylinder, scanner, first, first + len(seen)) + AIR_HU
         out[first : first + len(seen)] = np.rint(np.clip(seen, HU_LOW, HU_HIGH))
     return out
+
+
+def _gain(cylinder: Cylinder, scanner: Scanner, first: int, end: int) -> NDArray[np.float32]:
+    """By what the attenuation of each voxel of planes ``first`` to ``end`` is multiplied, shape (z, y, x)."""
+    depth, ny, nx = cylinder.grid.shape
+    _, dy, dx = cylinder.grid.spacing_mm
+    y = np.arange(ny) * dy - cylinder.centre_mm[first:end, :1]
+    x = np.arange(nx) * dx - cylinder.centre_mm[first:end, 1:]
+    square = ((y**2)[:, :, None] + (x**2)[:, None, :]) / cylinder.radius_mm**2
+    square = np.minimum(square, (1 + cylinder.wall_mm / cylinder.radius_mm) ** 2)
+    cupped = 1 + scanner.cupping_hu / (CUPPED_HU - AIR_HU) * (square - 0.5)
+    depth_share = np.arange(first, end) / max(depth - 1, 1) - 0.5
+    drifted = 1 + scanner.drift_hu / (scanner.wall_hu - AIR_HU) * depth_share
+    return np.asarray(cupped * drifted[:, None, None], np.float32)
 
 
 def scanned(

@@ -3,6 +3,7 @@
 ::
 
     core_result(volume, labels, scheme, slices)  ->  CoreResult      pictures of one core, while it is in memory
+    found_picture(scan, core)                    ->  Picture         where the core was found in its scan
     explanation_result(model, card, ...)         ->  ExplanationResult
     StudyResults(...)                            what a study hands over: tables, cards, the two above
     document(results)                            ->  Document        all words and numbers, no HTML
@@ -10,7 +11,7 @@
 """
 
 from soilscope.report.assemble import document
-from soilscope.report.cores import core_result, explanation_result
+from soilscope.report.cores import core_result, explanation_result, found_picture
 from soilscope.report.document import Document, Picture
 from soilscope.report.page import render
 from soilscope.report.results import CoreResult, ExplanationResult, StudyResults
@@ -24,5 +25,6 @@ __all__ = [
     "core_result",
     "document",
     "explanation_result",
+    "found_picture",
     "render",
 ]

@@ -15,7 +15,7 @@ from soilscope.volume import Volume
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["core_result", "explanation_result"]
+__all__ = ["core_result", "explanation_result", "found_picture"]
 
 
 def core_result(
@@ -106,12 +106,32 @@ def explanation_result(
     return ExplanationResult(model, core, target, depth_mm, sign, tuple(maps), picture)
 
 
+def found_picture(scan: Volume, core: Volume) -> Picture:
+    """What was found in a scan: the core's circle in a slice, axis, top and bottom in two sections."""
+    from soilscope.figures.core import found
+
+    kind = str(core.source.get("soil", {}).get("kind", "whole"))
+    said = {
+        "cylinder": "the cylinder that was found",
+        "half-cylinder": "the half core that was found",
+        "masked": "what the scan's own mask leaves",
+    }.get(kind, "no core was found or looked for: all of it counts as soil")
+    stated = core.source.get("soil", {}).get("asserted")
+    text = f"The scan of {core.core}, and {said}{' (' + ', '.join(stated) + ' stated in the plan)' if stated else ''}."
+    return as_picture(
+        found(scan, core),
+        f"Slice and two vertical sections of the scan of {core.core}, with the soil's outline, axis, top and bottom.",
+        f"{text} Millimetres count from the centre of the first voxel, depth from the top of the scan.",
+    )
+
+
 def _check(volume: Volume, labels: LabelVolume, classes: Mapping[int, str], edges: tuple[float, ...]) -> Picture:
     from soilscope.figures.check import check
 
     kind = volume.source.get("soil", {}).get("kind")
     found = {
         "cylinder": "Magenta: outline of the soil found. ",
+        "half-cylinder": "Magenta: outline of the soil found. ",
         "masked": "Magenta: what the scan's own mask leaves. ",
     }.get(str(kind), "")
     return as_picture(

@@ -64,6 +64,11 @@ def _scans(settings: Settings) -> list[str]:
     found = {str(core.get("soil", {}).get("kind", "")) for core in cores}
     if "cylinder" in found:
         made.append("The soil was found as a cylinder, slice by slice; wall and surroundings were left out by a mask.")
+    if "half-cylinder" in found:
+        made.append("Cores split lengthwise were found as half cylinders, up to their flat side.")
+    if any(core.get("soil", {}).get("asserted") for core in cores):
+        made.append("Where a core's place was stated in the plan, it was taken from there.")
+    made += _calibration(settings.get("core", {}))
     if "masked" in found:
         made.append("Voxels already masked in the scan were left out.")
     if "whole" in found:
@@ -71,6 +76,24 @@ def _scans(settings: Settings) -> list[str]:
     if inner := settings.get("inner"):
         made.append(
             f"Of each core the inner {' × '.join(str(n) for n in inner)} voxels (slice, row, column) were used."
+        )
+    return made
+
+
+def _calibration(asked: Settings) -> list[str]:
+    """What was done to the values before anything was measured."""
+    made = []
+    if asked.get("reference") is not None:
+        made.append(
+            "Grey values of all cores were brought to one scale by the medians of the tube's wall and of air (Koestel 2018)."
+        )
+    names = {"beam-hardening": "beam hardening (a + b r² through the matrix)", "drift": "drift along the axis"}
+    if correct := [names[name] for name in asked.get("correct", ())]:
+        made.append(f"Corrected in the soil, by scaling attenuation about air: {and_list(correct)}.")
+    if asked.get("density") is not None:
+        made.append(
+            f"Densities come from a calibration ({asked['density']}, degree {asked.get('density_degree', 1)}); masses are volume "
+            "times density (Davey et al. 2011)."
         )
     return made
 

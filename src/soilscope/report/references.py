@@ -53,6 +53,12 @@ _ALL = (
         "10.1890/10-2037.1",
     ),
     Reference(
+        "Koestel 2018",
+        "Koestel J. 2018. SoilJ: An ImageJ plugin for the semiautomatic processing of three-dimensional X-ray images of "
+        "soils. Vadose Zone J. 17: 170062.",
+        "10.2136/vzj2017.03.0062",
+    ),
+    Reference(
         "Simonyan & Zisserman 2015",
         "Simonyan K., Zisserman A. 2015. Very deep convolutional networks for large-scale image recognition. ICLR.",
         "10.48550/arXiv.1409.1556",

@@ -45,8 +45,12 @@ def core_facts(core: CoreResult) -> tuple[Fact, ...]:
 
 def _soil(core: CoreResult) -> str:
     kind, share = core.soil.get("kind"), f"{core.valid:.1%} of the voxels count"
-    if kind == "cylinder" and core.soil.get("radius_mm"):
-        text = f"cylinder, radius {core.soil['radius_mm']:.1f} mm"
+    if kind in ("cylinder", "half-cylinder") and core.soil.get("radius_mm"):
+        text = f"{'cylinder' if kind == 'cylinder' else 'half a cylinder'}, radius {core.soil['radius_mm']:.1f} mm"
+        if core.soil.get("tilt_deg"):
+            text += f", leaning {core.soil['tilt_deg']:.1f}°"
+        if stated := core.soil.get("asserted"):
+            text += f" ({', '.join(stated)} stated in the plan)"
         if "top" in core.soil and "bottom" in core.soil:
             text += f", slices {core.soil['top']} to {int(core.soil['bottom']) - 1}"
         return f"{text}; {share}"

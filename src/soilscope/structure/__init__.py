@@ -10,6 +10,7 @@ from soilscope.structure.connectivity import (
     percolating_fraction,
 )
 from soilscope.structure.critical import critical_diameter
+from soilscope.structure.materials import materials
 from soilscope.structure.measure import Structure, measure
 from soilscope.structure.metric import METRICS, Metric, register
 from soilscope.structure.phase import Phase
@@ -42,6 +43,7 @@ __all__ = [
     "fraction_profile",
     "largest_fraction",
     "local_thickness",
+    "materials",
     "measure",
     "percolates",
     "percolating_fraction",

@@ -18,7 +18,18 @@ from soilscope.study.layout import Layout
 from soilscope.study.ledger import Ledger
 from soilscope.study.models import ModelPlan, models, targets
 from soilscope.study.plan import CorePlan, Plan, plan_values
-from soilscope.study.steps import classify, evaluate, explain, imports, measure, pictures, report, train, transfer
+from soilscope.study.steps import (
+    classify,
+    evaluate,
+    explain,
+    imports,
+    materials,
+    measure,
+    pictures,
+    report,
+    train,
+    transfer,
+)
 
 __all__ = ["STEPS", "Item", "items"]
 
@@ -103,20 +114,28 @@ def items(study: Path, plan: Plan, ledger: Ledger) -> list[Item]:
 
 
 def _structure(build: _Builder, study: Path, plan: Plan, ledger: Ledger) -> str:
-    rule = [plan.structure.under, plan.structure.neighbours, measure.metrics(plan), plan.joined]
+    rule = [
+        plan.structure.under,
+        plan.structure.neighbours,
+        measure.metrics(plan),
+        plan.joined,
+        plan.core.density_volume,
+    ]
     measured = []
-    for core in plan.cores:
+    for core in imports.reference_first(plan):
         own = [
             core.model_dump(mode="json", exclude={"path"}),
             ledger.input_digest(core.id, study / core.path),
             plan.window,
+            plan.core.model_dump(mode="json", exclude={"density_volume"}),
         ]
-        kept = build.add(f"import:{core.id}", own, _Do(imports.import_core, core, [Layout.store(core.id)]))
+        read = _Do(imports.import_core, core, imports.outputs(core.id))
+        kept = build.add(f"import:{core.id}", own, read, imports.needs(plan, core))
         cut = _Do(classify.classify_core, core, classify.outputs(plan, core.id))
         classes = build.add(f"classify:{core.id}", _classes(study, plan, core, ledger), cut, [kept])
-        numbers = _Do(measure.measure_core, core.id, measure.outputs(core.id))
+        numbers = _Do(measure.measure_core, core.id, [*measure.outputs(core.id), *materials.outputs(plan, core.id)])
         measured.append(build.add(f"measure:{core.id}", rule, numbers, [classes]))
-    tables = [*Layout.slices, Layout.cores, Layout.provenance]
+    tables = [*Layout.slices, Layout.cores, Layout.provenance, *materials.table(plan)]
     return build.add("measure:_tables", None, _Do(measure.join_tables, None, tables), after=measured)
 
 

@@ -20,6 +20,7 @@ class Layout:
     models = "tables/models.csv"
     matrix = "tables/matrix.csv"
     cover = "tables/cover.csv"
+    materials = "tables/materials.csv"
     timings = "tables/timings.csv"
 
     @staticmethod

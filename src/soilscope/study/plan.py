@@ -15,6 +15,7 @@ from soilscope.errors import PlanError
 from soilscope.learn import channels, network
 from soilscope.structure import METRICS
 from soilscope.structure import targets as structure_targets
+from soilscope.study.core_plan import PlacePlan, SoilPlan
 
 __all__ = ["PLAN_FILE", "CorePlan", "Plan", "TargetPlan", "read_plan"]
 
@@ -37,6 +38,7 @@ class CorePlan(_Strict):
     spacing_mm: tuple[Positive, Positive, Positive] | None = None
     on_gap: Literal["refuse", "mark"] = "refuse"
     soil: Literal["find", "whole"] = "find"
+    core: PlacePlan | None = None
 
     @field_validator("id")
     @classmethod
@@ -177,6 +179,7 @@ class Plan(_Strict):
     label_names: dict[Annotated[int, Field(ge=1, le=255)], str] | None = None
     window: Literal["all"] | tuple[int, int, int] = "all"
     cores: tuple[CorePlan, ...]
+    core: SoilPlan = SoilPlan()
     structure: StructurePlan = StructurePlan()
     learn: LearnPlan = LearnPlan()
     evaluate: EvaluatePlan = EvaluatePlan()
@@ -200,6 +203,8 @@ class Plan(_Strict):
             raise ValueError(f"core ids must differ; {repeated} stand more than once")
         if not ids:
             raise ValueError("a study needs at least one core")
+        if isinstance(self.core.reference, str) and self.core.reference not in ids:
+            raise ValueError(f"core.reference {self.core.reference!r} names none of the cores {ids}")
         if self.labels is not None and self.label_names is None:
             raise ValueError('labels made elsewhere need label_names, such as { 1 = "roots" }')
         known = self._classes()
@@ -207,6 +212,10 @@ class Plan(_Strict):
         if unknown:
             raise ValueError(f"targets of classes {unknown}, but there are {sorted(known)}")
         return self
+
+    def place_of(self, core: CorePlan) -> PlacePlan:
+        """Where a core was stated to lie: its own table, or the study's."""
+        return self.core if core.core is None else core.core
 
     def scheme_value(self) -> Scheme | None:
         """The scheme as a value; None where labels made elsewhere take its place."""

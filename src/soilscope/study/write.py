@@ -18,6 +18,9 @@ ABOUT = {
     "scheme": 'Classes: "paper-2021", "script-2021", "physical", or a [scheme] table with name, edges, names, units, closed.',
     "labels": "Classes made elsewhere (ilastik, nnU-Net, Fiji, Slicer) take the scheme's place:",
     "window": '"all" keeps every slice and the whole soil; [400, 200, 200] is the paper\'s inner box of (z, y, x) voxels.',
+    "core": "The core in the scan is found; centre_mm, radius_mm, top_mm, bottom_mm, tube or whole = true state it instead.",
+    "correct": 'Even out artefacts of the scan: "beam-hardening", "drift". They are measured and reported in any case.',
+    "density_degree": 'With density = "coreCT", or "rods" and [[core.rods]], tables/materials.csv holds masses.',
     "under": "Clusters of a class under so many voxels are removed before porosity.",
     "neighbours": "Voxels belong to one cluster through 6 faces, 18 with edges, 26 with corners.",
     "metrics": "Leave out for the default set.",
@@ -57,7 +60,7 @@ def plan_text(plan: Plan) -> str:
     for core in cores:
         lines += ["", "[[cores]]", *_plain(core)]
     for key, table in tables.items():
-        lines += ["", f"[{key}]"]
+        lines += ["", *([f"# {ABOUT[key]}"] if key in ABOUT else []), f"[{key}]"]
         for name, value in table.items():
             lines += _entry(name, value)
     lines += ["", f"# {ABOUT['targets']}"]
@@ -67,7 +70,7 @@ def plan_text(plan: Plan) -> str:
 
 
 def _entry(key: str, value: Any) -> list[str]:
-    if value is None:
+    if value is None or value == []:  # an empty list would stand in the way of [[tables]] of that name
         return []
     comment = [f"# {ABOUT[key]}"] if key in ABOUT else []
     return [*comment, f"{key} = {_value(value)}"]
@@ -79,7 +82,7 @@ def _plain(table: dict[str, Any]) -> list[str]:
 
 def _value(value: Any) -> str:
     if isinstance(value, dict):
-        inner = ", ".join(f"{json.dumps(k)} = {_value(v)}" for k, v in value.items())
+        inner = ", ".join(f"{json.dumps(k)} = {_value(v)}" for k, v in value.items() if v is not None)
         return f"{{ {inner} }}"
     if isinstance(value, list):
         return "[" + ", ".join(_value(v) for v in value) + "]"

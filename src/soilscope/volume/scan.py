@@ -15,6 +15,12 @@ from soilscope.types import BoolVolume, FloatProfile, Shape, Spacing, Units, Val
 
 __all__ = ["Volume"]
 
+WITH_AXIS = ("cylinder", "half-cylinder")
+"""Kinds of soil that have an axis."""
+
+TIE = 0.4
+"""A box whose middle lies between two voxels begins at the lower; a little less than a half, so that noise cannot decide."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Volume:
@@ -117,7 +123,11 @@ class Volume:
         return replace(self, values=self.values[cut], valid=self.valid[cut], source={**self.source, "crops": crops})
 
     def inner(self, size: Shape) -> Volume:
-        """The box of ``size`` (z, y, x) voxels centred on the valid region (Wieland et al. 2021 take [400, 200, 200]).
+        """The box of ``size`` (z, y, x) voxels around the core's axis (Wieland et al. 2021 take [400, 200, 200]).
+
+        Its middle lies on the axis that :func:`soilscope.find_core` found, at half the height of the valid slices; without an
+        axis, it is centred on the valid region. Where the box reaches beyond the soil, a finding ``window-beyond-soil``
+        says by how much: those voxels stay masked.
 
         Raises
         ------
@@ -128,14 +138,50 @@ class Volume:
             raise UsageError(
                 "crop", f"an inner box of {tuple(size)} voxels does not fit a scan of {self.shape} (z, y, x)."
             )
-        box = []
-        for axis, wanted in enumerate(size):
-            there = np.flatnonzero(self.valid.any(axis=tuple(a for a in range(3) if a != axis)))
-            first, end = (int(there[0]), int(there[-1]) + 1) if there.size else (0, self.shape[axis])
-            start = min(max((first + end - wanted) // 2, 0), self.shape[axis] - wanted)
-            box.append((start, start + wanted))
-        return self.crop(*box)
+        height = self._extent(0)
+        starts = [_start(sum(height) / 2, size[0], self.shape[0])]
+        on_axis = self.axis_mm()
+        for axis in (1, 2):
+            middle = sum(self._extent(axis)) / 2
+            if on_axis is not None:
+                at = np.interp(starts[0] + (size[0] - 1) / 2, np.arange(self.shape[0]), on_axis[axis - 1])
+                middle = float(at) / self.spacing_mm[axis] + 0.5
+            starts.append(_start(middle, size[axis], self.shape[axis]))
+        box = [(start, start + wanted) for start, wanted in zip(starts, size, strict=True)]
+        cut = self.crop(*box)
+        outside = 1.0 - float(cut.valid.mean())
+        if outside == 0:
+            return cut
+        text = f"{outside:.2%} of the inner box of {' x '.join(map(str, size))} voxels lie outside the soil and are masked."
+        return cut.with_findings(Finding("window-beyond-soil", "warning", text))
+
+    def _extent(self, axis: int) -> tuple[int, int]:
+        """First valid voxel along an axis and the one after the last; the whole axis where nothing is valid."""
+        there = np.flatnonzero(self.valid.any(axis=tuple(a for a in range(3) if a != axis)))
+        return (int(there[0]), int(there[-1]) + 1) if there.size else (0, self.shape[axis])
+
+    @property
+    def cut_since_found(self) -> tuple[int, int, int]:
+        """Slices, rows and columns cut away before this volume's first voxel since the soil was found in it."""
+        after = self.source.get("crops", [])[int(self.source.get("soil", {}).get("after_crops", 0)) :]
+        z, y, x = (int(sum(box[axis][0] for box in after)) for axis in range(3))
+        return z, y, x
+
+    def axis_mm(self) -> tuple[FloatProfile, FloatProfile] | None:
+        """The axis that was found, (y, x) in each slice, in mm from the centre of this volume's first voxel; None without one."""
+        soil = self.source.get("soil", {})
+        if soil.get("kind") not in WITH_AXIS:
+            return None
+        above, *beside = self.cut_since_found
+        rows = slice(above, above + self.shape[0])
+        y, x = (np.asarray(soil["slices"][of][rows], dtype=np.float64) for of in ("y_mm", "x_mm"))
+        return y - beside[0] * self.spacing_mm[1], x - beside[1] * self.spacing_mm[2]
 
     def with_findings(self, *more: Finding) -> Volume:
         """The same scan with further findings."""
         return replace(self, findings=notes.merge(self.findings, more))
+
+
+def _start(middle: float, wanted: int, there: int) -> int:
+    """First voxel of a range of ``wanted`` voxels around a border position, moved inside ``there`` voxels."""
+    return min(max(int(np.floor(middle - wanted / 2 + TIE)), 0), there - wanted)

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from soilscope import ingest
-from soilscope.classes import classify
+from soilscope.classes import Scheme, classify
+from soilscope.core.artefacts import Artefacts, Edges
 from soilscope.errors import InputRefused
 from soilscope.files import publish, write_json
+from soilscope.findings import Finding, to_records
 from soilscope.study.layout import Layout
 from soilscope.study.plan import CorePlan, Plan
 from soilscope.study.steps.imports import read_scan
@@ -48,7 +50,21 @@ def classify_core(study: Path, plan: Plan, core: CorePlan, send: Callable[[Any],
         resolved = scheme.resolve(volume)
         labels = classify(volume, resolved)
         described = resolved.as_dict()
-    write_json(study / Layout.part("classify", f"{core.id}.json"), _summary(volume, labels, described))
+    summary = _summary(volume, labels, described)
+    summary["findings"] = to_records(_artefacts(volume, scheme))
+    write_json(study / Layout.part("classify", f"{core.id}.json"), summary)
+
+
+def _artefacts(volume: Volume, scheme: Scheme | None) -> tuple[Finding, ...]:
+    """What cupping and drift do to the classes of this core."""
+    measured = Artefacts.of(volume)
+    if measured is None:
+        return ()
+    if scheme is None:
+        return measured.findings(volume)
+    held = scheme.resolve(volume)
+    edges = held.edges if held.limit is None else held.edges[1:-1]  # limited values pass no outer edge
+    return measured.findings(volume, Edges(edges, held.closed, f"the scheme {held.name}"))
 
 
 def _labels_made_elsewhere(study: Path, plan: Plan, core: CorePlan, volume: Volume) -> LabelVolume:

@@ -1,10 +1,10 @@
-"""Import: scan files -> the soil core in them -> core store."""
+"""Import: scan files -> the soil core in them, on a common scale and without artefacts where asked for -> core store."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +12,103 @@ import numpy as np
 
 from soilscope import ingest
 from soilscope.core import find_core
+from soilscope.core.artefacts import correct, measure_artefacts
+from soilscope.core.density import measure_rods
+from soilscope.core.references import References, references
+from soilscope.core.rescale import rescale
 from soilscope.errors import InputRefused
-from soilscope.study.inputs import check_inputs, imported
+from soilscope.files import write_json
+from soilscope.report import found_picture
+from soilscope.study import inputs
 from soilscope.study.layout import Layout
 from soilscope.study.plan import CorePlan, Plan
+from soilscope.study.steps.imported import imported, part
 from soilscope.study.steps.large import Asked, keep_large
+from soilscope.study.steps.pictures import picture_values
 from soilscope.volume import Volume, write_store
 
-__all__ = ["import_core", "prepare", "read_scan"]
+__all__ = ["Prepared", "import_core", "needs", "outputs", "prepare", "read_scan", "reference_first"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A scan made ready: the soil found on the scan's own grid, the core to keep, and what wall and air read as scanned."""
+
+    found: Volume
+    kept: Volume
+    references: References | None
+
+
+def outputs(core: str) -> list[str]:
+    """What importing one core publishes."""
+    return [Layout.store(core), part(core)]
+
+
+def reference_first(plan: Plan) -> list[CorePlan]:
+    """The plan's cores, the one whose grey scale the others take on before them."""
+    return sorted(plan.cores, key=lambda core: core.id != plan.core.reference)
+
+
+def needs(plan: Plan, core: CorePlan) -> list[str]:
+    """What must be imported before a core: the study's reference, where another core is it."""
+    reference = plan.core.reference
+    return [f"import:{reference}"] if isinstance(reference, str) and reference != core.id else []
 
 
 def import_core(study: Path, plan: Plan, core: CorePlan, send: Callable[[Any], None]) -> None:
     """Read a scan, find its soil, keep it in the study's store; a scan larger than the memory slab by slab."""
     send(("progress", 0, 1, f"reading {core.id}"))
-    store = study / Layout.store(core.id)
     with _opened(study, core) as scan:
-        if scan.large:
-            find = find_core if core.soil == "find" else None
-            asked = Asked(core.id, find, None if plan.window == "all" else plan.window, check_inputs(study, core))
-            keep_large(store, scan, asked, lambda done, of, words: send(("progress", done, of, f"{core.id}: {words}")))
-        else:
-            # what a reader refuses it names better: a gap is a gap, whenever the slice went
-            read = replace(scan.read(), core=core.id)
-            write_store(store, prepare(read.with_findings(*check_inputs(study, core)), core, plan))
-    imported(study, core)
+        beside = _keep_large(study, scan, (core, plan), send) if scan.large else _keep(study, scan, core, plan)
+    write_json(study / part(core.id), beside)
+    inputs.imported(study, core)
+
+
+def _keep(study: Path, opened: ingest.OpenScan, core: CorePlan, plan: Plan) -> dict[str, Any]:
+    """Read and keep a scan as one array; returns what is published beside the store."""
+    scan = replace(opened.read(), core=core.id)
+    # after reading: what a reader refuses it names better; a gap is a gap, whenever the slice went
+    scan = scan.with_findings(*inputs.check_inputs(study, core))
+    ready = prepare(scan, core, plan, _reference(study, plan, core))
+    write_store(study / Layout.store(core.id), ready.kept)
+    seen = None if ready.references is None else [ready.references.wall, ready.references.air]
+    return {"picture": picture_values(found_picture(scan, ready.found)), "references": seen}
+
+
+def _keep_large(
+    study: Path, opened: ingest.OpenScan, asked: tuple[CorePlan, Plan], send: Callable[[Any], None]
+) -> dict[str, Any]:
+    """Keep a scan larger than the memory slab by slab; its values stay as they were scanned."""
+    core, plan = asked
+    wanted = [key for key in ("correct", "reference", "density") if getattr(plan.core, key)]
+    if wanted:
+        raise InputRefused(
+            "scan-too-large",
+            f"core {core.id!r} is imported slab by slab, where {' and '.join(wanted)} of the plan's [core] table cannot be done; "
+            "leave that out, or import a scan cut or binned to fewer voxels.",
+            [core.path],
+        )
+    pictures: list[Any] = []
+
+    def seen(scan: Volume, found: Volume) -> None:
+        pictures.append(picture_values(found_picture(scan, replace(found, core=core.id))))
+
+    choice = plan.place_of(core).choice()
+    find = (lambda scan: find_core(scan, choice)) if core.soil == "find" else None
+    told = tuple(inputs.check_inputs(study, core))
+    large = Asked(core.id, find, None if plan.window == "all" else plan.window, told, seen)
+    store = study / Layout.store(core.id)
+    keep_large(store, opened, large, lambda done, of, words: send(("progress", done, of, f"{core.id}: {words}")))
+    return {"picture": pictures[-1], "references": None}
+
+
+def _reference(study: Path, plan: Plan, core: CorePlan) -> References | None:
+    """What wall and air are to read; None where the core is the reference itself, or none was named."""
+    asked = plan.core.reference
+    if asked is None or asked == core.id:
+        return None
+    wall, air = imported(study, asked)["references"] if isinstance(asked, str) else asked
+    return References(wall, air)
 
 
 def read_scan(study: Path, core: CorePlan) -> Volume:
@@ -57,13 +130,52 @@ def _opened(study: Path, core: CorePlan) -> contextlib.AbstractContextManager[in
     return ingest.open_scan(study / core.path, core.series, stated)
 
 
-def prepare(scan: Volume, core: CorePlan, plan: Plan) -> Volume:
-    """The soil found, slices above and below it cut off, and the plan's window taken."""
-    soil = find_core(scan) if core.soil == "find" else scan
-    filled = np.flatnonzero(soil.valid.any(axis=(1, 2)))
-    if filled.size == 0:
+def prepare(scan: Volume, core: CorePlan, plan: Plan, to: References | None = None) -> Prepared:
+    """The soil found, put on the study's scale, corrected as asked, and cut to the plan's window.
+
+    Parameters
+    ----------
+    scan : Volume
+        As read.
+    core, plan
+        What was asked for.
+    to : References, optional
+        What wall and air are to read, where the plan names a reference other than this core.
+
+    Raises
+    ------
+    InputRefused
+        Code ``no-soil``, and what the steps themselves refuse.
+    """
+    found = find_core(scan, plan.place_of(core).choice()) if core.soil == "find" else scan
+    if not found.valid.any():
         raise InputRefused("no-soil", f"core {core.id!r}: no voxel of the scan is soil; look at `soilscope inspect`.")
+    own = None
+    if plan.core.reference is not None:
+        own = references(scan, found)
+        scan = rescale(scan, own, to or own)
+        told = replace(found, source={**found.source, "rescaled": scan.source["rescaled"]})
+        found = replace(told, values=scan.values).with_findings(*scan.findings)
+    even = _without_artefacts(scan, found, plan)
+    even = _with_density(scan, even, plan)
+    filled = np.flatnonzero(even.valid.any(axis=(1, 2)))
     top, end = int(filled[0]), int(filled[-1]) + 1
-    if (top, end) != (0, soil.shape[0]):
-        soil = soil.crop(z=(top, end))
-    return soil if plan.window == "all" else soil.inner(plan.window)
+    kept = even if (top, end) == (0, even.shape[0]) else even.crop(z=(top, end))
+    return Prepared(found, kept if plan.window == "all" else kept.inner(plan.window), own)
+
+
+def _without_artefacts(scan: Volume, found: Volume, plan: Plan) -> Volume:
+    """Cupping and drift measured, and evened out where the plan asks for it."""
+    if plan.core.correct:
+        return correct(scan, found, plan.core.correct)
+    measured = measure_artefacts(scan, found).as_dict()
+    return replace(found, source={**found.source, "artefacts": measured})
+
+
+def _with_density(scan: Volume, core: Volume, plan: Plan) -> Volume:
+    """The calibration of densities, fitted to what the rods read in this scan."""
+    if plan.core.density is None:
+        return core
+    density = plan.core.fitted(measure_rods(scan, plan.core.known_rods()))
+    kept = replace(core, source={**core.source, "density": density.as_dict()})
+    return kept.with_findings(density.finding(core))

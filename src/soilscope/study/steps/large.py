@@ -75,7 +75,9 @@ def _found(scan: ingest.LargeScan, asked: Asked) -> tuple[Volume, LargeCore | No
     """The scan under its core's name, cut off above and below the soil, and where the soil is."""
     about = replace(scan.about, core=asked.core).with_findings(*asked.told)
     core, ends = None, scan.filled
-    if asked.find is not None:
+    if asked.find is None:
+        asked.seen(scan.wide, scan.wide)
+    else:
         core = core_of_looks(scan.tall, scan.wide, scan.wide_step, _shown(asked.find, scan.wide, asked.seen))
         beside = [f for f in about.findings if f not in scan.wide.findings]  # the others went through the search
         about = replace(about, findings=(*beside, *core.findings), source={**about.source, "soil": core.soil})

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from soilscope.classes import Scheme, classify
+from soilscope.findings import from_records
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
 from soilscope.types import LabelVolume
@@ -29,12 +30,12 @@ class OpenedCore:
 
 def open_core(study: Path, plan: Plan, core: str) -> OpenedCore:
     """Read a core from the store and cut it into the plan's classes."""
-    volume = read_store(study / Layout.store(core))
-    scheme = plan.scheme_value()
-    if scheme is None:
+    summary = json.loads((study / Layout.part("classify", f"{core}.json")).read_text(encoding="utf-8"))
+    volume = read_store(study / Layout.store(core)).with_findings(*from_records(summary["findings"]))
+    described = summary["scheme"]
+    if plan.scheme_value() is None:
         with np.load(study / Layout.part("classify", f"{core}.npz"), allow_pickle=False) as stored:
             return OpenedCore(volume, stored["labels"], None, plan.names() or {})
-    described = json.loads((study / Layout.part("classify", f"{core}.json")).read_text(encoding="utf-8"))["scheme"]
     resolved = Scheme(
         described["name"], tuple(described["edges"]), tuple(described["names"]), described["units"], described["closed"],
         source=described["source"],

@@ -14,10 +14,11 @@ from soilscope.files import write_bytes, write_json
 from soilscope.report import CoreResult, Picture, core_result
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
+from soilscope.study.steps.imported import imported
 from soilscope.study.steps.measure import core_provenance, slice_table
 from soilscope.study.steps.opened import open_core
 
-__all__ = ["draw_core", "kept_core", "outputs", "write_picture"]
+__all__ = ["draw_core", "kept_core", "outputs", "picture_of", "picture_values", "write_picture"]
 
 KINDS = ("check", "profiles", "slices")
 
@@ -34,12 +35,14 @@ def draw_core(study: Path, plan: Plan, core: str, send: Callable[[Any], None]) -
     result = core_result(opened.volume, opened.labels, opened.scheme or opened.names, slice_table(study, core))
     for kind, picture in zip(KINDS, result.pictures, strict=False):
         write_picture(study, f"{core}.{kind}", picture)
+    found_in_scan = picture_of(imported(study, core)["picture"])
+    write_picture(study, f"{core}.core", found_in_scan)
     found = notes.merge(result.findings, notes.from_records(core_provenance(study, core).get("findings", [])))
     content = {f.name: getattr(result, f.name) for f in fields(result)}
     content["scheme"] = dict(result.scheme)
     content["soil"] = dict(result.soil)
     content["findings"] = notes.to_records(found)
-    content["pictures"] = [_as_values(picture) for picture in result.pictures]
+    content["pictures"] = [picture_values(picture) for picture in (found_in_scan, *result.pictures)]
     write_json(study / outputs(core)[0], content)
 
 
@@ -47,7 +50,7 @@ def kept_core(study: Path, core: str) -> CoreResult:
     """A drawn core, read back."""
     content: dict[str, Any] = json.loads((study / outputs(core)[0]).read_text(encoding="utf-8"))
     content["findings"] = notes.from_records(content["findings"])
-    content["pictures"] = tuple(_as_picture(values) for values in content["pictures"])
+    content["pictures"] = tuple(picture_of(values) for values in content["pictures"])
     content["shape"], content["spacing_mm"] = tuple(content["shape"]), tuple(content["spacing_mm"])
     return CoreResult(**content)
 
@@ -60,12 +63,14 @@ def write_picture(study: Path, name: str, picture: Picture) -> None:
         write_bytes(study / "figures" / f"{name}.png", picture.data)
 
 
-def _as_values(picture: Picture) -> dict[str, str]:
+def picture_values(picture: Picture) -> dict[str, str]:
+    """A picture as plain values, to be kept in a JSON file."""
     binary = isinstance(picture.data, bytes)
     data = base64.b64encode(picture.data).decode() if isinstance(picture.data, bytes) else picture.data
     return {"data": data, "binary": "yes" if binary else "", "alt": picture.alt, "caption": picture.caption}
 
 
-def _as_picture(values: Mapping[str, str]) -> Picture:
+def picture_of(values: Mapping[str, str]) -> Picture:
+    """The inverse of :func:`picture_values`."""
     data = base64.b64decode(values["data"]) if values["binary"] else values["data"]
     return Picture(data, values["alt"], values["caption"])

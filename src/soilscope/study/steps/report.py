@@ -16,6 +16,7 @@ from soilscope._version import __version__
 from soilscope.files import digest_json, write_text
 from soilscope.findings import Finding
 from soilscope.report import ExplanationResult, StudyResults, document, explanation_result, render
+from soilscope.study.core_plan import SoilPlan
 from soilscope.study.layout import Layout
 from soilscope.study.models import ModelPlan, models, targets
 from soilscope.study.plan import Plan, plan_values
@@ -90,6 +91,8 @@ def _settings(study: Path, plan: Plan) -> dict[str, Any]:
     }
     scheme = plan.scheme_value()
     settings |= {"labels": str(plan.labels)} if scheme is None else {"scheme": scheme.as_dict()}
+    if plan.core != SoilPlan():
+        settings["core"] = plan.core.model_dump(mode="json", exclude_defaults=True)
     if plan.window != "all":
         settings["inner"] = list(plan.window)
     return settings

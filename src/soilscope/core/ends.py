@@ -1,0 +1,86 @@
+"""Top and bottom of the soil: the first and the last slice inside the cylinder that hold more than air."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soilscope.types import BoolVolume, ValueVolume
+
+__all__ = ["soil_ends"]
+
+SOIL_SHARE = 0.02
+"""A slice with a smaller share of anything but air inside the cylinder is headspace; loose litter has several times that."""
+
+MOST_BLURRED = 3
+"""Slices that a scanner's blur can lift from air beside the end of the soil, and slices of soil they are held against."""
+
+HALF = 0.5
+"""A blurred end reaches half of the soil's height above air exactly at the soil's border, whatever the blur's width."""
+
+PART_AIR = 0.2
+"""The lightest share of what is solid beneath, which is part air itself, is not looked at."""
+
+LEAST_REACHED = 0.1
+"""In a slice of soil at least this share of what is solid just beneath is solid too, even in loose litter; of a shadow, none is."""
+
+
+def soil_ends(values: ValueVolume, inside: BoolVolume, level: float, air: float) -> tuple[int, int] | None:
+    """First slice of the soil and the slice after its last, or None where there is nothing but air.
+
+    Parameters
+    ----------
+    values, inside : arrays, shape (z, y, x)
+        The scan, and the valid voxels inside the cylinder.
+    level : float
+        Between air and anything else.
+    air : float
+        Value of air.
+
+    Notes
+    -----
+    Beside headspace the blur of the first soil slice lifts air above the level. A step that is blurred evenly to both sides
+    passes half its height at the step, so an end slice whose voxels hardly anywhere reach half of what the three slices next
+    to it hold there is the soil's shadow, and no soil; at most three slices at an end are.
+    """
+    share = _share(values, inside, level)
+    there = np.flatnonzero(share >= SOIL_SHARE)
+    if not there.size:
+        return None
+    first, last = int(there[0]), int(there[-1])
+    top = _settled((values, inside), (first, last), level, air)
+    upwards = (values[::-1], inside[::-1])
+    bottom = len(values) - 1 - _settled(upwards, (len(values) - 1 - last, len(values) - 1 - top), level, air)
+    return top, bottom + 1
+
+
+def _share(values: ValueVolume, inside: BoolVolume, level: float) -> NDArray[np.float64]:
+    """Share of the voxels inside that lie above the level, per slice."""
+    counts = [
+        (int(np.count_nonzero((plane > level) & ok)), int(np.count_nonzero(ok)))
+        for plane, ok in zip(values, inside, strict=True)
+    ]
+    return np.asarray([solid / max(area, 1) for solid, area in counts])
+
+
+def _settled(scan: tuple[ValueVolume, BoolVolume], ends: tuple[int, int], level: float, air: float) -> int:
+    """The first slice that is soil, from the first that is not all air, looking downwards."""
+    values, inside = scan
+    first, last = ends
+    if first == 0:
+        return first  # no headspace: the scan begins within the soil
+    above = values[first - 1][inside[first - 1]]
+    if above.size and above.min() == above.max():
+        return first  # one value right above: neither blur nor noise, hence no shadow
+    for k in range(first, min(first + MOST_BLURRED, last)):
+        beneath = slice(k + 1, min(k + 1 + MOST_BLURRED, last + 1))
+        highest = np.where(inside[beneath], values[beneath], values.dtype.type(air)).max(axis=0)
+        solid = inside[k] & (highest > level)
+        if not solid.any():
+            return k
+        # what is part air itself is blurred sideways too, and shows nothing
+        solid &= highest >= np.quantile(highest[solid], PART_AIR)
+        part = (values[k][solid] - air) / (highest[solid] - air)
+        if np.mean(part >= HALF) >= LEAST_REACHED:
+            return k
+    return min(first + MOST_BLURRED, last)

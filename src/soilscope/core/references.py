@@ -1,0 +1,111 @@
+"""Two things that every scan of a core shows and that do not change from core to core: the tube's wall, and air."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soilscope.core.wall import distance_mm
+from soilscope.errors import InputRefused
+from soilscope.volume import Volume
+
+__all__ = ["References", "reference_profiles", "references"]
+
+EDGE_PX = 1.5
+"""Voxels nearer to an edge of the wall than this are blurred, and do not count."""
+
+LEAST_WALL_PX = 1.0
+"""What must be left of the wall between its blurred edges."""
+
+AIR_FROM_PX = 3.0
+AIR_TO = 1.25
+"""Air is looked at from three voxels outside the tube to a quarter of its radius further out: beyond may lie a table."""
+
+LEAST_VOXELS = 8
+LEAST_SLICES = 0.8
+"""Share of the soil's slices in which a reference must be seen."""
+
+Profile = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """Median value of wall and air, in the scan's own units."""
+
+    wall: float
+    air: float
+
+
+def reference_profiles(scan: Volume, core: Volume) -> tuple[Profile | None, Profile | None]:
+    """Median of the wall and of the air around it in each slice, arrays of shape (z,), NaN above and below the soil.
+
+    Parameters
+    ----------
+    scan : Volume
+        As read: ``valid`` is True wherever something was measured.
+    core : Volume
+        The same grid with the soil found in it.
+
+    Returns
+    -------
+    wall, air
+        None for what cannot be seen: no tube, a wall too thin, or no air beside it.
+    """
+    soil, on_axis = core.source.get("soil", {}), core.axis_mm()
+    if on_axis is None or "outer_radius_mm" not in soil:
+        return None, None
+    pixel = max(core.spacing_mm[1:])
+    inner, outer = float(soil["radius_mm"]), float(soil["outer_radius_mm"])
+    bands = [(outer + AIR_FROM_PX * pixel, AIR_TO * outer + AIR_FROM_PX * pixel)]
+    has_wall = soil.get("wall") is not None and outer - inner - 2 * EDGE_PX * pixel >= LEAST_WALL_PX * pixel
+    if has_wall:
+        bands.append((inner + EDGE_PX * pixel, outer - EDGE_PX * pixel))
+    found = np.full((2, scan.shape[0]), np.nan)
+    for k in range(int(soil["top"]), int(soil["bottom"])):
+        away = _beside_cut(distance_mm(scan.shape[1:], (on_axis[0][k], on_axis[1][k]), scan.spacing_mm[1:]), core, k)
+        for row, (low, high) in enumerate(bands):
+            values = scan.values[k][(away >= low) & (away <= high) & scan.valid[k]]
+            if values.size >= LEAST_VOXELS:
+                found[row, k] = np.median(values)
+    height = int(soil["bottom"]) - int(soil["top"])
+    air, wall = (row if np.isfinite(row).sum() >= LEAST_SLICES * height else None for row in found)
+    return wall, air
+
+
+def _beside_cut(away: NDArray[np.float64], core: Volume, k: int) -> NDArray[np.float64]:
+    """Distances from the axis, NaN on the far side of half a core, where neither wall nor air means anything."""
+    cut, on_axis = core.source["soil"].get("cut"), core.axis_mm()
+    if cut is None or on_axis is None:
+        return away
+    y = np.arange(away.shape[0]) * core.spacing_mm[1] - on_axis[0][k]
+    x = np.arange(away.shape[1]) * core.spacing_mm[2] - on_axis[1][k]
+    across = (y * cut["normal"][0])[:, None] + (x * cut["normal"][1])[None, :]
+    margin = AIR_FROM_PX * max(core.spacing_mm[1:])
+    return np.where(across <= cut["offset_mm"] - margin, away, np.nan)
+
+
+def references(scan: Volume, core: Volume) -> References:
+    """The wall's and the air's median over all slices.
+
+    Raises
+    ------
+    InputRefused
+        Code ``no-references``: no tube was found, or no air beside it, so that grey values cannot be brought to one scale.
+    """
+    wall, air = reference_profiles(scan, core)
+    missing = [name for name, seen in (("a tube's wall", wall), ("air around the tube", air)) if seen is None]
+    if wall is None or air is None:
+        raise InputRefused(
+            "no-references",
+            f"{core.core}: {' and '.join(missing)} cannot be seen in the scan, so its grey values cannot be brought to a common "
+            "scale; leave out reference in the plan's [core] table, or look at the core with `soilscope inspect --core`.",
+        )
+    found = References(float(np.nanmedian(wall)), float(np.nanmedian(air)))
+    if not found.wall > found.air:
+        raise InputRefused(
+            "no-references",
+            f"{core.core}: the wall reads {found.wall:g} and the air {found.air:g}; a scale needs a wall brighter than air.",
+        )
+    return found

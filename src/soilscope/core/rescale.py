@@ -1,0 +1,75 @@
+"""Grey values of several cores on one scale, by two references that all of them show: the tube's wall and air."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from soilscope.core.references import References
+from soilscope.errors import InputRefused
+from soilscope.findings import Finding
+from soilscope.volume import Volume
+
+__all__ = ["rescale"]
+
+MOST_CLIPPED = 0.001
+"""From this share of voxels beyond the range of their type on, the scale is not to be trusted."""
+
+
+def rescale(volume: Volume, own: References, to: References) -> Volume:
+    """Grey values mapped linearly, so that wall and air read as in the study's reference.
+
+    Parameters
+    ----------
+    volume : Volume
+        In grey values; HU have a scale already.
+    own, to : References
+        What wall and air read in this scan, and what they are to read.
+
+    Returns
+    -------
+    Volume
+        ``v' = air_to + (v - air) (wall_to - air_to) / (wall - air)``, rounded to whole numbers where they were whole; voxels that
+        are not valid keep theirs. With ``source["rescaled"]`` and a finding ``rescaled``.
+
+    Raises
+    ------
+    InputRefused
+        Code ``units-mismatch``: the values are HU. Code ``rescale-range``: more than a thousandth of the voxels would leave the
+        range of their number type.
+
+    References
+    ----------
+    Koestel 2018 calibrates the grey scale of each column on the wall and the air, doi:10.2136/vzj2017.03.0062.
+    """
+    if volume.units != "grey":
+        raise InputRefused(
+            "units-mismatch",
+            f"{volume.core}: its values are HU, which have a scale; leave out reference in the plan's [core] table.",
+        )
+    gain = (to.wall - to.air) / (own.wall - own.air)
+    values, beyond = np.empty_like(volume.values), 0
+    whole = values.dtype.kind in "iu"
+    least, most = (np.iinfo(values.dtype).min, np.iinfo(values.dtype).max) if whole else (-np.inf, np.inf)
+    for k, (plane, ok) in enumerate(zip(volume.values, volume.valid, strict=True)):
+        mapped = to.air + (plane.astype(np.float64) - own.air) * gain
+        mapped = np.rint(mapped) if whole else mapped
+        beyond += int(np.count_nonzero(((mapped < least) | (mapped > most)) & ok))
+        values[k] = np.where(ok, np.clip(mapped, least, most).astype(values.dtype), plane)
+    clipped = beyond / max(int(np.count_nonzero(volume.valid)), 1)
+    if clipped > MOST_CLIPPED:
+        raise InputRefused(
+            "rescale-range",
+            f"{volume.core}: on the reference's scale (gain {gain:.4g}) {clipped:.2%} of the voxels lie beyond {least} to {most}; "
+            "name a reference core with lower contrast, or state wall and air within this range.",
+        )
+    text = (
+        f"grey values were mapped so that the tube's wall reads {to.wall:g} (here {own.wall:g}) and air {to.air:g} (here "
+        f"{own.air:g}): gain {gain:.5g}, offset {to.air - own.air * gain:.5g}; {clipped:.3%} of the voxels were clipped."
+    )
+    source = {
+        **volume.source,
+        "rescaled": {"from": [own.wall, own.air], "to": [to.wall, to.air], "clipped": round(clipped, 6)},
+    }
+    return replace(volume, values=values, source=source).with_findings(Finding("rescaled", "note", text))

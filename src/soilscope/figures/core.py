@@ -1,0 +1,144 @@
+"""What was found in a scan: the core's circles in a slice, its axis, top and bottom in two sections."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Circle
+
+from soilscope.errors import UsageError
+from soilscope.figures import style
+from soilscope.figures.grid import frame, panel, window
+from soilscope.types import BoolVolume, ValueVolume
+from soilscope.volume import Volume
+
+__all__ = ["found"]
+
+SOIL, TUBE, AXIS = "#cc0077", "#1f8fd6", "#f2b400"
+TOP, WIDEST, TALLEST = 0.35, 1.8, 4.2
+"""Inches above the panels, and of the widest and tallest panel."""
+
+
+@style.styled
+def found(scan: Volume, core: Volume) -> Figure:
+    """The slice half-way down the soil, and the two vertical sections through the axis there; all axes in mm.
+
+    Rows and columns count from the centre of the first voxel and depth from the upper side of the first slice, as the numbers in
+    ``source["soil"]`` and in a plan's ``[core]`` table do.
+
+    Parameters
+    ----------
+    scan : Volume
+        As read.
+    core : Volume
+        The same grid with the soil found in it.
+
+    Raises
+    ------
+    UsageError
+        Code ``shape``: the two are on different grids.
+    """
+    if scan.shape != core.shape:
+        raise UsageError("shape", f"scan {scan.shape} and core {core.shape} must be on one (z, y, x) grid.")
+    z, y, x = _middle(core)
+    size = [n * d for n, d in zip(scan.shape, scan.spacing_mm, strict=True)]
+    width = min(WIDEST, TALLEST * size[2] / max(size[0], size[1]), TALLEST * size[1] / size[0])
+    scale = width / max(size[1], size[2])
+    tallest = scale * max(size[0], size[1])
+    made = style.figure(TOP + tallest + 0.85, "none")
+    lefts = (0.55, 0.55 + WIDEST + 0.75, 0.55 + 2 * WIDEST + 1.1)
+    panels = [
+        panel(made, lefts[0], TOP, scale * size[2], scale * size[1]),
+        panel(made, lefts[1], TOP, scale * size[1], scale * size[0]),
+        panel(made, lefts[2], TOP, scale * size[2], scale * size[0]),
+    ]
+    shown = window(scan.values, core.valid)
+    dz, dy, dx = scan.spacing_mm
+    _picture(panels[0], scan.values[z], core.valid[z], ((-0.5 * dy, dy), (-0.5 * dx, dx)), shown)
+    _picture(panels[1], scan.values[:, :, x], core.valid[:, :, x], ((0.0, dz), (-0.5 * dy, dy)), shown)
+    _picture(panels[2], scan.values[:, y], core.valid[:, y], ((0.0, dz), (-0.5 * dx, dx)), shown)
+    _circles(panels[0], core, z)
+    _sections((panels[1], panels[2]), core)
+    titles = (
+        f"slice {z}, {scan.depth_mm[z]:.1f} mm deep",
+        f"section, x = {x * dx:.1f} mm",
+        f"section, y = {y * dy:.1f} mm",
+    )
+    for axes, title, across, down in zip(panels, titles, ("x", "y", "x"), ("y (mm)", "depth (mm)", ""), strict=True):
+        axes.set_title(title)
+        frame(axes, f"{across} (mm)", down)
+    handles = _legend(core)
+    made.legend(handles=handles, loc="lower center", ncols=len(handles))
+    return made
+
+
+def _middle(core: Volume) -> tuple[int, int, int]:
+    """The voxel on the axis half-way down the soil; the middle of the scan where no axis was found."""
+    filled = np.flatnonzero(core.valid.any(axis=(1, 2)))
+    z = int(filled[len(filled) // 2]) if filled.size else core.shape[0] // 2
+    on_axis = core.axis_mm()
+    if on_axis is None:
+        return z, core.shape[1] // 2, core.shape[2] // 2
+    at = [round(float(of[z]) / d) for of, d in zip(on_axis, core.spacing_mm[1:], strict=True)]
+    return z, min(max(at[0], 0), core.shape[1] - 1), min(max(at[1], 0), core.shape[2] - 1)
+
+
+def _picture(
+    axes: Axes,
+    values: ValueVolume,
+    soil: BoolVolume,
+    places: tuple[tuple[float, float], tuple[float, float]],
+    shown: tuple[float, float],
+) -> None:
+    """Grey values with the soil's outline; ``places`` holds first border and spacing of rows and columns in mm."""
+    (first, down), (left, across) = places
+    rows, columns = values.shape
+    extent = (left, left + columns * across, first + rows * down, first)
+    axes.imshow(values, cmap="gray", vmin=shown[0], vmax=shown[1], extent=extent)
+    if soil.any() and not soil.all():
+        y, x = first + (np.arange(rows) + 0.5) * down, left + (np.arange(columns) + 0.5) * across
+        axes.contour(x, y, soil.astype(float), levels=[0.5], colors=SOIL, linewidths=1.2)
+
+
+def _circles(axes: Axes, core: Volume, z: int) -> None:
+    soil, on_axis = core.source.get("soil", {}), core.axis_mm()
+    if on_axis is None:
+        return
+    middle = (float(on_axis[1][z]), float(on_axis[0][z]))
+    if soil.get("wall") is not None:
+        axes.add_patch(Circle(middle, soil["outer_radius_mm"], fill=False, color=TUBE, linewidth=1.2))
+    axes.plot(*middle, marker="+", color=AXIS, markersize=9, markeredgewidth=1.4)
+
+
+def _sections(panels: tuple[Axes, Axes], core: Volume) -> None:
+    """Axis, tube, top and bottom in the two sections."""
+    soil, on_axis = core.source.get("soil", {}), core.axis_mm()
+    if not soil:
+        return
+    dz = core.spacing_mm[0]
+    for axes, of in zip(panels, on_axis or (None, None), strict=True):
+        for end, name, place in ((soil["top"], "top", "top"), (soil["bottom"], "bottom", "bottom")):
+            axes.axhline(end * dz, color=SOIL, linewidth=0.9, linestyle="--")
+            axes.annotate(
+                f"{name} {end * dz:.1f}", (0.98, end * dz), xycoords=("axes fraction", "data"), ha="right", va=place,
+                fontsize=7.5, color="white", bbox={"facecolor": SOIL, "pad": 1.2, "linewidth": 0},
+            )  # fmt: skip
+        if of is None:
+            continue
+        axes.plot(of, core.depth_mm, color=AXIS, linewidth=1.2, linestyle="-.")
+        if soil.get("wall") is not None:
+            for side in (-1, 1):
+                axes.plot(of + side * soil["outer_radius_mm"], core.depth_mm, color=TUBE, linewidth=1.0)
+
+
+def _legend(core: Volume) -> list[Line2D]:
+    soil = core.source.get("soil", {})
+    handles = [Line2D([], [], color=SOIL, label="soil")]
+    if core.axis_mm() is None:
+        return handles
+    if soil.get("wall") is not None:
+        handles.append(Line2D([], [], color=TUBE, label="outside of the tube"))
+    lean = f"axis, leaning {soil.get('tilt_deg', 0.0):.1f}°"
+    return [*handles, Line2D([], [], color=AXIS, linestyle="-.", label=lean)]
