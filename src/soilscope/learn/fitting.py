@@ -103,8 +103,6 @@ def pooled_features(module: Any, inputs: Any, precision: str, convolve: Winograd
                 rectified = False
             elif convolve is not None and worth_it(layer, after, *inputs.shape[2:]):
                 inputs, rectified = convolve.convolve(inputs, layer.weight, layer.bias), True
-            elif convolve is not None and thin.is_first_convolution(layer, after, inputs):
-                inputs, rectified = thin.first_convolution(convolve, inputs, layer), True
             else:
                 # in place here, where nobody looks at a convolution's output
                 inputs = inputs.relu_() if isinstance(layer, relu) else layer(inputs)
