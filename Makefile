@@ -29,7 +29,7 @@ check: $(VENV)/.develop ## format, lint, types, layers, forbidden calls; changes
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python tests/repository/forbidden_calls.py src benchmarks examples
+	$(BIN)/python tests/repository/forbidden_calls.py src benchmarks
 
 format: $(VENV)/.develop ## bring the code into the agreed form
 	$(BIN)/ruff format .

@@ -91,7 +91,7 @@ def _lay_over(made: Figure, axes: Axes, heat: FloatImage, extent: tuple[float, f
     beside = made.add_axes((place.x1 + 0.06 / style.WIDTH, place.y0, BAR / style.WIDTH, place.height))
     bar = made.colorbar(ScalarMappable(norm, colours), cax=beside)
     beside.set_facecolor("#808080")
-    beside.yaxis.set_major_locator(MaxNLocator(3))
+    beside.yaxis.set_major_locator(MaxNLocator(2, steps=[1, 2, 5, 10]))  # so that one digit says each tick exactly
     beside.yaxis.set_major_formatter(FuncFormatter(lambda v, _: number(v, 1 if v < 1e-4 else 2)))
     beside.tick_params(labelsize=7)
     bar.outline.set_linewidth(0.5)

@@ -59,7 +59,7 @@ def _scans(settings: Settings) -> list[str]:
     )
     made = [
         f"{count(len(cores), 'core')} ({and_list(units)}; voxels of {and_list(sizes)} mm, depth × row × column) "
-        "were analysed."
+        f"{'was' if len(cores) == 1 else 'were'} analysed."
     ]
     found = {str(core.get("soil", {}).get("kind", "")) for core in cores}
     if "cylinder" in found:
@@ -120,7 +120,7 @@ def _classes(settings: Settings) -> list[str]:
             f"“{scheme['name']}”{unit and ', in' + unit}: {'; '.join(ranges)}."
         ]
     if source := scheme.get("source"):
-        made.append(f"Edges: {str(source).rstrip('.')}.")
+        made.append(f"Source of the edges: {str(source).rstrip('.')}.")
     return made
 
 
@@ -168,12 +168,13 @@ def _learning(settings: Settings) -> list[str]:
     made.append(f"The network is {and_list(nets)}{seen}.")
     if full:
         made.append(
-            f"{count(len(full), 'model')} started from random weights (He et al. 2015) and were trained with AdamW "
-            f"(Loshchilov & Hutter 2019){_schedule(full)}."
+            f"{count(len(full), 'model')} started from random weights (He et al. 2015) and "
+            f"{'was' if len(full) == 1 else 'were'} trained "
+            f"with AdamW (Loshchilov & Hutter 2019){_schedule(full)}."
         )
     for kind, words in (
-        ("transfer", "kept the convolutions of a donor model as they are, and only their last layers were trained"),
-        ("fine-tuned", "started from a donor model and had all their layers trained further"),
+        ("transfer", "kept the convolutions of a donor model, and only the last layers were trained"),
+        ("fine-tuned", "started from a donor model and had all layers trained further"),
     ):
         some = [card for card in cards if card.get("kind") == kind]
         if some:

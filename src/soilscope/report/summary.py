@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -150,12 +151,24 @@ def covered(results: StudyResults, target: str, cells: pd.DataFrame) -> str:
     else:
         verb = "covers" if len(own) == 1 else "together cover"
         chosen = f"{count(len(own), 'model')} {verb} {total} of {count(cells['core'].nunique(), 'core')}{at}."
+        easy = [] if limit is None else [m for m in own["model"].astype(str) if _constant(results, m) < float(limit)]
+        if easy:
+            chosen += (
+                f" That limit is no test of {and_list(easy, most=4)}: on the same test slices the mean of the training "
+                "slices alone stays below it."
+            )
     unseen = cells[~cells["in_sample"].astype(bool)]
     if limit is None or unseen.empty:
         return chosen
     held = int((unseen["rmse"] < limit).sum())
     verb = "is" if held == 1 else "are"
     return f"{chosen} On cores a model was not trained on, {held} of {count(len(unseen), 'cell')} {verb} below it."
+
+
+def _constant(results: StudyResults, model: str) -> float:
+    """Test RMSE of saying the training slices' mean; infinite where it is not known."""
+    found = results.cards.get(model, {}).get("baselines", {}).get("constant")
+    return math.inf if found is None else float(found)
 
 
 def _warnings(results: StudyResults) -> tuple[str, ...]:

@@ -70,10 +70,10 @@ def draft_plan(study: Path, cores: Path, asked: Asked | None = None) -> Plan:
     Raises
     ------
     InputRefused
-        Code ``no-such-scan``, ``no-series``, ``series-ambiguous``, or that of what keeps a series from being used.
+        Code ``not-found``, ``nothing-readable``, ``ambiguous-series``, or that of what keeps a series from being used.
     """
     if not cores.exists():
-        raise InputRefused("no-such-scan", f"there is nothing at {cores}.", [cores])
+        raise InputRefused("not-found", f"there is nothing at {cores}.", [cores])
     found = [_core(study, path, asked or Asked()) for path in scan_folders(cores)]
     named = _distinct([core for core, _ in found])
     units = {unit for _, unit in found}
@@ -111,7 +111,7 @@ def _core(study: Path, path: Path, asked: Asked) -> tuple[CorePlan, str]:
     if len(usable) > 1:
         ids = ", ".join(s.id for s in usable)
         raise InputRefused(
-            "series-ambiguous", f"{path.name} holds {len(usable)} series: {ids}; name one with --series.", [path]
+            "ambiguous-series", f"{path.name} holds {len(usable)} series: {ids}; name one with --series.", [path]
         )
     chosen = usable[0]
     values: dict[str, Any] = {"id": _core_name(path), "path": _as_written(study, path)}
@@ -136,7 +136,9 @@ def _refusal(path: Path, inspected: Any) -> InputRefused:
     found = [*(f for s in inspected.series for f in s.findings), *inspected.findings]
     reasons = [f for f in found if f.severity == "refuse"]
     if not reasons:
-        return InputRefused("no-series", f"no usable scan was found in {path.name}; try `soilscope inspect`.", [path])
+        return InputRefused(
+            "nothing-readable", f"no usable scan was found in {path.name}; try `soilscope inspect`.", [path]
+        )
     return InputRefused(reasons[0].code, f"{path.name}: {reasons[0].text}", [path, *reasons[0].files])
 
 

@@ -253,7 +253,7 @@ def read_plan(folder: Path) -> Plan:
     path = Path(folder) / PLAN_FILE
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise PlanError("plan", f"there is no {PLAN_FILE} in {folder}; `soilscope init` writes one.", [path]) from error
     except UnicodeDecodeError as error:
         raise PlanError("plan", f"{path} is not UTF-8 text: {error}.", [path]) from error

@@ -117,7 +117,7 @@ def read_scan(study: Path, core: CorePlan) -> Volume:
     Raises
     ------
     InputRefused
-        Code ``no-such-scan``, and whatever :func:`soilscope.ingest.read` refuses.
+        Code ``not-found``, and whatever :func:`soilscope.ingest.read` refuses.
     """
     with _opened(study, core) as scan:
         return replace(scan.read(), core=core.id)
@@ -125,7 +125,7 @@ def read_scan(study: Path, core: CorePlan) -> Volume:
 
 def _opened(study: Path, core: CorePlan) -> contextlib.AbstractContextManager[ingest.OpenScan]:
     if not (study / core.path).exists():
-        raise InputRefused("no-such-scan", f"core {core.id!r}: there is nothing at {core.path}.", [core.path])
+        raise InputRefused("not-found", f"core {core.id!r}: there is nothing at {core.path}.", [core.path])
     stated = ingest.options_of(core.units, core.spacing_mm, core.on_gap)
     return ingest.open_scan(study / core.path, core.series, stated)
 
