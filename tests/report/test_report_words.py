@@ -158,8 +158,8 @@ def test_methods_come_from_the_cards_of_the_models_that_ran():
     ("kind", "words", "augmented"),
     [
         ("full", "started from random weights", True),
-        ("fine-tuned", "had all their layers trained further", True),
-        ("transfer", "only their last layers were trained", False),
+        ("fine-tuned", "had all layers trained further", True),
+        ("transfer", "only the last layers were trained", False),
     ],
 )
 def test_methods_name_augmentation_where_images_were_turned_and_not_where_features_were_kept(kind, words, augmented):
@@ -266,3 +266,15 @@ def test_the_first_screen_names_cores_scheme_results_and_warnings():
     assert "1 of 4 models beats every baseline" in first.results[1]
     assert "2 models together cover 4 of 4 cores at RMSE < 0.04" in first.results[1]
     assert "2 slices are missing." in first.warnings
+
+
+def test_a_limit_that_a_constant_keeps_too_is_said_to_be_no_test():
+    cards = {
+        name: {**card, "baselines": {**card["baselines"], "constant": 0.05}} for name, card in study.cards().items()
+    }
+    chosen = str(study.cover_table()["model"].iloc[0])
+    cards[chosen]["baselines"]["constant"] = 0.01
+    results = plain_results(
+        models=study.models_table(), matrix=study.matrix_table(), cover=study.cover_table(), cards=cards
+    )
+    assert f"That limit is no test of {chosen}: on the same test slices" in " ".join(summary(results, {}).results)

@@ -73,6 +73,9 @@ def test_a_plan_is_never_overwritten(tmp_path):
 def test_a_folder_without_a_plan_names_the_command_that_writes_one(tmp_path):
     with pytest.raises(PlanError, match="soilscope init"):
         study.read_plan(tmp_path)
+    (tmp_path / "scan.tif").touch()
+    with pytest.raises(PlanError, match="soilscope init"):
+        study.read_plan(tmp_path / "scan.tif")
 
 
 def test_a_transfer_keeps_its_own_metrics_donor():
