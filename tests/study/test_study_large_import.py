@@ -10,6 +10,7 @@ import tifffile
 
 from soilscope import phantoms
 from soilscope.core import find_core
+from soilscope.errors import InputRefused
 from soilscope.ingest import open_scan, options_of, stream
 from soilscope.study.plan import CorePlan, Plan
 from soilscope.study.steps.imports import import_core, prepare, read_scan
@@ -59,7 +60,9 @@ def test_slab_by_slab_the_store_is_that_of_the_whole_scan(tmp_path, large, dtype
         values[3, 4:9] = np.nan
     stack(tmp_path / "scan", values)
     core = CorePlan(id="a", path="scan", spacing_mm=MM, soil="whole")
-    usual = write_store(tmp_path / "usual.zarr", prepare(read_scan(tmp_path, core), core, plan_of(core)))
+    kept = prepare(read_scan(tmp_path, core), core, plan_of(core)).kept
+    source = {key: value for key, value in kept.source.items() if key != "artefacts"}  # not measured slab by slab
+    usual = write_store(tmp_path / "usual.zarr", replace(kept, source=source))
     large()
     import_core(tmp_path, plan_of(core), core, lambda _: None)
     assert write_store(tmp_path / "again.zarr", read_store(tmp_path / "cores" / "a.zarr")) == usual
@@ -74,7 +77,7 @@ def test_the_core_of_a_large_scan_is_the_one_found_in_the_whole(tmp_path, large,
     stack(tmp_path / "scan", values)
     core = CorePlan(id="a", path="scan", spacing_mm=MM, units="HU")
     scan = read_scan(tmp_path, core)
-    whole = prepare(scan, core, plan_of(core))
+    whole = prepare(scan, core, plan_of(core)).kept
     large(look)
     import_core(tmp_path, plan_of(core), core, lambda _: None)
     kept = read_store(tmp_path / "cores" / "a.zarr")
@@ -109,7 +112,7 @@ def test_the_window_of_a_large_scan_is_that_of_the_whole(tmp_path, large, soil):
     stack(tmp_path / "scan", tube(headspace=5))
     core = CorePlan(id="a", path="scan", spacing_mm=MM, units="HU", soil=soil)
     plan = plan_of(core, window=(20, 40, 30))
-    whole = prepare(read_scan(tmp_path, core), core, plan)
+    whole = prepare(read_scan(tmp_path, core), core, plan).kept
     large(1 << 17)
     import_core(tmp_path, plan, core, lambda _: None)
     kept = read_store(tmp_path / "cores" / "a.zarr")
@@ -150,10 +153,21 @@ def test_the_slices_looked_at_are_shown_with_the_soil_in_them(tmp_path, large):
     large(1 << 18)
     shown = []
     with open_scan(tmp_path / "scan", None, options_of("HU", MM)) as scan:
-        asked = Asked("a", find_core, None, lambda *both: shown.append(both))
+        asked = Asked("a", find_core, None, seen=lambda *both: shown.append(both))
         keep_large(tmp_path / "a.zarr", scan, asked, lambda *_: None)
     ((read_as, found),) = shown
     assert read_as.valid.all()
     assert 0 < found.valid.mean() < 1
     assert read_as.shape[1:] == (120, 120)
     assert read_as.spacing_mm == pytest.approx((0.2 * 3, 0.2, 0.2))
+
+
+def test_what_cannot_be_done_slab_by_slab_is_refused_by_its_name(tmp_path, large):
+    stack(tmp_path / "scan", np.random.default_rng(0).integers(0, 255, (20, 30, 30)).astype(np.uint8))
+    core = CorePlan(id="a", path="scan", spacing_mm=MM, soil="whole")
+    large()
+    plan = Plan(name="study", cores=(core,), core={"correct": ["drift"]})
+    with pytest.raises(InputRefused, match="correct") as caught:
+        import_core(tmp_path, plan, core, lambda _: None)
+    assert caught.value.code == "scan-too-large"
+    assert not (tmp_path / "cores" / "a.zarr").exists()
