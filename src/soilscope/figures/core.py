@@ -19,6 +19,8 @@ __all__ = ["found"]
 SOIL, TUBE, AXIS = "#cc0077", "#1f8fd6", "#f2b400"
 TOP, WIDEST, TALLEST = 0.35, 1.8, 4.2
 """Inches above the panels, and of the widest and tallest panel."""
+LEAST_LABELLED = 0.6
+"""In flatter sections the words would hide the soil; the axis says how deep it reaches."""
 
 
 @style.styled
@@ -60,7 +62,7 @@ def found(scan: Volume, core: Volume) -> Figure:
     _picture(panels[1], scan.values[:, :, x], core.valid[:, :, x], ((0.0, dz), (-0.5 * dy, dy)), shown)
     _picture(panels[2], scan.values[:, y], core.valid[:, y], ((0.0, dz), (-0.5 * dx, dx)), shown)
     _circles(panels[0], core, z)
-    _sections((panels[1], panels[2]), core)
+    _sections((panels[1], panels[2]), core, "top and bottom" if scale * size[0] >= LEAST_LABELLED else "")
     titles = (
         f"slice {z}, {scan.depth_mm[z]:.1f} mm deep",
         f"section, x = {x * dx:.1f} mm",
@@ -112,8 +114,8 @@ def _circles(axes: Axes, core: Volume, z: int) -> None:
     axes.plot(*middle, marker="+", color=AXIS, markersize=9, markeredgewidth=1.4)
 
 
-def _sections(panels: tuple[Axes, Axes], core: Volume) -> None:
-    """Axis, tube, top and bottom in the two sections."""
+def _sections(panels: tuple[Axes, Axes], core: Volume, named: str) -> None:
+    """Axis, tube, top and bottom in the two sections; what is ``named`` is written beside its line."""
     soil, on_axis = core.source.get("soil", {}), core.axis_mm()
     if not soil:
         return
@@ -121,6 +123,8 @@ def _sections(panels: tuple[Axes, Axes], core: Volume) -> None:
     for axes, of in zip(panels, on_axis or (None, None), strict=True):
         for end, name, place in ((soil["top"], "top", "top"), (soil["bottom"], "bottom", "bottom")):
             axes.axhline(end * dz, color=SOIL, linewidth=0.9, linestyle="--")
+            if name not in named:
+                continue
             axes.annotate(
                 f"{name} {end * dz:.1f}", (0.98, end * dz), xycoords=("axes fraction", "data"), ha="right", va=place,
                 fontsize=7.5, color="white", bbox={"facecolor": SOIL, "pad": 1.2, "linewidth": 0},
