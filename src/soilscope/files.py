@@ -243,14 +243,22 @@ def _plain_refusal(path: Path, further: Set[int] = frozenset()) -> Iterator[None
     except (OutputRefused, Busy):
         raise
     except OSError as error:
-        if error.errno not in NO_ROOM | NOT_ALLOWED | further:
+        first = _at_the_root(error)
+        if first.errno not in NO_ROOM | NOT_ALLOWED | further:
             raise
         raise OutputRefused(
             "cannot-write",
-            f"{path} cannot be written: {error.strerror}. Nothing was published; free some space or choose another "
+            f"{path} cannot be written: {first.strerror}. Nothing was published; free some space or choose another "
             "folder.",
             [path],
         ) from error
+
+
+def _at_the_root(error: OSError) -> OSError:
+    """The system's own error: some libraries raise theirs from it, without its number."""
+    while error.errno is None and isinstance(error.__cause__, OSError):
+        error = error.__cause__
+    return error
 
 
 def write_bytes(path: Path, data: bytes) -> str:
