@@ -7,12 +7,12 @@ import resource
 
 from soilscope import errors, phantoms
 
-ROOM_BYTES = 1000
+ROOM_BYTES = 10_000
 """Too little for one slice: the system stops the writing in the middle of the pixels."""
 
 
 def test_a_phantom_without_room_is_refused_and_leaves_nothing(tmp_path):
-    phantom = phantoms.make("sandy", seed=0, shape=(3, 32, 32), noise=False)
+    phantom = phantoms.make("sandy", seed=0, shape=(3, 96, 96), noise=False)
     child = os.fork()
     if child == 0:
         resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM_BYTES, ROOM_BYTES))
