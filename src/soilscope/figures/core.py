@@ -62,7 +62,7 @@ def found(scan: Volume, core: Volume) -> Figure:
     _picture(panels[1], scan.values[:, :, x], core.valid[:, :, x], ((0.0, dz), (-0.5 * dy, dy)), shown)
     _picture(panels[2], scan.values[:, y], core.valid[:, y], ((0.0, dz), (-0.5 * dx, dx)), shown)
     _circles(panels[0], core, z)
-    _sections((panels[1], panels[2]), core, "top and bottom" if scale * size[0] >= LEAST_LABELLED else "")
+    _sections((panels[1], panels[2]), core, ("top", "bottom") if scale * size[0] >= LEAST_LABELLED else ())
     titles = (
         f"slice {z}, {scan.depth_mm[z]:.1f} mm deep",
         f"section, x = {x * dx:.1f} mm",
@@ -114,7 +114,7 @@ def _circles(axes: Axes, core: Volume, z: int) -> None:
     axes.plot(*middle, marker="+", color=AXIS, markersize=9, markeredgewidth=1.4)
 
 
-def _sections(panels: tuple[Axes, Axes], core: Volume, named: str) -> None:
+def _sections(panels: tuple[Axes, Axes], core: Volume, named: tuple[str, ...]) -> None:
     """Axis, tube, top and bottom in the two sections; what is ``named`` is written beside its line."""
     soil, on_axis = core.source.get("soil", {}), core.axis_mm()
     if not soil:

@@ -1,7 +1,7 @@
 """Counts of the 256 ways in which the eight voxels around a corner can be filled.
 
-Euler number and surface are sums over these counts, so one pass gives either, and blocks add up exactly (Legland, Kiêu &
-Devaux 2007, doi:10.5566/ias.v26.p83-92).
+A surface is a weighted sum over these counts, so one pass gives it, and blocks add up exactly (Legland, Kiêu & Devaux 2007,
+doi:10.5566/ias.v26.p83-92).
 """
 
 from __future__ import annotations
