@@ -1,39 +1,35 @@
-"""3 x 3 convolutions and their ReLU with a quarter of the multiplications, for processors without bf16.
+"""3 x 3 convolutions and their ReLU with about a fifth of the multiplications, for processors without bf16.
 
-Winograd's F(4 x 4, 3 x 3) (Lavin & Gray 2016, doi:10.1109/CVPR.2016.435): the image is cut into tiles of 4 x 4 outputs, and with
-the matrices below a tile's convolution becomes 36 products, summed over channels by 36 matrix multiplications::
+Winograd's F(m x m, 3 x 3) (Lavin & Gray 2016, doi:10.1109/CVPR.2016.435): the image is cut into tiles of m x m outputs, and with
+the matrices of :mod:`soilscope.learn.tiles` and :mod:`soilscope.learn.kernel_cells` a tile's convolution becomes (m + 2)**2
+products, summed over channels by as many matrix multiplications::
 
-    Y = A' [ (G g G') * (B' d B) ] A        36 instead of 144 multiplications a tile and pair of channels
+    Y = A' [ (G g G') * (B' d B) ] A        m = 4: 36 instead of 144 multiplications a tile and pair of channels
+                                            m = 5: 49 instead of 225
 
-Forward, gradient of the input (the same with turned kernels) and gradient of the kernels are done so. It is ordinary fp32;
-against the direct sum the error is about 1e-5 of the largest value, because the sums run in another order.
+Of the two, each size of image takes the one that multiplies less: 5 divides 200, 100, 50 and 25 pixels, 4 divides 12.
+The gradients of the inputs and of the kernels are the transposes of this, step by step. It is ordinary fp32;
+against the direct sum the error is about 1e-5 of the largest value, because the sums run in another order and from larger terms.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from soilscope.learn.tiles import (
-    TILE,
-    gradients_to_cells,
-    inputs_to_cells,
-    kernels_from_cells,
-    kernels_to_cells,
-    outputs_from_cells,
-)
+from soilscope.learn.kernel_cells import TRANSFORMS, kernels_from_cells, kernels_to_cells
+from soilscope.learn.tiles import TILES, gradients_to_cells, inputs_from_cells, inputs_to_cells, outputs_from_cells
 from soilscope.learn.torch_extra import require_torch
 
 __all__ = ["Winograd", "for_precision", "worth_it"]
 
-CELLS = 36
 LEAST_CHANNELS, LEAST_PIXELS, LEAST_PRODUCT = 64, 12, 6000
 """Below these, and below this product of channels and pixels a side, the transforms cost more than they save (measured)."""
 
@@ -58,7 +54,7 @@ class Winograd:
     Parameters
     ----------
     threads : int
-        Each tile row is written by one thread, so the number changes no byte here.
+        Each row of tiles, and each image's gradient, is summed by one thread, so the number changes no byte here.
     """
 
     def __init__(self, threads: int) -> None:
@@ -82,64 +78,89 @@ class Winograd:
         return self.scratch[name][:size].view(*shape)
 
     def spread(self, kernel: Callable[..., None], rows: int, *arrays: Any) -> None:
-        """Run a kernel over all tile rows."""
+        """Run a kernel over all tile rows, or all outputs."""
         bounds = sorted({rows * k // self.pieces for k in range(self.pieces + 1)})
         jobs = [self.pool.submit(kernel, a, b, *arrays) for a, b in pairwise(bounds)]
         for job in jobs:
             job.result()
 
-    def correlate(self, cells: Any, size: tuple[int, int, int], kernels: Any, bias: Any, floor: float) -> Any:
-        """The convolution proper: cells (36, tiles, c) of images of a size (n, y, x) and kernels (36, c, k).
-
-        Gives channels-last (n, k, y, x), nowhere below a floor.
-        """
-        torch = require_torch()
-        n, height, width = size
-        out = torch.empty(n, kernels.shape[2], height, width, memory_format=torch.channels_last)
-        product = self.take("product", CELLS, cells.shape[1], kernels.shape[2])
-        torch.bmm(cells, kernels, out=product)
-        pixels = out.permute(0, 2, 3, 1).numpy()
-        rows = n * _across(height)
-        self.spread(outputs_from_cells, rows, product.numpy(), bias.numpy(), np.float32(floor), pixels)
-        return out
-
-    def transformed(self, inputs: Any, table: Any = None) -> Any:
-        """B' d B of all tiles, shape (36, tiles, c), in a table to keep or in scratch memory."""
-        table = self.take("inputs", CELLS, self.tiles(inputs), inputs.shape[3]) if table is None else table
-        self.spread(inputs_to_cells, inputs.shape[0] * _across(inputs.shape[1]), inputs.numpy(), table.numpy())
+    def transformed(self, inputs: Any, grid: Grid, table: Any = None) -> Any:
+        """B' d B of all tiles, shape (cells, tiles, c), in a table to keep or in scratch memory."""
+        table = self.take("inputs", grid.cells, grid.tiles, inputs.shape[3]) if table is None else table
+        self.spread(partial(inputs_to_cells, grid.tile), grid.rows, inputs.numpy(), table.numpy())
         return table
 
-    def spread_gradient(self, out: Any, gradient: Any) -> tuple[Any, Any, Any]:
-        """A g A' of all tiles, shape (36, tiles, k); g, which is the gradient where ``out`` is positive; and its sum (k,)."""
-        table = self.take("product", CELLS, self.tiles(gradient), gradient.shape[3])
-        passed = self.take("gradient", *gradient.shape)
-        rows = gradient.shape[0] * _across(gradient.shape[1])
-        sums = require_torch().empty(rows, gradient.shape[3])
-        arrays = (a.numpy() for a in (out, gradient, passed, sums, table))
-        self.spread(gradients_to_cells, rows, *arrays)
-        return table, passed, sums.sum(dim=0)
+    def kernels(self, weight: Any, tile: int, table: Any = None) -> Any:
+        """G g G', from (k, 3, 3, c) to (cells, k, c), in a table to keep or in scratch memory."""
+        shape = ((tile + 2) ** 2, weight.shape[0], weight.shape[3])
+        table = self.take("kernels", *shape) if table is None else table
+        self.spread(kernels_to_cells, weight.shape[0], TRANSFORMS[tile], weight, table.numpy())
+        return table
 
-    def kernels(self, weight: Any) -> Any:
-        """G g G', from (k, 3, 3, c) to (36, k, c)."""
-        cells = self.take("kernels", CELLS, weight.shape[0], weight.shape[3])
-        self.spread(kernels_to_cells, weight.shape[0], weight, cells.numpy())
-        return cells
+    def rectified(self, cells: Any, grid: Grid, kernels: Any, bias: Any) -> Any:
+        """The convolution proper and its ReLU: cells (cells, tiles, c), kernels (cells, k, c) -> channels-last (n, k, y, x)."""
+        torch = require_torch()
+        out = torch.empty(grid.n, kernels.shape[1], grid.height, grid.width, memory_format=torch.channels_last)
+        product = self.take("product", *cells.shape[:2], kernels.shape[1])
+        torch.bmm(cells, kernels.transpose(1, 2), out=product)
+        arrays = (product.numpy(), bias.numpy(), np.float32(0), out.permute(0, 2, 3, 1).numpy())
+        self.spread(partial(outputs_from_cells, grid.tile), grid.rows, *arrays)
+        return out
 
-    def gradient_of_kernels(self, cells: Any) -> Any:
+    def spread_gradient(self, out: Any, gradient: Any, grid: Grid) -> tuple[Any, Any]:
+        """A g A' of all tiles, shape (cells, tiles, k), g being the gradient where ``out`` is positive; and g's sum (k,)."""
+        table = self.take("product", grid.cells, grid.tiles, gradient.shape[3])
+        sums = require_torch().empty(grid.rows, gradient.shape[3])
+        arrays = (a.numpy() for a in (out, gradient, sums, table))
+        self.spread(partial(gradients_to_cells, grid.tile), grid.rows, *arrays)
+        return table, sums.sum(dim=0)
+
+    def gradient_of_inputs(self, table: Any, grid: Grid, kernels: Any) -> Any:
+        """The transpose of the convolution: (cells, tiles, k), kernels (cells, k, c) -> channels-last (n, c, y, x)."""
+        torch = require_torch()
+        out = torch.empty(grid.n, kernels.shape[2], grid.height, grid.width, memory_format=torch.channels_last)
+        product = self.take("inputs", *table.shape[:2], kernels.shape[2])
+        torch.bmm(table, kernels, out=product)
+        arrays = (product.numpy(), out.permute(0, 2, 3, 1).numpy())
+        self.spread(partial(inputs_from_cells, grid.tile), grid.n, *arrays)
+        return out
+
+    def gradient_of_kernels(self, cells: Any, tile: int) -> Any:
         """The transpose of :meth:`kernels`, as channels-last (k, c, 3, 3)."""
         weight = require_torch().empty(cells.shape[1], 3, 3, cells.shape[2])
-        self.spread(kernels_from_cells, cells.shape[1], cells.numpy(), weight.numpy())
+        self.spread(kernels_from_cells, cells.shape[1], TRANSFORMS[tile], cells.numpy(), weight.numpy())
         return weight.permute(0, 3, 1, 2)
 
-    @staticmethod
-    def tiles(inputs: Any) -> int:
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """How images (n, height, width) are cut into tiles."""
+
+    n: int
+    height: int
+    width: int
+    tile: int
+
+    @classmethod
+    def over(cls, pixels: Any) -> Grid:
+        """The grid with the fewest products over images (n, y, x, channels)."""
+        n, height, width, _ = pixels.shape
+        return min((cls(n, height, width, tile) for tile in TILES), key=lambda grid: grid.cells * grid.tiles)
+
+    @property
+    def cells(self) -> int:
+        """Products a tile."""
+        return (self.tile + 2) ** 2
+
+    @property
+    def rows(self) -> int:
+        """Rows of tiles in all images."""
+        return self.n * -(-self.height // self.tile)
+
+    @property
+    def tiles(self) -> int:
         """Number of tiles."""
-        n, height, width, _ = inputs.shape
-        return int(n * _across(height) * _across(width))
-
-
-def _across(pixels: int) -> int:
-    return -(-pixels // TILE)
+        return self.rows * -(-self.width // self.tile)
 
 
 @cache
@@ -153,27 +174,26 @@ def _function() -> Any:
         def forward(ctx: Any, own: Winograd, inputs: Any, weight: Any, bias: Any) -> Any:
             pixels = _pixels(inputs)
             learns = any(ctx.needs_input_grad)
-            kept = torch.empty(CELLS, own.tiles(pixels), pixels.shape[3]) if learns else None
-            cells = own.transformed(pixels, kept)  # the kernels' gradient wants them again
-            kernels = own.kernels(_rows(weight)).transpose(1, 2)
-            out = own.correlate(cells, tuple(pixels.shape[:3]), kernels, bias.detach(), 0.0)
+            grid = Grid.over(pixels)
+            shapes = (grid.cells, grid.tiles, pixels.shape[3]), (grid.cells, weight.shape[0], pixels.shape[3])
+            kept = [torch.empty(*shape) if learns else None for shape in shapes]  # the gradients want both again
+            cells = own.transformed(pixels, grid, kept[0])
+            kernels = own.kernels(_rows(weight), grid.tile, kept[1])
+            out = own.rectified(cells, grid, kernels, bias.detach())
             ctx.own = own
             if learns:
-                ctx.save_for_backward(cells, weight, out)
+                ctx.save_for_backward(cells, kernels, out)
             return out
 
         @staticmethod
         def backward(ctx: Any, gradient: Any) -> tuple[None, Any, Any, Any]:
-            own, (seen, weight, out) = ctx.own, ctx.saved_tensors
-            table, passed, of_bias = own.spread_gradient(_pixels(out), _pixels(gradient))
-            cells = own.take("kernels", CELLS, table.shape[2], seen.shape[2])
+            own, (seen, kernels, out) = ctx.own, ctx.saved_tensors
+            grid = Grid.over(_pixels(out))
+            table, of_bias = own.spread_gradient(_pixels(out), _pixels(gradient), grid)
+            cells = own.take("kernels", *kernels.shape)
             torch.bmm(table.transpose(1, 2), seen, out=cells)
-            of_weight, of_inputs = own.gradient_of_kernels(cells), None
-            if ctx.needs_input_grad[1]:
-                turned = own.kernels(_rows(weight)[:, ::-1, ::-1])
-                nothing = torch.zeros(weight.shape[1])
-                size = tuple(passed.shape[:3])
-                of_inputs = own.correlate(own.transformed(passed), size, turned, nothing, -math.inf)
+            of_weight = own.gradient_of_kernels(cells, grid.tile)
+            of_inputs = own.gradient_of_inputs(table, grid, kernels) if ctx.needs_input_grad[1] else None
             return None, of_inputs, of_weight, of_bias
 
     return Convolution
