@@ -47,7 +47,7 @@ def run(say: Say) -> Outcome:
     ]
     notes = {
         "precision": f"ours {card['dtype']}, peers fp32",
-        "convolutions": "ours in fp32 by Winograd's F(5 x 5) and F(4 x 4), 3 x 3, about 1e-5 off the direct sums; peers their own way",
+        "convolutions": "ours in fp32 by Winograd's F(5 x 5) and F(4 x 4), about 1e-5 off the direct sums; peers their own way",
         "instructions": machine.instruction_set(),
         "threads": THREADS,
         "network": "VGG16, dense 4096-4096-1 on all cells, 107 million weights",
