@@ -30,7 +30,7 @@ from soilscope.learn.torch_extra import require_torch
 
 __all__ = ["Winograd", "for_precision", "worth_it"]
 
-LEAST_CHANNELS, LEAST_PIXELS, LEAST_PRODUCT = 64, 12, 6000
+LEAST_CHANNELS, LEAST_PIXELS, LEAST_PRODUCT = 32, 8, 1600
 """Below these, and below this product of channels and pixels a side, the transforms cost more than they save (measured)."""
 
 
