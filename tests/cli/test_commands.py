@@ -15,8 +15,11 @@ from pathlib import Path
 import pytest
 
 from soilscope import phantoms
+from soilscope.cli.output import Mode, Output
+from soilscope.cli.run import _told
 from soilscope.errors import OutputRefused
-from soilscope.study import draft_plan, run, steps_until, write_plan
+from soilscope.study import Summary, draft_plan, run, steps_until, write_plan
+from soilscope.study.work import Failure
 from soilscope.volume import read_store
 
 COMMANDS = (
@@ -57,6 +60,22 @@ def test_phantom_writes_what_the_contract_names(phantom):
     truth = json.loads((phantom / "truth.json").read_text())
     assert set(truth) >= {"soil", "seed", "spacing_mm", "classes", "fractions"}
     assert (phantom / "truth.nii.gz").exists()
+
+
+def test_a_phantom_never_replaces_what_a_folder_holds(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "dicom").mkdir()
+    done = soilscope("phantom", "sandy", "--shape", "12,40,40", "--out", tmp_path / "mine", "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["error"]["code"] == "out-exists"
+    assert list((tmp_path / "mine" / "dicom").iterdir()) == []
+
+
+def test_failures_are_told_in_one_order_whatever_ended_first():
+    failures = [Failure(f"import:{core}", OutputRefused("cannot-write", core)) for core in ("b", "c", "a")]
+    for order in (failures, failures[::-1]):
+        told = _told(Summary(1, 0, 3, 1.0, tuple(order)), Output(Mode.JSON))
+        assert re.findall(r"import:(.)", str(told)) == ["a", "b", "c"]
 
 
 def test_inspect_draws_and_tells_the_core_it_finds(phantom, tmp_path):

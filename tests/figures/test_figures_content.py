@@ -23,6 +23,7 @@ from soilscope.figures.matrix import matrix
 from soilscope.figures.predicted import predicted, score
 from soilscope.figures.profiles import profiles
 from soilscope.figures.slices import slices
+from soilscope.figures.style import OUTSIDE
 from soilscope.figures.training import Curve, training
 
 
@@ -245,3 +246,46 @@ def test_labels_on_another_grid_are_refused():
     volume, labels = made_up_cores.core()
     with pytest.raises(UsageError, match="shape"):
         slices(volume, labels[1:], made_up_cores.NAMES)
+
+
+def test_padding_outside_the_soil_is_drawn_in_the_legends_grey_and_not_as_stone():
+    volume, labels = made_up_cores.core()
+    padded = replace(volume, values=np.where(volume.valid, volume.values, 3071).astype(np.int16))
+    for axes in slices(padded, labels, made_up_cores.NAMES).axes:
+        for image in axes.images:
+            data = np.ma.asarray(image.get_array())
+            if image.get_cmap().name == "gray":
+                corner = image.cmap(image.norm(data))[0, 0]
+                assert mpl.colors.to_hex(corner) == OUTSIDE
+                assert data.max() < 3071
+
+
+def test_a_scans_own_mask_is_neutral_in_the_check_picture_and_a_found_cylinder_is_not():
+    volume, labels = made_up_cores.core()
+    masked = replace(volume, source={"soil": {"kind": "masked"}})
+    hidden = [
+        np.ma.is_masked(check(v, labels, made_up_cores.NAMES).axes[0].images[0].get_array()) for v in (volume, masked)
+    ]
+    assert hidden == [False, True]
+
+
+def test_numbers_at_the_ends_of_a_porosity_axis_stand_inside_it():
+    table = made_up_cores.slices_table(*made_up_cores.core()).assign(porosity=1.0)
+    for axes in profiles(table).axes[1:]:
+        labels = [label for label in axes.get_xticklabels() if label.get_text()]
+        assert labels[-1].get_text() == "1.000"
+        assert labels[-1].get_horizontalalignment() == "right"
+
+
+def test_an_axis_of_porosities_ends_with_the_porosities():
+    true = np.linspace(0.5, 1.0, 20)
+    rows = pd.DataFrame({"model": "m", "true": true, "predicted": true, "part": "test"})
+    axes = predicted(rows, {"m": {"constant": 0.1}}, {"m": "1"}).axes[0]
+    assert axes.get_xlim()[1] < 1.05
+
+
+def test_a_class_is_titled_with_its_range():
+    table = made_up_cores.slices_table(*made_up_cores.core())
+    titles = [axes.get_title(loc="left") for axes in profiles(table, {"2": "(-700, 200] HU"}).axes]
+    assert "2 organic\n(-700, 200] HU" in titles
+    assert "3 matrix" in titles

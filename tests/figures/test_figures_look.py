@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.patches import Patch
 from PIL import Image
 
 from soilscope.errors import UsageError
@@ -141,9 +142,10 @@ def test_a_class_has_one_colour_in_every_figure():
     drawn = {name: FIGURES[name]() for name in ("slices", "check", "comparison")}
     for name, made in drawn.items():
         called = {
-            text.get_text(): to_hex(patch.get_facecolor())
+            text.get_text(): to_hex(handle.get_facecolor())
             for legend in made.legends
-            for text, patch in zip(legend.get_texts(), legend.get_patches(), strict=True)
+            for text, handle in zip(legend.get_texts(), legend.legend_handles, strict=True)
+            if isinstance(handle, Patch)
         }
         assert called["2 organic"] == wanted, name
     shown = [axes for axes in drawn["slices"].axes if axes.images]

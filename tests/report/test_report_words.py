@@ -13,13 +13,14 @@ import pytest
 from scipy import stats
 
 from soilscope.findings import Finding
-from soilscope.report import CoreResult, StudyResults
+from soilscope.report import CoreResult, StudyResults, document
 from soilscope.report.caveats import beaten, caveats, not_learnt, worse_than_mean
 from soilscope.report.methods import methods
 from soilscope.report.noticed import group_findings
 from soilscope.report.outliers import outliers, robust_z, score_table
 from soilscope.report.references import METRIC_SOURCES, REFERENCES, cited
 from soilscope.report.summary import summary
+from soilscope.report.tables import models_table
 from soilscope.report.words import ball_mm, target_title
 from soilscope.structure import METRICS
 
@@ -278,3 +279,18 @@ def test_a_limit_that_a_constant_keeps_too_is_said_to_be_no_test():
         models=study.models_table(), matrix=study.matrix_table(), cover=study.cover_table(), cards=cards
     )
     assert f"That limit is no test of {chosen}: on the same test slices" in " ".join(summary(results, {}).results)
+
+
+def test_a_class_called_object_is_explained_by_its_range_on_the_first_screen():
+    classes = next(fact.value for fact in document(plain_results()).summary.facts if fact.name == "classes")
+    scheme = plain_results().settings["scheme"]
+    assert all(f"{k} {name} " in classes for k, name in enumerate(scheme["names"], 1))
+    assert "HU" in classes
+
+
+def test_the_table_of_models_says_how_many_slices_tested_them():
+    models, cards = study.models_table(), study.cards()
+    table = models_table(models, cards)
+    column = [c.title for c in table.columns].index("test slices")
+    wanted = [len(cards[name]["split"]["test"]) for name in models["model"]]
+    assert [row[column] for row in table.rows] == wanted

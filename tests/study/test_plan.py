@@ -110,3 +110,11 @@ def test_label_names_must_be_numbered():
         Plan.model_validate(
             {"name": "a", "labels": "m.tif", "label_names": {"pore": "1"}, "cores": [{"id": "c1", "path": "x"}]}
         )
+
+
+def test_fine_tuning_stands_only_with_transfers(tmp_path):
+    with pytest.raises(ValueError, match="transfer_from"):
+        TargetPlan(of=(2,), fine_tune=True)
+    targets = (TargetPlan(of=(3,)), TargetPlan(of=(2,), transfer_from=(3,), fine_tune=True))
+    text = plan_text(Plan(name="x", cores=(CorePlan(id="a", path="a"),), learn=LearnPlan(targets=targets)))
+    assert text.count("fine_tune") == 1

@@ -62,7 +62,10 @@ def test_the_outputs_are_those_the_contract_names(finished):
         "train_rmse",
         "test_rmse",
         "baseline_rmse",
+        "train_slices",
+        "test_slices",
     ]
+    assert (table["test_slices"] > 0).all()
     assert set(table["kind"]) == {"full", "transfer"}
     matrix = pd.read_csv(finished / "tables/matrix.csv")
     assert list(matrix.columns) == ["model", "core", "target", "rmse", "in_sample"]

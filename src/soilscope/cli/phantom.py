@@ -9,6 +9,7 @@ import typer
 
 from soilscope.cli.lengths import shape as voxels
 from soilscope.cli.output import Json, Mode, Output, Quiet
+from soilscope.errors import UsageError
 
 __all__ = ["register"]
 
@@ -30,6 +31,7 @@ def phantom(
     """Make one synthetic core as a DICOM series, with its truth beside it."""
     from soilscope import phantoms
 
+    _refuse_what_is_there(out)
     output = Output(Mode.of(as_json, quiet))
     size = voxels(shape)
     with output.aside.status(f"making {soil}-{seed}, {shape} voxels"):
@@ -37,3 +39,26 @@ def phantom(
     output.result(
         {"soil": soil, "seed": seed, "shape": list(size), "out": str(out)}, f"{out / 'dicom'}: {size[0]} slices"
     )
+
+
+def _refuse_what_is_there(out: Path) -> None:
+    """Nothing is written into a folder that holds something, so that no scan is ever replaced by a simulated one.
+
+    Raises
+    ------
+    UsageError
+        Code ``out-exists``.
+    """
+    if out.is_dir():
+        there = sorted(
+            p.name for p in out.iterdir() if not p.name.startswith(".")
+        )  # hidden: locks and partials of a kill
+    else:
+        there = [out.name] if out.exists() else []
+    if there:
+        raise UsageError(
+            "out-exists",
+            f"{out} is there already and holds {', '.join(there[:3])}{' and more' if len(there) > 3 else ''}; remove it, or "
+            "choose another folder.",
+            [out],
+        )

@@ -84,11 +84,11 @@ def run_study(study: Path, steps: tuple[str, ...], output: Output) -> None:
         words = f"Nothing to do: all {summary.skipped} items are done."
     else:
         words = f"done {summary.done}, skipped {summary.skipped}, failed {summary.failed} in {summary.seconds:.1f} s"
-    for key, reason in summary.declined[:SHOWN_AT_MOST]:
+    for key, reason in sorted(summary.declined)[:SHOWN_AT_MOST]:
         output.hint(f"nothing to make for {key}: {reason}")
     if "report" in steps and (study / "report.html").exists():
         words += f"\nreport: {study / 'report.html'}"
-    if waiting := [f.key for f in summary.failures if f.waits]:
+    if waiting := sorted(f.key for f in summary.failures if f.waits):
         more = f" and {len(waiting) - SHOWN_AT_MOST} more" if len(waiting) > SHOWN_AT_MOST else ""
         output.hint(f"not begun, for what they need is not there: {', '.join(waiting[:SHOWN_AT_MOST])}{more}")
     failure = _told(summary, output) if summary.failed else None
@@ -103,7 +103,7 @@ def run_study(study: Path, steps: tuple[str, ...], output: Output) -> None:
 
 def _told(summary: Summary, output: Output) -> Exception:
     """The error that ends the command: the first real one where nothing was done, else "done in part"."""
-    failures = summary.failures
+    failures = sorted(summary.failures, key=lambda f: f.key)
     real = [f for f in failures if not f.waits] or list(failures)
     first: Exception = real[0].error
     if summary.done + summary.skipped == 0:

@@ -10,7 +10,7 @@ from matplotlib.patches import Circle
 
 from soilscope.errors import UsageError
 from soilscope.figures import style
-from soilscope.figures.grid import frame, panel, window
+from soilscope.figures.grid import GREY, frame, inside, panel, window
 from soilscope.types import BoolVolume, ValueVolume
 from soilscope.volume import Volume
 
@@ -58,9 +58,17 @@ def found(scan: Volume, core: Volume) -> Figure:
     ]
     shown = window(scan.values, core.valid)
     dz, dy, dx = scan.spacing_mm
-    _picture(panels[0], scan.values[z], core.valid[z], ((-0.5 * dy, dy), (-0.5 * dx, dx)), shown)
-    _picture(panels[1], scan.values[:, :, x], core.valid[:, :, x], ((0.0, dz), (-0.5 * dy, dy)), shown)
-    _picture(panels[2], scan.values[:, y], core.valid[:, y], ((0.0, dz), (-0.5 * dx, dx)), shown)
+    masked = core.source.get("soil", {}).get("kind") == "masked"  # there is only padding to see outside
+    see = inside if masked else lambda picture, _: picture
+    _picture(panels[0], see(scan.values[z], core.valid[z]), core.valid[z], ((-0.5 * dy, dy), (-0.5 * dx, dx)), shown)
+    _picture(
+        panels[1],
+        see(scan.values[:, :, x], core.valid[:, :, x]),
+        core.valid[:, :, x],
+        ((0.0, dz), (-0.5 * dy, dy)),
+        shown,
+    )
+    _picture(panels[2], see(scan.values[:, y], core.valid[:, y]), core.valid[:, y], ((0.0, dz), (-0.5 * dx, dx)), shown)
     _circles(panels[0], core, z)
     _sections((panels[1], panels[2]), core, ("top", "bottom") if scale * size[0] >= LEAST_LABELLED else ())
     titles = (
@@ -98,7 +106,7 @@ def _picture(
     (first, down), (left, across) = places
     rows, columns = values.shape
     extent = (left, left + columns * across, first + rows * down, first)
-    axes.imshow(values, cmap="gray", vmin=shown[0], vmax=shown[1], extent=extent)
+    axes.imshow(values, cmap=GREY, vmin=shown[0], vmax=shown[1], extent=extent)
     if soil.any() and not soil.all():
         y, x = first + (np.arange(rows) + 0.5) * down, left + (np.arange(columns) + 0.5) * across
         axes.contour(x, y, soil.astype(float), levels=[0.5], colors=SOIL, linewidths=1.2)

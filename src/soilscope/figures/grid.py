@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 
 from soilscope.figures import style
@@ -20,10 +21,14 @@ from soilscope.figures.text import plain
 from soilscope.types import BoolVolume, LabelVolume, Units, ValueVolume
 
 __all__ = [
+    "GREY",
     "class_patches",
+    "ends_inward",
     "frame",
     "grey_picture",
+    "inside",
     "label_picture",
+    "legend_columns",
     "outline",
     "panel",
     "scale_bar",
@@ -36,7 +41,14 @@ MOST_SAMPLES = 2_000_000
 """Voxels that percentiles are taken from, evenly spaced; more would not move them by a grey level."""
 LOW = 0.75
 """Inches: the label of a lower axis is written across."""
+NEAR_END = 0.06
+"""A tick nearer to an axis's end than this share of it has its number turned inward."""
+LONGEST_CLASS = 34
+"""Characters of a class in a legend: its number, name and range."""
+LEGEND_CHARACTERS = 110
+"""Fit beside each other in a figure's width."""
 _NICE = (1, 2, 5)
+GREY = colormaps["gray"].with_extremes(bad=style.OUTSIDE)
 
 
 def unit_label(units: Units) -> str:
@@ -57,8 +69,16 @@ def window(values: ValueVolume, valid: BoolVolume) -> tuple[float, float]:
 def grey_picture(
     axes: Axes, picture: ValueVolume, spacing: tuple[float, float], shown: tuple[float, float], top: float = 0.0
 ) -> AxesImage:
-    """Draw a slice or section in grey; ``spacing`` is (row, column) in mm, ``top`` the first row's upper edge in mm."""
-    return axes.imshow(picture, cmap="gray", vmin=shown[0], vmax=shown[1], extent=_extent(picture, spacing, top))
+    """Draw a slice or section in grey; ``spacing`` is (row, column) in mm, ``top`` the first row's upper edge in mm.
+
+    What is masked in the picture (:func:`inside`) is drawn in the neutral grey that the legend calls "outside".
+    """
+    return axes.imshow(picture, cmap=GREY, vmin=shown[0], vmax=shown[1], extent=_extent(picture, spacing, top))
+
+
+def inside(picture: ValueVolume, valid: BoolVolume) -> ValueVolume:
+    """A slice or section without what is not soil: a padding value there would be read as air or stone."""
+    return np.ma.masked_array(picture, ~valid)
 
 
 def label_picture(
@@ -116,10 +136,36 @@ def frame(axes: Axes, x: str = "", y: str = "") -> None:
         axes.spines[side].set_visible(True)
 
 
+def ends_inward(axes: Axes, most: int, characters: int = 99) -> None:
+    """At most ``most`` intervals on the x axis; numbers at its ends stand inside it, where no neighbour and no border cuts them.
+
+    Of numbers that together have more than ``characters``, only the first and the last are written.
+    """
+    first, last = axes.get_xlim()
+    ticks = [t for t in MaxNLocator(most).tick_values(first, last) if first <= t <= last]
+    form = ScalarFormatter(useOffset=False)
+    form.set_axis(axes.xaxis)
+    written = form.format_ticks(ticks) if ticks else []
+    if sum(map(len, written)) > characters:
+        written[1:-1] = [""] * (len(written) - 2)
+    axes.set_xticks(ticks, written)
+    for tick, label in zip(ticks, axes.get_xticklabels(), strict=True):
+        share = (tick - first) / (last - first)
+        label.set_horizontalalignment("left" if share < NEAR_END else "right" if share > 1 - NEAR_END else "center")
+
+
 def class_patches(classes: Mapping[int, str], outside: bool) -> list[Patch]:
     """Legend entries for classes, with one for what lies outside the core if there is any."""
-    patches = [Patch(facecolor=class_colour(k), label=plain(f"{k} {name}", 24)) for k, name in classes.items()]
+    patches = [
+        Patch(facecolor=class_colour(k), label=plain(f"{k} {name}", LONGEST_CLASS)) for k, name in classes.items()
+    ]
     return [*patches, Patch(facecolor=style.OUTSIDE, label="outside")] if outside else patches
+
+
+def legend_columns(handles: Sequence[Patch]) -> int:
+    """Columns of a legend below a figure: fewer where names are long."""
+    longest = max((len(str(handle.get_label())) for handle in handles), default=1)
+    return max(1, min(5, len(handles), LEGEND_CHARACTERS // (longest + 6)))
 
 
 def _extent(

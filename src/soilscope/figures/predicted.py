@@ -23,6 +23,8 @@ __all__ = ["MOST", "predicted", "score"]
 MOST = 9
 """Models in one figure."""
 COLUMNS = 3
+WORDS_POINTS = 36
+"""Between a panel and its title: room for three lines of figures."""
 _WORDS = {"nearest_slice": "nearest slice", "histogram": "histogram", "constant": "constant"}
 
 
@@ -68,12 +70,12 @@ def predicted(
         raise UsageError("no-rows", f"a figure of predictions shows 1 to {MOST} models, not {len(models)}.")
     columns = min(COLUMNS, len(models))
     rows = -(-len(models) // columns)
-    made = style.figure(0.4 + 2.5 * rows)
+    made = style.figure(0.4 + 2.7 * rows)
     for k, model in enumerate(models):
         axes = made.add_subplot(rows, columns, k + 1)
         unit = units.get(model, "1")
         _panel(axes, predictions[predictions["model"].astype(str) == model], baselines.get(model, {}))
-        axes.set_title(wrapped(model, 32), fontsize=8)
+        axes.set_title(wrapped(model, 32), fontsize=8, pad=WORDS_POINTS)
         axes.set_xlabel("true" if unit == "1" else f"true ({unit})")
         axes.set_ylabel("predicted" if unit == "1" else f"predicted ({unit})")
     handles = {h.get_label(): h for axes in made.axes for h in axes.lines}
@@ -99,7 +101,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, rivals: Mapping[str, float]) -> None:
     axes.set_box_aspect(1)
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_locator(MaxNLocator(4))
-    axes.text(0.03, 0.98, _words(rows, rivals), transform=axes.transAxes, va="top", fontsize=7, linespacing=1.25)
+    axes.text(0.5, 1.03, _words(rows, rivals), transform=axes.transAxes, ha="center", va="bottom", fontsize=7)
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:
@@ -108,17 +110,16 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = float(finite.min()), float(finite.max())
     span = (high - low) or 1.0
-    # Room at the top for the figures written there.
-    return low - 0.05 * span, high + 0.45 * span
+    return low - 0.05 * span, high + 0.05 * span
 
 
 def _words(rows: pd.DataFrame, rivals: Mapping[str, float]) -> str:
     test = rows[rows["part"] == "test"]
     rmse, r2 = score(test["true"].to_numpy(float), test["predicted"].to_numpy(float))
     lines = [f"test RMSE {number(rmse)}, R² {r2:.2f}".replace("-", "−") if np.isfinite(rmse) else "no test slices"]
-    lines += [
+    said = [
         f"{_WORDS.get(name, name)} {number(value)}"
         for name, value in rivals.items()
         if value is not None and np.isfinite(value)
     ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(", ".join(said[k : k + 2]) for k in range(0, len(said), 2))])

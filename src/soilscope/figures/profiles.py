@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
 
 from soilscope.errors import UsageError
 from soilscope.figures import style
 from soilscope.figures.colours import class_colour
+from soilscope.figures.grid import ends_inward
 from soilscope.figures.text import plain
 
 if TYPE_CHECKING:
@@ -23,12 +24,16 @@ __all__ = ["profiles"]
 ROW_INCHES = 1.9
 MOST_PANELS = 12
 """More classes than this are left to the tables; the shared stack shows all of them."""
+NARROW = 11
+"""Characters of numbers that fit under a panel."""
+TITLE = 22
+"""Characters of a panel's title."""
 LEAST_SPAN = 0.02
 """A porosity axis spans at least this, so that an even profile looks even."""
 
 
 @style.styled
-def profiles(slices: pd.DataFrame) -> Figure:
+def profiles(slices: pd.DataFrame, ranges: Mapping[str, str] | None = None) -> Figure:
     """Porosity of every class over depth, and the classes' stacked area fractions.
 
     Parameters
@@ -36,6 +41,8 @@ def profiles(slices: pd.DataFrame) -> Figure:
     slices : DataFrame
         One core's rows of the slices table: depth_mm, class, name, fraction, porosity. Rows of joined classes are drawn as
         profiles but not stacked, their area being counted already.
+    ranges : mapping of class to str, optional
+        What values make each class, written under its name, such as ``{"3": "[0, 1024) HU"}``.
 
     Returns
     -------
@@ -52,7 +59,7 @@ def profiles(slices: pd.DataFrame) -> Figure:
         raise UsageError("no-rows", "a profile needs the rows of one core in the slices table; there are none.")
     classes = list(dict.fromkeys(slices["class"].astype(str)))
     shown = classes[:MOST_PANELS]
-    columns = min(len(shown), 3 if len(shown) <= 9 else 4)
+    columns = min(len(shown), 3 if len(shown) <= 6 else 4)
     rows = -(-len(shown) // columns)
     made = style.figure(max(2, rows) * ROW_INCHES + 0.5)
     grid = made.add_gridspec(rows, columns + 1, width_ratios=[1.25, *[1] * columns])
@@ -61,9 +68,11 @@ def profiles(slices: pd.DataFrame) -> Figure:
     for k, identifier in enumerate(shown):
         axes = made.add_subplot(grid[k // columns, 1 + k % columns], sharey=stack)
         _profile(axes, slices[slices["class"].astype(str) == identifier], identifier)
+        title = plain(f"{identifier} {slices.loc[slices['class'].astype(str) == identifier, 'name'].iloc[0]}", TITLE)
+        axes.set_title("\n".join(filter(None, (title, (ranges or {}).get(identifier)))), loc="left", fontsize=8)
         axes.tick_params(labelleft=k % columns == 0)
         if k + columns >= len(shown):
-            axes.set_xlabel("porosity (1 − fraction)")
+            axes.set_xlabel("porosity")
     return made
 
 
@@ -80,21 +89,20 @@ def _stack(axes: Axes, slices: pd.DataFrame, classes: list[str]) -> None:
     step = float(np.median(np.diff(depth))) if len(depth) > 1 else 1.0
     axes.set(xlim=(0, 1), ylim=(depth.max() + step / 2, depth.min() - step / 2))
     axes.set(xlabel="area fraction (all classes)", ylabel="depth (mm)", title="classes")
-    axes.xaxis.set_major_locator(MaxNLocator(4))
+    ends_inward(axes, 2)
 
 
 def _profile(axes: Axes, rows: pd.DataFrame, identifier: str) -> None:
     rows = rows.sort_values("depth_mm")
     porosity = rows["porosity"].to_numpy(float)
     axes.plot(porosity, rows["depth_mm"].to_numpy(float), color=class_colour(identifier))
-    axes.set_title(plain(f"{identifier} {rows['name'].iloc[0]}", 22), loc="left")
     axes.add_patch(_swatch(axes, identifier))
     finite = porosity[np.isfinite(porosity)]
     if finite.size:
         middle, half = (finite.max() + finite.min()) / 2, max(float(np.ptp(finite)), LEAST_SPAN) * 0.55
         # No porosity lies beyond 0 or 1; the line itself needs a little room there.
         axes.set_xlim(max(middle - half, -0.03 * half), min(middle + half, 1 + 0.03 * half))
-    axes.xaxis.set_major_locator(MaxNLocator(3))
+    ends_inward(axes, 3, NARROW)
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
 

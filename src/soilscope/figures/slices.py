@@ -16,7 +16,9 @@ from soilscope.figures.grid import (
     class_patches,
     frame,
     grey_picture,
+    inside,
     label_picture,
+    legend_columns,
     panel,
     scale_bar,
     unit_label,
@@ -92,7 +94,7 @@ class _Places:
         height = max(section * z / x, 0.25)
         beside = section < half - 1.0
         top = TOP + 2 * width * y / x + GAP + 0.85
-        return cls(width, width * y / x, section, height, top, beside, top + height + (0.5 if beside else 1.0))
+        return cls(width, width * y / x, section, height, top, beside, top + height + (0.5 if beside else 1.15))
 
 
 def _axial(
@@ -108,7 +110,7 @@ def _axial(
     for column, k in enumerate(chosen):
         left = LEFT + column * (place.axial_width + GAP)
         above = panel(made, left, TOP, place.axial_width, place.axial_height)
-        image = grey_picture(above, volume.values[k], spacing, shown)
+        image = grey_picture(above, inside(volume.values[k], volume.valid[k]), spacing, shown)
         above.set_title(f"{volume.depth_mm[k]:.1f} mm deep")
         frame(above, y="" if column else "y (mm)")
         scale_bar(above, volume.shape[2] * spacing[1])
@@ -129,7 +131,7 @@ def _section(
     dz, dy, dx = volume.spacing_mm
     middle = volume.shape[1] // 2
     left = panel(made, LEFT, place.section_top, place.section_width, place.section_height)
-    grey_picture(left, volume.values[:, middle], (dz, dx), shown)
+    grey_picture(left, inside(volume.values[:, middle], volume.valid[:, middle]), (dz, dx), shown)
     frame(left, "x (mm)", "depth (mm)")
     left.set_title(f"section, y = {(middle + 0.5) * dy:.1f} mm")
     if place.section_height > 0.8:
@@ -149,7 +151,7 @@ def _keys(made: Figure, place: _Places, image: AxesImage, volume: Volume, patche
         x = (LEFT + 2 * place.section_width + SECTION_GAP + 0.3) / style.WIDTH
         made.legend(handles=patches, loc="upper left", bbox_to_anchor=(x, 1 - place.section_top / place.height))
     else:
-        made.legend(handles=patches, loc="lower center", ncols=min(5, len(patches)))
+        made.legend(handles=patches, loc="lower center", ncols=legend_columns(patches))
 
 
 def _indices(volume: Volume, depths_mm: Sequence[float] | None) -> list[int]:

@@ -21,4 +21,7 @@ def require_torch() -> Any:
     try:
         return import_module("torch")
     except ImportError as error:
-        raise MissingExtra("missing-extra", 'learning needs PyTorch: pip install "soilscope[learn]"') from error
+        raise MissingExtra(
+            "missing-extra",
+            'learning needs PyTorch: pip install "soilscope[learn]" (in a clone: pip install -c constraints.txt -e ".[learn]")',
+        ) from error

@@ -18,7 +18,7 @@ from soilscope.report.outliers import FEWEST_CORES, LIMIT, outliers, score_table
 from soilscope.report.references import cited
 from soilscope.report.results import CoreResult, ExplanationResult, StudyResults
 from soilscope.report.summary import core_facts, models_text, summary, target_text, unit_of_target
-from soilscope.report.words import count, target_title
+from soilscope.report.words import class_ranges, count, named_ranges, target_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,8 @@ def document(results: StudyResults) -> Document:
     if not results.cores:
         raise UsageError("no-cores", "a report needs at least one measured core; run the study's measure step first.")
     names = tables.class_names(results.slices)
-    comparison = _comparison(results, names)
+    described = named_ranges(names, class_ranges(results.settings.get("scheme")))
+    comparison = _comparison(results, names, described)
     said = methods(_ran(results))
     warned = caveats(results)
     extra = [comparison.text] if comparison else []
@@ -55,7 +56,7 @@ def document(results: StudyResults) -> Document:
         caveats=warned,
         comparison=comparison,
         models=_models(results),
-        targets=_targets(results, names),
+        targets=_targets(results, described),
         explanations=tuple(
             Explanation(f"{e.model} on {e.core}, {e.depth_mm:.1f} mm", e.picture) for e in results.explanations
         ),
@@ -101,10 +102,10 @@ def _core(core: CoreResult, results: StudyResults, names: Mapping[str, str]) -> 
     return CoreSection(core.name, core_facts(core), core.findings, table, core.pictures, tuple(standing))
 
 
-def _comparison(results: StudyResults, names: Mapping[str, str]) -> Comparison | None:
+def _comparison(results: StudyResults, names: Mapping[str, str], described: Mapping[str, str]) -> Comparison | None:
     if len(results.cores) < 2:
         return None
-    fractions = _fractions(results, names)
+    fractions = _fractions(results, described)
     found, scores = outliers(results.core_metrics), score_table(results.core_metrics)
     if scores.empty:
         text = f"{count(len(results.cores), 'core')} are too few to say which stands out: that takes at least {FEWEST_CORES}."

@@ -9,6 +9,7 @@ from soilscope.classes import Scheme
 from soilscope.report.document import Picture
 from soilscope.report.pictures import as_picture
 from soilscope.report.results import CoreResult, ExplanationResult
+from soilscope.report.words import class_ranges
 from soilscope.types import FloatImage, LabelVolume
 from soilscope.volume import Volume
 
@@ -45,11 +46,13 @@ def core_result(
     else:
         classes, edges = {int(k): str(name) for k, name in scheme.items()}, ()
         described = {"name": "made elsewhere", "names": list(classes.values())}
+    ranges = class_ranges(described)
+    legend = {k: f"{name} {ranges[str(k)]}" if str(k) in ranges else name for k, name in classes.items()}
     rows = slices[slices["core"].astype(str) == volume.core]
-    pictures = [_check(volume, labels, classes, edges)]
+    pictures = [_check(volume, labels, legend, edges)]
     if not rows.empty:
-        pictures.append(_profiles(volume.core, rows))
-    pictures.append(_slices(volume, labels, classes))
+        pictures.append(_profiles(volume.core, rows, ranges))
+    pictures.append(_slices(volume, labels, legend))
     return CoreResult(
         volume.core,
         volume.shape,
@@ -142,11 +145,11 @@ def _check(volume: Volume, labels: LabelVolume, classes: Mapping[int, str], edge
     )
 
 
-def _profiles(core: str, rows: pd.DataFrame) -> Picture:
+def _profiles(core: str, rows: pd.DataFrame, ranges: Mapping[str, str]) -> Picture:
     from soilscope.figures.profiles import profiles
 
     return as_picture(
-        profiles(rows),
+        profiles(rows, ranges),
         f"Profiles of {core} over depth: area fractions of all classes, and the porosity of each.",
         f"Profiles of {core} over depth. Left: area fractions before small clusters are removed. Right: porosity, 1 "
         "− area fraction of the class after their removal; the scales differ.",
@@ -159,5 +162,6 @@ def _slices(volume: Volume, labels: LabelVolume, classes: Mapping[int, str]) -> 
     return as_picture(
         slices(volume, labels, classes),
         f"Slices of {volume.core} at several depths and a vertical section, in grey and in classes.",
-        f"Slices of {volume.core}, in grey and in classes; black to white is the 0.5 to 99.5 percentile of the soil.",
+        f"Slices of {volume.core}, in grey and in classes; black to white is the 0.5 to 99.5 percentile of the soil. "
+        "What is not soil is left blank.",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from soilscope import findings as notes
 from soilscope.figures.text import number
@@ -12,7 +12,7 @@ from soilscope.report.caveats import beaten, not_learnt, worse_than_mean
 from soilscope.report.document import Fact, Summary
 from soilscope.report.outliers import FEWEST_CORES, outliers
 from soilscope.report.results import CoreResult, StudyResults
-from soilscope.report.words import and_list, count, split_target, target_title, unit_of, with_unit
+from soilscope.report.words import and_list, class_ranges, count, split_target, target_title, unit_of, with_unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,12 +61,7 @@ def _soil(core: CoreResult) -> str:
 
 def _facts(results: StudyResults) -> tuple[Fact, ...]:
     settings = results.settings
-    scheme = settings.get("scheme")
-    classes = (
-        f"scheme “{scheme['name']}”, {len(scheme['names'])} classes"
-        if scheme
-        else f"made elsewhere ({settings.get('labels', 'given')})"
-    )
+    classes = _classes(settings)
     facts = [
         Fact("cores", f"{len(results.cores)}: {and_list([core.name for core in results.cores], most=12)}"),
         Fact("classes", classes),
@@ -78,6 +73,19 @@ def _facts(results: StudyResults) -> tuple[Fact, ...]:
         targets = and_list(dict.fromkeys(results.models["target"].astype(str)))
         facts.append(Fact("models", f"{', '.join(f'{n} {kind}' for kind, n in kinds.items())}; targets {targets}"))
     return tuple(facts)
+
+
+def _classes(settings: Mapping[str, Any]) -> str:
+    """Which scheme, and what each of its classes is: a range of values, whatever its name suggests."""
+    scheme = settings.get("scheme")
+    if not scheme:
+        return f"made elsewhere ({settings.get('labels', 'given')})"
+    said = f"scheme “{scheme['name']}”, {count(len(scheme['names']), 'class', 'classes')}"
+    ranges = class_ranges(scheme)
+    if not ranges:
+        return f"{said}, whose edges differ from core to core"
+    named = [f"{k} {name} {ranges[str(k)]}" for k, name in enumerate(scheme["names"], 1)]
+    return f"{said}, each a range of values: {and_list(named, most=12)}"
 
 
 def _results(results: StudyResults, names: Mapping[str, str]) -> tuple[str, ...]:

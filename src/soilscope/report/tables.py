@@ -75,6 +75,7 @@ def models_table(models: pd.DataFrame, cards: Mapping[str, Mapping[str, Any]]) -
         Column("split"),
         Column("unit"),
         Column("train RMSE", number=True),
+        Column("test slices", number=True),
         Column("test RMSE", number=True),
         Column("constant", number=True),
         Column("nearest slice", number=True),
@@ -94,6 +95,7 @@ def models_table(models: pd.DataFrame, cards: Mapping[str, Mapping[str, Any]]) -
                 str(row["split"]),
                 unit_of(str(card.get("unit", "1"))) or "1",
                 float(row["train_rmse"]),
+                len(card["split"]["test"]) if "test" in card.get("split", {}) else None,
                 float(row["test_rmse"]),
                 *(rivals.get(name) for name in ("constant", "nearest_slice", "histogram")),
             )

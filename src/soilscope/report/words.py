@@ -5,11 +5,24 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from soilscope.figures.text import number
 from soilscope.types import Spacing
 
-__all__ = ["UNITS", "and_list", "ball_mm", "count", "interval", "split_target", "target_title", "unit_of", "with_unit"]
+__all__ = [
+    "UNITS",
+    "and_list",
+    "ball_mm",
+    "class_ranges",
+    "count",
+    "interval",
+    "named_ranges",
+    "split_target",
+    "target_title",
+    "unit_of",
+    "with_unit",
+]
 
 UNITS = {"1": "", "mm2": "mm²", "1/mm2": "1/mm²", "1/mm3": "1/mm³", "mm2/mm3": "mm²/mm³"}
 _TARGET = re.compile(r"^(?P<metric>.+)-(?P<of>\d+(?:\+\d+)*)$")
@@ -105,6 +118,26 @@ def ball_mm(voxels: int, spacing_mm: Spacing) -> float:
     """
     dz, dy, dx = spacing_mm
     return float((6.0 * voxels * dz * dy * dx / math.pi) ** (1 / 3))
+
+
+def class_ranges(scheme: Mapping[str, Any] | None) -> dict[str, str]:
+    """Class -> the values that make it, with unit; nothing where edges differ from core to core or classes were made elsewhere.
+
+    Examples
+    --------
+    >>> class_ranges({"edges": [-1024, 0, 3071], "closed": "left", "units": "HU"})
+    {'1': '[−1024, 0) HU', '2': '[0, 3071] HU'}
+    """
+    if not scheme or scheme.get("relative") or not scheme.get("edges"):
+        return {}
+    unit = f" {scheme['units']}" if scheme.get("units") else ""
+    edges, closed = list(scheme["edges"]), str(scheme.get("closed", "right"))
+    return {str(k): interval(edges, k, closed) + unit for k in range(1, len(edges))}
+
+
+def named_ranges(names: Mapping[str, str], ranges: Mapping[str, str]) -> dict[str, str]:
+    """Class -> name with its range, as legends have it."""
+    return {key: f"{name} {ranges[key]}" if key in ranges else name for key, name in names.items()}
 
 
 def interval(edges: Sequence[float], number_of: int, closed: str) -> str:

@@ -89,6 +89,12 @@ class TargetPlan(_Strict):
             raise ValueError(f"unknown target {value!r}; there are {sorted(structure_targets())}")
         return value
 
+    @model_validator(mode="after")
+    def _only_transfers_are_tuned(self) -> TargetPlan:
+        if self.fine_tune and self.transfer_from is None:
+            raise ValueError("fine_tune goes on from a transfer; name the classes it starts from in transfer_from")
+        return self
+
 
 class LearnPlan(_Strict):
     """How models are trained."""

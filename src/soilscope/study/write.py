@@ -65,7 +65,7 @@ def plan_text(plan: Plan) -> str:
             lines += _entry(name, value)
     lines += ["", f"# {ABOUT['targets']}"]
     for target in targets:
-        lines += ["[[learn.targets]]", *_plain(target), ""]
+        lines += ["[[learn.targets]]", *_plain(_asked(target)), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -78,6 +78,11 @@ def _entry(key: str, value: Any) -> list[str]:
 
 def _plain(table: dict[str, Any]) -> list[str]:
     return [f"{key} = {_value(value)}" for key, value in table.items() if value is not None]
+
+
+def _asked(target: dict[str, Any]) -> dict[str, Any]:
+    """A target's keys; what only a transfer has is left out of a full training."""
+    return target if target["transfer_from"] is not None else {k: v for k, v in target.items() if k != "fine_tune"}
 
 
 def _value(value: Any) -> str:

@@ -22,6 +22,7 @@ from soilscope.study.steps.train import NOTHING_TO_LEARN, epoch_sender
 __all__ = ["MODEL_COLUMNS", "made", "model_card", "models_table", "transfer_model"]
 
 MODEL_COLUMNS = ["model", "core", "target", "kind", "split", "train_rmse", "test_rmse", "baseline_rmse"]
+MODEL_COLUMNS += ["train_slices", "test_slices"]
 
 
 def transfer_model(study: Path, plan: Plan, model: ModelPlan, send: Callable[[Any], None]) -> str | None:
@@ -75,6 +76,8 @@ def models_table(study: Path, _plan: Plan, gathered: Gathered, send: Callable[[A
                 "train_rmse": card["train_rmse"],
                 "test_rmse": card["test_rmse"],
                 "baseline_rmse": min(known),
+                "train_slices": len(card["split"]["train"]),
+                "test_slices": len(card["split"]["test"]),
             }
         )
     write_table(study / Layout.models, pd.DataFrame(rows, columns=MODEL_COLUMNS))
