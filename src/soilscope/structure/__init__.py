@@ -13,6 +13,7 @@ from soilscope.structure.connectivity import (
 from soilscope.structure.critical import critical_diameter
 from soilscope.structure.euler_density import euler_density
 from soilscope.structure.fractal import BoxCounts, box_counts, fractal_dimension, fractal_dimension_of_slices
+from soilscope.structure.kinds import KIND_COLUMNS, ObjectKind, objects_in
 from soilscope.structure.materials import materials
 from soilscope.structure.measure import Structure, measure
 from soilscope.structure.metric import METRICS, Metric, register
@@ -36,6 +37,7 @@ TARGETS = targets()
 
 __all__ = [
     "DEFAULT_METRICS",
+    "KIND_COLUMNS",
     "METRICS",
     "TARGETS",
     "BoxCounts",
@@ -43,6 +45,7 @@ __all__ = [
     "Clusters",
     "Intercepts",
     "Metric",
+    "ObjectKind",
     "ObjectRule",
     "Objects",
     "Phase",
@@ -76,6 +79,7 @@ __all__ = [
     "mean_intercepts",
     "measure",
     "objects",
+    "objects_in",
     "percolates",
     "percolating_fraction",
     "perimeter_density",
