@@ -58,7 +58,7 @@ class ObjectKind:
     at_least_mm: float = 0.0
     elongation: float = 3.0
     beside: tuple[int, ...] = ()
-    shell_voxels: int = 3
+    shell_voxels: int = 2
 
     def __post_init__(self) -> None:
         if self.shape not in ("any", "tubes"):

@@ -17,7 +17,7 @@ SLACK = 1.5
 
 
 def without_shells(
-    mask: BoolVolume, dense: BoolVolume, spacing_mm: Spacing, valid: BoolVolume | None = None, voxels: int = 3
+    mask: BoolVolume, dense: BoolVolume, spacing_mm: Spacing, valid: BoolVolume | None = None, voxels: int = 2
 ) -> BoolVolume:
     """A class without the thin shells that blur makes around a denser one.
 
