@@ -56,6 +56,7 @@ def test_the_table_of_slices_has_one_row_a_class_and_slice(measured):
 def test_columns_carry_their_unit(measured):
     assert {
         "largest_fraction", "connection_3d", "local_thickness_mm", "euler_2d_per_mm2", "connection_2d", "log_connection_2d",
+        "perimeter_density_per_mm", "median_diameter_mm", "distance_mm", "fractal_dimension_2d", "anisotropy_2d",
     } == set(measured.slices.columns[9:])  # fmt: skip
 
 

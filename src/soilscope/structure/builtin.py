@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from soilscope.structure.anisotropy import anisotropy
 from soilscope.structure.clusters import Clusters, largest_fraction, largest_fraction_profile
 from soilscope.structure.connectivity import connection_profile, probability_of_sizes, spanning_fraction
 from soilscope.structure.critical import critical_from_distance
+from soilscope.structure.euler_density import euler_density
+from soilscope.structure.fractal import fractal_dimension, fractal_dimension_of_slices
 from soilscope.structure.metric import Metric, register
+from soilscope.structure.nearest import distance_profile, mean_distance
 from soilscope.structure.phase import Phase
+from soilscope.structure.plane import anisotropy_of_slices, perimeter_density
+from soilscope.structure.pore_sizes import median_diameter, median_diameter_of_slices
 from soilscope.structure.porosity import share
 from soilscope.structure.surface import surface_area_density
 from soilscope.structure.thickness import mean_of_slices
@@ -66,6 +72,11 @@ def _percolating(phase: Phase) -> float:
     inner = _from_top_to_bottom(phase)
     clusters = phase.clusters
     return spanning_fraction(Clusters(clusters.labels[inner], clusters.sizes))
+
+
+def _percolates(phase: Phase) -> float:
+    share = _percolating(phase)
+    return float("nan") if np.isnan(share) else float(share > 0)
 
 
 def _critical(phase: Phase) -> float:
@@ -198,5 +209,93 @@ register(
         "diameter of the widest ball that can travel through the class from the core's first to its last "
         "slice, 0 where nothing percolates (Katz & Thompson 1986, doi:10.1103/PhysRevB.34.8179)",
         core=_critical,
+    )
+)
+register(
+    Metric(
+        "percolates",
+        "1",
+        "1 where one cluster of the class touches both the core's first and its last slice, else 0",
+        core=_percolates,
+    )
+)
+register(
+    Metric(
+        "cluster-volume",
+        "mm3",
+        "mean volume of a cluster, after small ones are removed",
+        core=lambda p: _whole(float(p.counts.sum()) * p.voxel_mm3, p.clusters.number),
+    )
+)
+register(
+    Metric(
+        "euler-3d-open",
+        "1/mm3",
+        "objects minus loops plus cavities for each mm3, 26 neighbours, counted only where 2 x 2 x 2 voxels lie in the "
+        "window: what the window cuts is not closed (Vogel et al. 2010, doi:10.1016/j.cageo.2010.03.007)",
+        core=lambda p: euler_density(p.mask, p.spacing_mm, p.valid),
+    )
+)
+register(
+    Metric(
+        "perimeter-density",
+        "1/mm",
+        "length of the class's outline in the slice, in mm for each mm2 of its window, by Crofton's formula with four "
+        "directions; for the core the mean over slices (Legland et al. 2007, doi:10.5566/ias.v26.p83-92)",
+        lambda p: perimeter_density(p.mask, p.spacing_mm, p.valid),
+    )
+)
+register(
+    Metric(
+        "median-diameter",
+        "mm",
+        "local thickness below which half of the class's volume lies: the middle of the pore size distribution "
+        "(Hildebrand & Rüegsegger 1997, doi:10.1046/j.1365-2818.1997.1340694.x)",
+        lambda p: median_diameter_of_slices(p.thickness),
+        lambda p: median_diameter(p.thickness),
+    )
+)
+register(
+    Metric(
+        "distance",
+        "mm",
+        "mean distance of what is not the class to the nearest voxel of the class in the window, in 3D, from centre to "
+        "centre; near the window's border an upper bound (Rabot et al. 2018, doi:10.1016/j.geoderma.2017.11.009)",
+        lambda p: distance_profile(p.mask, p.spacing_mm, p.valid),
+        lambda p: mean_distance(p.mask, p.spacing_mm, p.valid),
+    )
+)
+register(
+    Metric(
+        "fractal-dimension",
+        "1",
+        "box-counting dimension, 0 to 3: boxes wholly inside the window, from two of the voxel's longest edges to a quarter "
+        "of the window's shortest side, doubling (Rabot et al. 2018, doi:10.1016/j.geoderma.2017.11.009)",
+        core=lambda p: fractal_dimension(p.mask, p.spacing_mm, p.valid),
+    )
+)
+register(
+    Metric(
+        "fractal-dimension-2d",
+        "1",
+        "box-counting dimension within the slice, 0 to 2, by the rule of fractal-dimension; for the core the mean over slices",
+        lambda p: fractal_dimension_of_slices(p.mask, p.spacing_mm, p.valid),
+    )
+)
+register(
+    Metric(
+        "anisotropy",
+        "1",
+        "1 - smallest / largest eigenvalue of the tensor of mean intercept lengths, 13 directions: 0 where all are alike "
+        "(Harrigan & Mann 1984, doi:10.1007/BF00540446)",
+        core=lambda p: anisotropy(p.mask, p.spacing_mm, p.valid),
+    )
+)
+register(
+    Metric(
+        "anisotropy-2d",
+        "1",
+        "the same within the slice, 4 directions; for the core the mean over slices",
+        lambda p: anisotropy_of_slices(p.mask, p.spacing_mm, p.valid),
     )
 )

@@ -1,0 +1,50 @@
+"""Objects: size tables of stones, biopores, organic particles, where the plan asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from soilscope.files import write_parquet, write_table
+from soilscope.structure import KIND_COLUMNS, ObjectKind, objects_in
+from soilscope.study.layout import Layout
+from soilscope.study.steps.opened import OpenedCore
+
+__all__ = ["TABLE", "join", "outputs", "table", "write_objects"]
+
+TABLE = "tables/objects.csv"
+
+
+def outputs(asked: Sequence[ObjectKind], core: str) -> list[str]:
+    """What measuring one core publishes beside its structure."""
+    return [_part(core)] if asked else []
+
+
+def table(asked: Sequence[ObjectKind]) -> list[str]:
+    """The joined table, where there is one."""
+    return [TABLE] if asked else []
+
+
+def write_objects(study: Path, asked: Sequence[ObjectKind], opened: OpenedCore) -> None:
+    """One core's table of objects, kind after kind."""
+    if asked:
+        found = [objects_in(opened.volume, opened.labels, kind) for kind in asked]
+        write_parquet(study / _part(opened.volume.core), _joined(found))
+
+
+def join(study: Path, asked: Sequence[ObjectKind], cores: Sequence[str]) -> None:
+    """All cores' objects in ``tables/objects.csv``."""
+    if asked:
+        write_table(study / TABLE, _joined([pd.read_parquet(study / _part(core)) for core in cores]))
+
+
+def _joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Frames below each other; empty ones, whose columns have no types of their own, are left out."""
+    filled = [frame for frame in frames if len(frame)]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(KIND_COLUMNS))
+
+
+def _part(core: str) -> str:
+    return Layout.part("measure", f"{core}.objects.parquet")
