@@ -12,6 +12,7 @@ from soilscope.cli.app import app
 from soilscope.errors import InputRefused
 from soilscope.study.plan import PLAN_FILE
 from soilscope.volume import read_store
+from soilscope.volume.store import store_digest
 
 
 @pytest.fixture
@@ -79,29 +80,42 @@ def test_a_change_on_purpose_is_accepted_and_told_on_every_output(begun):
     assert imported(folder)["skipped"] == 1
 
 
-def test_a_change_after_the_import_is_imported_again_and_told(begun):
-    """29. Resume with changed input -> that step reruns; 46: the file is named."""
+def test_a_change_after_the_import_is_refused_until_it_is_accepted(begun):
+    """46. ... a file that changed since is named and refused; 29: with the input accepted, that step reruns."""
     folder, files = begun
     assert imported(folder)["done"] == 1
-    assert "input-changed" not in codes(folder)
-    flip(files[4])
-    assert imported(folder)["done"] == 1
     (store,) = (folder / "cores").glob("*.zarr")
+    before = store_digest(store)
+    flip(files[4])
+    assert imported(folder)["exit"] == 3
+    (failure,) = study.run(folder, study.steps_until("import")).failures
+    assert failure.error.code == "input-changed"
+    assert files[4].name in failure.error.text
+    assert store_digest(store) == before
+    assert imported(folder, "--accept-inputs")["done"] == 1
     (finding,) = [f for f in read_store(store).findings if f.code == "input-changed"]
     assert finding.files == (files[4].name,)
+    assert store_digest(store) != before
+    assert imported(folder)["skipped"] == 1
+
+
+def test_a_changed_file_that_is_put_back_is_as_if_nothing_had_been(begun):
+    folder, files = begun
+    assert imported(folder)["done"] == 1
+    flip(files[4])
+    assert imported(folder)["exit"] == 3
+    flip(files[4])
     assert imported(folder)["skipped"] == 1
 
 
 def test_a_plan_written_by_hand_keeps_what_the_first_import_found(begun):
     folder, files = begun
     record = next((folder / "inputs").iterdir())
-    before = json.loads(record.read_text())
     record.unlink()
-    flip(files[4])
     assert imported(folder)["done"] == 1
-    after = json.loads(record.read_text())
-    assert {name for name in before["files"] if before["files"][name] != after["files"][name]} == {files[4].name}
-    assert (before["imported"], after["imported"]) == (False, True)
+    assert set(json.loads(record.read_text())["files"]) == {path.name for path in files}
+    flip(files[4])
+    assert imported(folder)["exit"] == 3
     assert (folder / PLAN_FILE).exists()
 
 

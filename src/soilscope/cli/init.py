@@ -20,9 +20,14 @@ def register(app: typer.Typer) -> None:
 
 def init(
     study: Annotated[Path, typer.Argument(help="Folder of the new study.", show_default=False)],
-    cores: Annotated[Path, typer.Option(help="One scan, or a folder with one scan a sub-folder.", show_default=False)],
+    cores: Annotated[
+        Path, typer.Option(help="One scan, or a folder with one scan a sub-folder.", readable=False, show_default=False)
+    ],
     spacing_mm: Annotated[
         str | None, typer.Option(help="Voxel spacing in mm where the files say none.", metavar="DZ,DY,DX")
+    ] = None,
+    units: Annotated[
+        Literal["HU", "grey"] | None, typer.Option(help="What the values are, where the files do not say.")
     ] = None,
     series: Annotated[str | None, typer.Option(help="Which series, where a scan holds several.", metavar="ID")] = None,
     on_gap: Annotated[
@@ -36,7 +41,7 @@ def init(
     from soilscope import study as studies
 
     output = Output(Mode.of(as_json, quiet))
-    plan = studies.draft_plan(study, cores, studies.Asked(spacing(spacing_mm), series, on_gap))
+    plan = studies.draft_plan(study, cores, studies.Asked(spacing(spacing_mm), series, on_gap, units))
     path = studies.write_plan(study, plan)
     output.hint(f"keeping digests of the scans' files, so that one that changes is noticed ({len(plan.cores)} core(s))")
     studies.keep_inputs(study, plan)

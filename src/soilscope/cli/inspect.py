@@ -11,6 +11,7 @@ import typer
 from soilscope.cli.found import drawn
 from soilscope.cli.lengths import spacing
 from soilscope.cli.output import Json, Mode, Output, Quiet
+from soilscope.errors import InputRefused
 
 if TYPE_CHECKING:
     from soilscope.findings import Finding
@@ -34,7 +35,9 @@ def register(app: typer.Typer) -> None:
 
 
 def inspect(
-    path: Annotated[Path, typer.Argument(help="A scan file, an archive, or a folder.", show_default=False)],
+    path: Annotated[
+        Path, typer.Argument(help="A scan file, an archive, or a folder.", readable=False, show_default=False)
+    ],
     spacing_mm: Annotated[
         str | None, typer.Option(help="Voxel spacing in mm where the files say none.", metavar="DZ,DY,DX")
     ] = None,
@@ -63,7 +66,10 @@ def inspect(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say what is in these files: series, geometry, units, findings. Changes nothing, and reads voxels only for a montage."""
+    """Say what is in these files: series, geometry, units, findings. Changes nothing, and reads voxels only for a montage.
+
+    Exit code 3 where nothing at all can be read.
+    """
     from soilscope import ingest
 
     output = Output(Mode.of(as_json, quiet))
@@ -86,6 +92,9 @@ def inspect(
     usable = sum(s.usable for s in found.series)
     words = f"{len(found.series)} series, {usable} usable, {found.skipped} files skipped"
     output.result(value, words if montage is None else f"{words}\nmontage: {montage}")
+    if not found.series:
+        output.hint(f"nothing that can be read lies at {path}")
+        raise typer.Exit(InputRefused.exit_code)
 
 
 def _row(s: SeriesInfo) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ __all__ = ["soil_ends"]
 SOIL_SHARE = 0.02
 """A slice with a smaller share of anything but air inside the cylinder is headspace; loose litter has several times that."""
 
-MOST_BLURRED = 3
-"""Slices that a scanner's blur can lift from air beside the end of the soil, and slices of soil they are held against."""
+MOST_BLURRED = 6
+"""Slices that a wide blur (0.6 mm beside slices of 0.25 mm) can lift from air beside the end of the soil, and slices of soil they are held against."""
 
 HALF = 0.5
 """A blurred end reaches half of the soil's height above air exactly at the soil's border, whatever the blur's width."""
@@ -40,8 +40,8 @@ def soil_ends(values: ValueVolume, inside: BoolVolume, level: float, air: float)
     Notes
     -----
     Beside headspace the blur of the first soil slice lifts air above the level. A step that is blurred evenly to both sides
-    passes half its height at the step, so an end slice whose voxels hardly anywhere reach half of what the three slices next
-    to it hold there is the soil's shadow, and no soil; at most three slices at an end are.
+    passes half its height at the step, so an end slice whose voxels hardly anywhere reach half of what the six slices next
+    to it hold there is the soil's shadow, and no soil; at most six slices at an end are.
     """
     share = _share(values, inside, level)
     there = np.flatnonzero(share >= SOIL_SHARE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,11 @@ class Place:
                 plane = self.plane(k, shape[1:], spacing_mm[1:])
             every[k] = plane
         return every
+
+    def within(self, margin_mm: float) -> Place:
+        """The same, narrower all around by a margin, though never by more than a seventh of the radius."""
+        inner_mm = self.wall.inner_mm - min(margin_mm, self.wall.inner_mm / 7)
+        return replace(self, wall=replace(self.wall, inner_mm=inner_mm))
 
     def tilt_deg(self, dz: float) -> float:
         """Angle between the axis and the scan's z axis, in degrees."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from soilscope.core.axis import Axis, axis_through
 from soilscope.core.bodies import Tube, region_of, tubes_in
@@ -33,6 +34,12 @@ CORNER_SHARE = 0.04
 """Side of the four corner blocks in which a core in air shows nothing but air, as a share of the slice's width."""
 
 AIR_IN_CORNERS = 0.95
+WALL_BLUR_MM = 1.5
+"""The ends of the soil are looked for this far inside the wall, whose blur lifts the air beside it."""
+
+SOLID_RIM = 0.2
+"""Where the outermost valid voxels lie in soil at least this share of them is no air, even in loose litter."""
+
 CONTRAST = 4.0
 """In grey scans the middle must differ from the corners by this many times the corners' own spread."""
 
@@ -93,6 +100,7 @@ NOT_ROUND = (
     "something lies in air, but no cylinder was seen, so all of the scan was kept, the air around included; "
     "state the core's place (centre_mm, radius_mm) in the plan's [core] table."
 )
+ALREADY = Finding("soil-narrowed", "note", "all around the soil was masked before; everything that is valid was kept.")
 NO_SOIL = "a cylinder was seen, but nothing but air inside; all of the scan was kept."
 
 
@@ -104,10 +112,13 @@ def _found(vol: Volume, choice: CoreChoice, level: float | None) -> Volume:
     place = _stated(vol, choice) if choice.placed else _place(scan, choice, level or 0.0)
     if place is None:
         return _uncut(vol, choice, Finding("no-cylinder", "warning", NOT_ROUND))
+    if not choice.stated and place.wall.level is None and _narrowed_before(vol, level or 0.0):
+        return _with_soil(vol, vol.valid, vol.source.get("soil", _all_of(vol)), (ALREADY,))
     inside = place.inside(vol.shape, vol.spacing_mm) & vol.valid
     ends: tuple[int, int] | None = (0, vol.shape[0])
     if level is not None:
-        ends = soil_ends(vol.values, inside, level, air_of(vol))
+        middle = place.within(WALL_BLUR_MM).inside(vol.shape, vol.spacing_mm) & vol.valid
+        ends = soil_ends(vol.values, middle, level, air_of(vol))
     if ends is None and (choice.top_mm is None or choice.bottom_mm is None):
         return _uncut(vol, choice, Finding("no-cylinder", "warning", NO_SOIL))
     top, bottom = choice.ends(ends or (0, vol.shape[0]), vol.shape[0], vol.spacing_mm[0])
@@ -119,6 +130,16 @@ def _found(vol: Volume, choice: CoreChoice, level: float | None) -> Volume:
         soil["asserted"] = list(choice.stated)
         said = (choice.finding(), *said)
     return _with_soil(vol, inside, soil, said)
+
+
+def _narrowed_before(vol: Volume, level: float) -> bool:
+    """Whether what is masked lies around the soil itself, and not around air as a scan circle does."""
+    if _corners(vol).size:
+        return False
+    there = np.flatnonzero(vol.valid.any(axis=(1, 2)))
+    rims = [(plane & ~ndimage.binary_erosion(plane), k) for k, plane in zip(there, vol.valid[there], strict=True)]
+    values = np.concatenate([vol.values[k][rim] for rim, k in rims])
+    return bool(np.mean(values > level) >= SOLID_RIM)
 
 
 def _one_tube(vol: Volume, choice: CoreChoice, level: float) -> tuple[Volume, tuple[Finding, ...]]:

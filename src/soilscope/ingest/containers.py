@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from soilscope.files import digest_folder
 from soilscope.findings import Finding
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.chunks import Presence, needed_chunks
-from soilscope.ingest.grey import as_volume, keepable
+from soilscope.ingest.grey import as_volume, keepable, plausible
 from soilscope.ingest.planes import Planes, digest_files, from_array
 from soilscope.ingest.spacing import needed, told_twice
 from soilscope.ingest.verdict import parsing, refuse
@@ -96,6 +97,8 @@ def _candidate(
         with _typed(path), opened() as held:
             shape, spacing = held.shape, options.spacing_mm or held.spacing_mm
             keepable(held.values.dtype, name)
+            within = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file() and not p.is_symlink()]
+            plausible(math.prod(held.shape) * held.values.dtype.itemsize, within, name)
             findings = _chunks(held.presence, name, options)
             needed(held.spacing_mm, options.spacing_mm, name)
     except InputRefused as error:

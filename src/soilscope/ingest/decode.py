@@ -18,6 +18,7 @@ from pydicom.uid import UID
 from soilscope.ingest.decoding import Frame, decoded
 from soilscope.ingest.headers import Encoding, Slice
 from soilscope.ingest.limits import MOST_EXPANSION, SMALL_FRAME_BYTES
+from soilscope.ingest.padding import beyond_stored_bits
 from soilscope.ingest.part10 import as_part10
 from soilscope.ingest.verdict import parsing, refuse
 
@@ -63,7 +64,7 @@ class Content:
         """
         compressed = one.encoding.pixels.length is None
         values = self._decoded(one) if compressed else _at_offset(one, self._data)
-        return _sign_extended(values, one.encoding)
+        return _sign_extended(values, one.encoding, beyond_stored_bits(one))
 
     def _decoded(self, one: Slice) -> Stored:
         _can_be_decoded(one)
@@ -110,8 +111,8 @@ def _at_offset(one: Slice, data: bytes | memoryview) -> Stored:
     return np.frombuffer(data, kind, count, offset).reshape(encoding.rows, encoding.columns)
 
 
-def _sign_extended(values: Stored, encoding: Encoding) -> Stored:
-    """Drop overlay and garbage bits outside ``bits_stored`` up to ``high_bit`` (PS3.5 8.1.1)."""
+def _sign_extended(values: Stored, encoding: Encoding, kept: tuple[int, int] | None = None) -> Stored:
+    """Drop overlay and garbage bits outside ``bits_stored`` up to ``high_bit`` (PS3.5 8.1.1); padding that uses them is kept."""
     if encoding.bits_stored == encoding.bits_allocated:
         return values
     shift = encoding.high_bit + 1 - encoding.bits_stored
@@ -122,6 +123,8 @@ def _sign_extended(values: Stored, encoding: Encoding) -> Stored:
     if encoding.signed:
         half = 1 << (encoding.bits_stored - 1)
         plain = (plain ^ half) - half
+    if kept is not None:
+        plain = np.where((values >= kept[0]) & (values <= kept[1]), values.astype(np.int64), plain)
     return plain
 
 

@@ -96,12 +96,15 @@ def _judge(series: Series, options: Options) -> tuple[Finding, ...]:
     if series.broken:
         raise series.broken[0].error
     if series.is_scout:
-        refuse("scout", "this series is a scout (localizer), not a scan.", [first.path])
+        refuse("scout", f"{first.name} is a scout (localizer), not a slice of a scan.", [first.path])
     found: list[Finding] = []
     if "Simulated" in first.tags:
         found.append(
             warn("simulated", "these slices were simulated by Soilscope (a phantom): no scanner has seen this core.")
         )
+    if str(first.tags.get("BurnedInAnnotation", "")).strip().upper() == "YES":
+        text = "the header says that text is burned into the pixels: it may name a person, and its voxels are no measurement."
+        found.append(warn("burned-in", text, [first.path]))
     if not series.is_ct:
         kind = f"modality {first.modality or 'unknown'!r}, {_class_name(first)}"
         if options.units is None:
@@ -131,11 +134,16 @@ def _class_name(one: Slice) -> str:
 
 def _same(one: Slice, other: Slice) -> bool:
     """Whether two slices at one position hold the same values."""
-    if (one.slope, one.intercept) != (other.slope, other.intercept):
+    if _meaning(one) != _meaning(other):
         return False
     a = stored_values(one, content(one.path))
     b = stored_values(other, content(other.path))
     return bool(np.array_equal(a, b))
+
+
+def _meaning(one: Slice) -> tuple[object, ...]:
+    """What makes values of stored ones."""
+    return one.slope, one.intercept, one.padding, one.padding_limit
 
 
 def _load(series: Series, options: Options, judged: tuple[Finding, ...], grid: Grid) -> Volume:

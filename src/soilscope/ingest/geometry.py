@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from soilscope.findings import Finding
 from soilscope.ingest import steps
 from soilscope.ingest.headers import Slice
-from soilscope.ingest.limits import AXIAL_COSINE, CORNER_MM, LATERAL_MM, MOST_VOXELS, ORIENTATION
+from soilscope.ingest.limits import (
+    AXIAL_COSINE,
+    CORNER_MM,
+    LATERAL_MM,
+    MOST_VOXELS,
+    ORIENTATION,
+    TILT_DEGREES,
+    TILT_SHIFT_MM,
+)
 from soilscope.ingest.spacing import needed
 from soilscope.ingest.verdict import note, refuse
 from soilscope.types import Spacing
@@ -86,7 +94,7 @@ def arrange(slices: Sequence[Slice], same: Same, on_gap: str = "refuse", spacing
     ------
     InputRefused
         Codes ``mixed-size``, ``mixed-orientation``, ``mixed-spacing``, ``spacing-missing``, ``position-missing``,
-        ``orientation``, ``tilt``, ``duplicate-position``, ``unequal-spacing``, ``gap``, ``too-large``.
+        ``orientation``, ``tilt``, ``duplicate-position``, ``unequal-spacing``, ``interleaved``, ``gap``, ``too-large``.
     """
     _uniform(slices, "mixed-size", "rows x columns", lambda s: (s.encoding.rows, s.encoding.columns), 0.0)
     _present(slices, spacing_mm)
@@ -193,13 +201,13 @@ def _not_tilted(slices: Sequence[Slice], axis: Vector) -> float:
     along = offset @ axis
     sideways = np.linalg.norm(offset - along[:, None] * axis, axis=1)
     worst = int(np.argmax(sideways))
-    if sideways[worst] > LATERAL_MM:
-        angle = np.degrees(np.arctan2(sideways[worst], abs(along[worst])))
+    angle = np.degrees(np.arctan2(sideways[worst], abs(along[worst])))
+    if sideways[worst] > LATERAL_MM or (sideways[worst] > TILT_SHIFT_MM and angle > TILT_DEGREES):
         declared = slices[worst].tags.get("GantryDetectorTilt")
         said = "the header names no tilt" if declared is None else f"the header says {declared:g} degrees"
         refuse(
             "tilt",
-            f"the slices are shifted sideways by {sideways[worst]:.2f} mm over {abs(along[worst]):.2f} mm, a tilt of {angle:.1f} "
+            f"the slices are shifted sideways by {sideways[worst]:.3g} mm over {abs(along[worst]):.3g} mm, a tilt of {angle:.1f} "
             f"degrees ({said}); resample the scan to a straight stack first.",
             [slices[worst].path],
         )

@@ -6,8 +6,9 @@ What must be known of all values before the first is converted (their range, whe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,14 @@ from numpy.typing import NDArray
 
 from soilscope.findings import Finding
 from soilscope.ingest.candidates import Options
-from soilscope.ingest.limits import MOST_VOXELS
+from soilscope.ingest.limits import MOST_EXPANSION, MOST_VOXELS, SMALL_ARCHIVE_BYTES
 from soilscope.ingest.spacing import needed
 from soilscope.ingest.verdict import note, refuse, warn
 from soilscope.types import FILL, BoolVolume, Shape, Spacing, Units
 from soilscope.volume import Volume
 from soilscope.volume.ends import SHARE_TOLD
 
-__all__ = ["Survey", "as_volume", "converted", "keepable", "measured", "within_limits"]
+__all__ = ["Survey", "as_volume", "converted", "keepable", "measured", "plausible", "within_limits"]
 
 INT16 = np.iinfo(np.int16)
 KEPT = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16), np.dtype(np.float32))
@@ -55,6 +56,17 @@ def within_limits(shape: tuple[int, ...], name: str) -> Shape:
     if np.prod(sizes, dtype=np.float64) > MOST_VOXELS:
         refuse("too-large", f"{name} claims {tuple(shape)} voxels; the limit is {MOST_VOXELS}.", [name])
     return sizes[0], sizes[1], sizes[2]
+
+
+def plausible(size: int, files: Iterable[Path], name: str) -> None:
+    """Refuse a claim of far more bytes than the files can hold, before memory is asked for (code ``too-large``)."""
+    held = sum(path.stat().st_size for path in files)
+    if size > max(SMALL_ARCHIVE_BYTES, MOST_EXPANSION * held):
+        text = (
+            f"{name} claims {size >> 20} MB of values in {held >> 10} kB, more than {MOST_EXPANSION} times its size; it is "
+            "damaged, or save it uncompressed."
+        )
+        refuse("too-large", text, [name])
 
 
 def measured(values: NDArray[Any], present: BoolVolume | None = None) -> BoolVolume:

@@ -26,6 +26,9 @@ __all__ = [
     "SMALL_FRAME_BYTES",
     "SPACING_SHARE",
     "SPACING_SLACK_MM",
+    "TILT_DEGREES",
+    "TILT_SHIFT_MM",
+    "UNSCANNED_BORDER",
     "UNSCANNED_HU",
 ]
 
@@ -36,12 +39,19 @@ below any pixel and above the rounding of positions printed with three decimals.
 SPACING_SHARE = 0.01
 """Steps between slices may differ by one hundredth of the step: more would bend volumes by more than 1 %."""
 
-SPACING_SLACK_MM = 5e-3
-"""Steps under half a millimetre may differ by this much, because positions are often printed to 0.001 mm."""
+SPACING_SLACK_MM = 2e-3
+"""Steps under 0.2 mm may differ by this much, because positions are often printed to 0.001 mm."""
 
 LATERAL_MM = 0.02
 """Slices may be shifted sideways by this much: encoder jitter is micrometres, and a gantry tilt of one degree already
 shifts 1 mm apart slices by 0.017 mm *each*, adding up over the stack."""
+
+TILT_DEGREES = 2.0
+"""A short stack of thin slices is tilted without shifting as far as that: this angle between its axis and the normal of its
+slices is refused too, once the shift is beyond :data:`TILT_SHIFT_MM`."""
+
+TILT_SHIFT_MM = 3e-3
+"""Positions printed to 0.001 mm, and an encoder's jitter, shift slices by less."""
 
 ORIENTATION = 1e-4
 """Direction cosines of one series may differ by this much (0.006 degrees): the rounding of six printed decimals."""
@@ -51,6 +61,9 @@ AXIAL_COSINE = 0.999
 
 UNSCANNED_HU = -1500
 """Nothing real is lighter than vacuum (-1000 HU) by more than noise: a constant below this was never scanned."""
+
+UNSCANNED_BORDER = 0.02
+"""Such a constant fills at least this share of a slice's border; artefacts beside metal do not."""
 
 MOST_FILES = 200_000
 """Files looked at below one folder."""

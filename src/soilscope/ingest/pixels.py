@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from soilscope.findings import Finding
 from soilscope.ingest.headers import Slice
-from soilscope.ingest.limits import UNSCANNED_HU
+from soilscope.ingest.limits import UNSCANNED_BORDER, UNSCANNED_HU
+from soilscope.ingest.padding import padding_range
 from soilscope.ingest.verdict import note, refuse, warn
 from soilscope.types import FILL, Units
 from soilscope.volume.ends import SHARE_TOLD
@@ -181,35 +182,26 @@ def _look_at(out: NDArray[np.int16], valid: NDArray[np.bool_], plane: Plane, end
 
 
 def _padding(one: Slice, stored: NDArray[np.integer], least: int, most: int) -> NDArray[np.bool_] | None:
-    """Padding by *stored* value (PS3.3 C.7.5.1.1.2), also where its sign was written wrongly."""
-    if one.padding is None:
+    declared = padding_range(one)
+    if declared is None or declared[1] < least or declared[0] > most:
         return None
-    low = _as_stored(one.padding, one)
-    high = low if one.padding_limit is None else _as_stored(one.padding_limit, one)
-    low, high = min(low, high), max(low, high)
-    if high < least or low > most:
-        return None
-    found = (stored >= low) & (stored <= high)
+    found = (stored >= declared[0]) & (stored <= declared[1])
     return found if found.any() else None
 
 
-def _as_stored(value: int, one: Slice) -> int:
-    """63536 is -2000 where values are signed, -2000 is 63536 where they are not."""
-    size = 1 << one.encoding.bits_allocated
-    if one.encoding.signed and value >= size // 2:
-        return value - size
-    if not one.encoding.signed and value < 0:
-        return value + size
-    return value
-
-
 def _mask_ring(out: NDArray[np.int16], valid: NDArray[np.bool_], *, lossy: bool) -> int:
-    """Mask a constant below vacuum that reaches a corner: the area outside the scan circle, declared by no tag.
+    """Mask a constant below vacuum that reaches the border: the area outside the scan circle, declared by no tag.
 
     The values stay as the scanner wrote them. Where loss blurred the constant, all below vacuum goes. Returns how many.
     """
+    edges = (out[0], out[-1], out[:, 0], out[:, -1])
+    if all(int(edge.min()) > UNSCANNED_HU for edge in edges):
+        return 0
+    border = np.concatenate(edges)
+    values, counts = np.unique(border[(border > FILL) & (border <= UNSCANNED_HU)], return_counts=True)
     corners = {int(out[r, c]) for r in (0, -1) for c in (0, -1)}
-    unscanned = [value for value in corners if FILL < value <= UNSCANNED_HU]
+    often = counts >= UNSCANNED_BORDER * border.size
+    unscanned = [int(value) for value, many in zip(values, often, strict=True) if many or int(value) in corners]
     if not unscanned:
         return 0
     ring = out <= UNSCANNED_HU if lossy else np.isin(out, unscanned)

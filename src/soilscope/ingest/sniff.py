@@ -12,6 +12,7 @@ Kind = Literal["dicom", "tiff", "png", "nifti", "nrrd", "metaimage", "numpy", "h
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 HEAD_BYTES = 512
+PREAMBLE, PREAMBLE_END = 128, 132
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
 
@@ -25,6 +26,8 @@ def sniff(path: Path) -> Kind:
     name = path.name.lower()
     if head[128:132] == b"DICM" or _bare_dicom(head):
         return "dicom"
+    if 0 < len(head) < PREAMBLE_END and not any(head[:PREAMBLE]) and b"DICM".startswith(head[PREAMBLE:]):
+        return "dicom"  # cut before it says so
     if head[:4] in TIFF:
         return "tiff"
     if head[:8] == b"\x89PNG\r\n\x1a\n":

@@ -16,12 +16,15 @@ from soilscope.ingest.archives import unpacked
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.discover import Found, discover
 from soilscope.ingest.sniff import Kind, sniff
-from soilscope.ingest.verdict import note, refuse
+from soilscope.ingest.verdict import note, refuse, warn
 
 __all__ = ["Source", "opened"]
 
 WHOLE: tuple[Kind, ...] = ("nifti", "nrrd", "metaimage", "numpy")
 """Files that hold one volume each, or several arrays of one."""
+
+NO_SLICES = {".txt", ".md", ".db", ".ini", ".log"}
+"""Endings of files that may well be empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +91,20 @@ def _look(found: Found, options: Options, name: str) -> Source:
             candidates += listed()
         except InputRefused as error:
             broken.append(error)
-    findings = list(found.findings)
+    findings = [*found.findings, *_empty(by_kind["other"])]
     if by_kind["archive"] and candidates:
         findings.append(note("archive-not-opened", "archives inside a folder are not opened.", by_kind["archive"]))
     if by_kind["unreadable"]:
-        refuse("unreadable", f"{len(by_kind['unreadable'])} files may not be read.", by_kind["unreadable"])
+        closed = by_kind["unreadable"]
+        text = f"{len(closed)} file(s) may not be read ({closed[0].name} first); ask their owner for the right to."
+        refuse("unreadable", text, closed)
     return Source(name, tuple(candidates), skipped, tuple(findings), tuple(broken))
+
+
+def _empty(files: Sequence[Path]) -> list[Finding]:
+    """Files of no bytes: what a broken copy leaves of a slice."""
+    empty = [path for path in files if path.suffix.lower() not in NO_SLICES and path.stat().st_size == 0]
+    return [warn("empty-file", f"{len(empty)} files hold nothing ({empty[0].name} first).", empty)] if empty else []
 
 
 def _by_kind(files: Sequence[Path]) -> dict[Kind, list[Path]]:

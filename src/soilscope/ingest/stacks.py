@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +18,7 @@ from soilscope.errors import InputRefused
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.decode import content
 from soilscope.ingest.discover import natural
-from soilscope.ingest.grey import as_volume, keepable
+from soilscope.ingest.grey import as_volume, keepable, plausible
 from soilscope.ingest.limits import MOST_VOXELS
 from soilscope.ingest.pictures import Picture, opened, picture_of
 from soilscope.ingest.planes import Planes, feed
@@ -90,6 +91,7 @@ def _candidate(pictures: Sequence[Picture], name: str, options: Options, refusal
             raise refusal
         _uniform(pictures)
         keepable(pictures[0].dtype, name)
+        plausible(math.prod(shape or ()) * pictures[0].dtype.itemsize, [p.path for p in pictures], name)
         if spacing is None:
             _needs_spacing(pictures, name)
     except InputRefused as error:

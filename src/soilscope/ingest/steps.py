@@ -19,6 +19,9 @@ __all__ = ["SAME_PLANE_MM", "Steps", "mm", "regular"]
 SAME_PLANE_MM = 1e-3
 """Slices closer than a micrometre lie at one position."""
 
+MOST_INTERLEAVED = 4
+"""Acquisitions looked for in one stack."""
+
 MOST_NAMED = 5
 """Gaps named in a message; their number is told."""
 
@@ -46,7 +49,7 @@ def regular(slices: Sequence[Slice], along: NDArray[np.float64], spacing_mm: Spa
     Raises
     ------
     InputRefused
-        Codes ``gap``, ``unequal-spacing``, ``spacing-missing`` (one slice of unknown thickness).
+        Codes ``gap``, ``unequal-spacing``, ``interleaved``, ``spacing-missing`` (one slice of unknown thickness).
     """
     if len(slices) == 1:
         return _single(slices[0], spacing_mm)
@@ -61,6 +64,7 @@ def regular(slices: Sequence[Slice], along: NDArray[np.float64], spacing_mm: Spa
     index = np.concatenate([[0], np.cumsum(times)])
     if index[-1] >= MOST_PLANES:
         refuse("too-large", f"the slices span {index[-1] + 1} planes; the limit is {MOST_PLANES}.", [slices[0].path])
+    _not_interleaved(slices)
     findings = [*_gaps(slices, along, times, on_gap), *_thickness(slices, step), *_numbers(slices)]
     exact = float(along[-1] - along[0]) / int(index[-1])
     deviation = float(np.abs(along - along[0] - index * exact).max())
@@ -127,6 +131,27 @@ def _thickness(slices: Sequence[Slice], step: float) -> list[Finding]:
         "missing at regular intervals."
     )
     return [warn("slices-apart", text)]
+
+
+def _not_interleaved(slices: Sequence[Slice]) -> None:
+    """Two acquisitions half a step apart make one regular grid; the scanner's numbers tell that each went its own way.
+
+    In one acquisition the numbers of neighbours differ by one. Where those of every n-th slice do, and there are at least two
+    rounds of it, n acquisitions are interleaved.
+    """
+    numbers = [s.instance for s in slices if s.instance is not None]
+    if len(numbers) < len(slices):
+        return
+    for several in range(2, MOST_INTERLEAVED + 1):
+        apart = np.subtract(numbers[several:], numbers[:-several])
+        if apart.size >= several and (np.abs(apart) == 1).all() and (apart[several:] == apart[:-several]).all():
+            refuse(
+                "interleaved",
+                f"{several} acquisitions seem to be interleaved: InstanceNumber runs {', '.join(map(str, numbers[:6]))}, ... from "
+                f"one position to the next, so that every {several}. slice carries on one count. Put each acquisition into a "
+                "folder of its own.",
+                [s.path for s in slices[:several]],
+            )
 
 
 def _numbers(slices: Sequence[Slice]) -> list[Finding]:

@@ -26,6 +26,7 @@ TECHNICAL = (
     "GantryDetectorTilt",
     "RescaleType",
     "LossyImageCompression",
+    "BurnedInAnnotation",
 )
 """The whole list: none of them names a person, a place or a day. Everything else stays in the scan's files."""
 
@@ -34,7 +35,7 @@ SIMULATED = "Simulated by Soilscope"
 
 MOST_CHARACTERS = 64
 NUMBERS = frozenset(TECHNICAL) - {"Modality", "Manufacturer", "ManufacturerModelName", "ConvolutionKernel", "FilterType",
-                                  "RescaleType", "LossyImageCompression"}  # fmt: skip
+                                  "RescaleType", "LossyImageCompression", "BurnedInAnnotation"}  # fmt: skip
 
 
 def rekey(uid: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy as np
 from soilscope.errors import InputRefused
 from soilscope.ingest import metaimage, nifti, nrrd
 from soilscope.ingest.candidates import Candidate, Options
-from soilscope.ingest.grey import as_volume, keepable, within_limits
+from soilscope.ingest.grey import as_volume, keepable, plausible, within_limits
 from soilscope.ingest.limits import MOST_ARCHIVE_BYTES
 from soilscope.ingest.oriented import Oriented
 from soilscope.ingest.planes import Planes, digest_files, from_array
@@ -116,6 +117,7 @@ def candidate(name: str, reader: Reader, options: Options) -> Candidate:
             about = reader.header()
         shape, spacing, found = about.shape, options.spacing_mm or about.spacing_mm, about.findings
         keepable(about.values.dtype, name)
+        plausible(math.prod(about.shape) * about.values.dtype.itemsize, reader.files, name)
         needed(about.spacing_mm, options.spacing_mm, name)
     except InputRefused as error:
         refusal = error

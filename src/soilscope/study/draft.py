@@ -12,7 +12,7 @@ from typing import Any, Literal
 from soilscope import ingest
 from soilscope.errors import InputRefused
 from soilscope.study.plan import CorePlan, LearnPlan, Plan, RunPlan, TargetPlan
-from soilscope.types import Spacing
+from soilscope.types import Spacing, Units
 
 __all__ = ["Asked", "draft_plan", "scan_folders"]
 
@@ -30,21 +30,25 @@ WORKERS_AT_MOST = 2
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the user says about scans that the files do not: spacing, which series, what a gap is to become."""
+    """What the user says about scans that the files do not: spacing, which series, what a gap is to become, and the units."""
 
     spacing_mm: Spacing | None = None
     series: str | None = None
     on_gap: Literal["refuse", "mark"] = "refuse"
+    units: Units | None = None
 
 
 def scan_folders(path: Path) -> list[Path]:
     """The scans at a path: the path itself, or each of its sub-folders when it holds no files of its own."""
-    if any((path / name).is_file() for name in STORE_FILES):
+    if path.is_dir() and any(os.path.isfile(path / name) for name in STORE_FILES):  # noqa: PTH113  # asks without raising
         return [path]
-    if path.is_file() or (path / "dicom").is_dir():
+    if not path.is_dir() or _is_folder(path / "dicom"):
         return [_narrowed(path)]
-    inside = sorted((p for p in path.iterdir() if not p.name.startswith(".")), key=lambda p: p.name)
-    folders = [p for p in inside if p.is_dir()]
+    try:
+        inside = sorted((p for p in path.iterdir() if not p.name.startswith(".")), key=lambda p: p.name)
+    except PermissionError:
+        raise InputRefused("unreadable", f"{path.name} may not be listed; ask its owner.", [path.name]) from None
+    folders = [p for p in inside if p.is_dir() and not p.is_symlink()]
     if any(p.is_file() and _may_be_scan(p) for p in inside) or not folders:
         return [path]
     return [_narrowed(p) for p in folders]
@@ -54,14 +58,21 @@ def _may_be_scan(path: Path) -> bool:
     """Whether a file beside sub-folders is a scan, and not a note or a system's file: by its ending, or DICOM's mark."""
     if path.suffix.lower() in SCAN_ENDINGS:
         return True
-    with path.open("rb") as stream:
-        stream.seek(DICOM_MARK_AT)
-        return stream.read(4) == b"DICM"
+    try:
+        with path.open("rb") as stream:
+            stream.seek(DICOM_MARK_AT)
+            return stream.read(4) == b"DICM"
+    except PermissionError:
+        return False  # a scan's own file is named when its folder is read
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112  # what may not be looked into is none; Path.is_dir raises
 
 
 def _narrowed(path: Path) -> Path:
     """In the layout of ``soilscope phantom``, the series lies in ``dicom`` beside its truth."""
-    return path / "dicom" if (path / "dicom").is_dir() else path
+    return path / "dicom" if _is_folder(path / "dicom") else path
 
 
 def draft_plan(study: Path, cores: Path, asked: Asked | None = None) -> Plan:
@@ -84,8 +95,14 @@ def draft_plan(study: Path, cores: Path, asked: Asked | None = None) -> Plan:
             [cores],
         )
     hu = units == {"HU"}
-    learn = LearnPlan(targets=_targets(), channels="paper-2021" if hu else "grey", image_size=IMAGE_SIZE)
-    workers = max(1, min(WORKERS_AT_MOST, os.cpu_count() or 1))
+    processors = os.cpu_count() or 1
+    workers = max(1, min(WORKERS_AT_MOST, processors)) if len(found) > 1 else 1
+    learn = LearnPlan(
+        targets=_targets(),
+        channels="paper-2021" if hu else "grey",
+        image_size=IMAGE_SIZE,
+        threads=1 if len(found) > 1 else processors,
+    )
     return Plan(
         name=study.absolute().name,
         scheme="paper-2021" if hu else "script-2021",
@@ -103,7 +120,7 @@ def _targets() -> tuple[TargetPlan, ...]:
 
 
 def _core(study: Path, path: Path, asked: Asked) -> tuple[CorePlan, str]:
-    inspected = ingest.inspect(path, spacing_mm=asked.spacing_mm)
+    inspected = ingest.inspect(path, stated=ingest.options_of(asked.units, asked.spacing_mm))
     taken = [s for s in inspected.series if _taken(s, asked)]
     usable = [s for s in taken if s.is_scan] or taken
     if not usable:
@@ -119,6 +136,8 @@ def _core(study: Path, path: Path, asked: Asked) -> tuple[CorePlan, str]:
         values["series"] = chosen.id
     if asked.spacing_mm is not None:
         values["spacing_mm"] = asked.spacing_mm
+    if asked.units is not None:
+        values["units"] = asked.units
     if not chosen.usable:
         values["on_gap"] = asked.on_gap
     return CorePlan(**values), str(chosen.units)
@@ -164,4 +183,10 @@ def _distinct(cores: list[CorePlan]) -> list[CorePlan]:
 def _as_written(study: Path, path: Path) -> str:
     """Relative to the study where the scan lies inside it, else absolute."""
     absolute, home = path.absolute(), study.absolute()
+    try:
+        str(absolute).encode("utf-8")
+    except UnicodeEncodeError:
+        shown = str(absolute).encode("utf-8", "replace").decode("utf-8")
+        text = f"the name {shown} is no text (no UTF-8), so that no plan can hold it; rename it."
+        raise InputRefused("name-not-text", text, [shown]) from None
     return absolute.relative_to(home).as_posix() if absolute.is_relative_to(home) else str(absolute)

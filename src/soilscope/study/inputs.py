@@ -1,7 +1,8 @@
 """What the scans' files were when the study first saw them, so that one that changed since is named.
 
 Altered bytes in compressed pixels mostly decode to other values without any error; only a digest tells. ``soilscope init`` keeps
-the digests of every file in ``inputs/<core>.json``; where there was no ``init``, the first import does.
+the digests of every file in ``inputs/<core>.json``; where there was no ``init``, the first import does. From then on a file that
+changed is refused until the user accepts it (``soilscope run --accept-inputs``), and what was made of it before stays as it is.
 """
 
 from __future__ import annotations
@@ -25,10 +26,9 @@ MOST_NAMED = 20
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """Digest by file name, whether the core was imported since, and the files that changed at some time and were taken anew."""
+    """Digest by file name, and the files that changed at some time and were accepted."""
 
     files: dict[str, str]
-    imported: bool = False
     changed: tuple[str, ...] = ()
 
 
@@ -49,12 +49,12 @@ def check_inputs(study: Path, core: CorePlan) -> tuple[Finding, ...]:
     Returns
     -------
     tuple of Finding
-        Code ``input-changed``: files that changed after the core had been imported once, or that the user accepted.
+        Code ``input-changed``: files that changed at some time and that the user accepted.
 
     Raises
     ------
     InputRefused
-        Code ``input-changed``: files changed, or went, between ``init`` and the first import.
+        Code ``input-changed``: files changed, or went, since ``init`` or the first import.
     Damaged
         Code ``inputs-damaged``: the record cannot be read.
     """
@@ -63,17 +63,14 @@ def check_inputs(study: Path, core: CorePlan) -> tuple[Finding, ...]:
         return ()
     now = _digests(study / core.path)
     names = _differing(kept, now)
-    if names and not kept.imported:
+    if names:
         raise InputRefused(
             "input-changed",
-            f"core {core.id!r}: {len(names)} of its files changed since `soilscope init`: {_listed(names)}. If they are damaged, "
-            "copy them again from the scanner; if you changed them on purpose, `soilscope run --accept-inputs` takes them as "
-            "they are now.",
+            f"core {core.id!r}: {len(names)} of its files changed since the study first saw them: {_listed(names)}. If they are "
+            "damaged, copy them again from the scanner; if you changed them on purpose, `soilscope run --accept-inputs` takes "
+            "them as they are now.",
             names[:MOST_NAMED],
         )
-    if names:
-        kept = _taken(kept, now, names)
-        _write(study, core, kept)
     return _finding(kept.changed)
 
 
@@ -93,12 +90,9 @@ def accept_inputs(study: str | Path, plan: Plan) -> tuple[str, ...]:
 
 
 def imported(study: Path, core: CorePlan) -> None:
-    """Note that a core's files were read and found sound."""
-    kept = _read(study, core)
-    if kept is None:
-        kept = _Kept(_digests(study / core.path))
-    if not kept.imported:
-        _write(study, core, replace(kept, imported=True))
+    """Keep the digests of a core's files, which were read and found sound, where they were not kept before."""
+    if _read(study, core) is None:
+        _write(study, core, _Kept(_digests(study / core.path)))
 
 
 def _taken(kept: _Kept, now: dict[str, str], names: Iterable[str]) -> _Kept:
@@ -137,7 +131,7 @@ def _read(study: Path, core: CorePlan) -> _Kept | None:
         return None
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return _Kept(dict(content["files"]), bool(content["imported"]), tuple(content["changed"]))
+        return _Kept(dict(content["files"]), tuple(content["changed"]))
     except (ValueError, KeyError, TypeError) as error:
         raise Damaged(
             "inputs-damaged",
@@ -147,5 +141,5 @@ def _read(study: Path, core: CorePlan) -> _Kept | None:
 
 
 def _write(study: Path, core: CorePlan, kept: _Kept) -> None:
-    record = {"files": kept.files, "imported": kept.imported, "changed": list(kept.changed)}
+    record = {"files": kept.files, "changed": list(kept.changed)}
     files.write_json(study / Layout.inputs(core.id), record)
