@@ -20,6 +20,7 @@ from soilscope.study.models import ModelPlan, models, targets
 from soilscope.study.plan import CorePlan, Plan, plan_values
 from soilscope.study.steps import (
     classify,
+    edges,
     evaluate,
     explain,
     imports,
@@ -121,7 +122,11 @@ def _structure(build: _Builder, study: Path, plan: Plan, ledger: Ledger) -> str:
         plan.joined,
         plan.core.density_volume,
     ]
-    measured = []
+    measured, found = [], []
+    if edges.pooled(plan):
+        imported = [f"import:{core.id}" for core in plan.cores]
+        do = _Do(edges.find_edges, None, [edges.PART])
+        found = [build.add("classify:_edges", plan.model_dump(mode="json", include={"scheme"}), do, after=imported)]
     for core in imports.reference_first(plan):
         own = [
             core.model_dump(mode="json", exclude={"path"}),
@@ -132,7 +137,7 @@ def _structure(build: _Builder, study: Path, plan: Plan, ledger: Ledger) -> str:
         read = _Do(imports.import_core, core, imports.outputs(core.id))
         kept = build.add(f"import:{core.id}", own, read, imports.needs(plan, core))
         cut = _Do(classify.classify_core, core, classify.outputs(plan, core.id))
-        classes = build.add(f"classify:{core.id}", _classes(study, plan, core, ledger), cut, [kept])
+        classes = build.add(f"classify:{core.id}", _classes(study, plan, core, ledger), cut, [kept, *found])
         numbers = _Do(measure.measure_core, core.id, [*measure.outputs(core.id), *materials.outputs(plan, core.id)])
         measured.append(build.add(f"measure:{core.id}", rule, numbers, [classes]))
     tables = [*Layout.slices, Layout.cores, Layout.provenance, *materials.table(plan)]

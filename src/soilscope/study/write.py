@@ -15,7 +15,7 @@ __all__ = ["plan_text", "write_plan"]
 ABOUT = {
     "name": "The study's name, as it stands on the report.",
     "seed": "Random splits, first weights and the order of slices come from this number.",
-    "scheme": 'Classes: "paper-2021", "script-2021", "physical", or a [scheme] table with name, edges, names, units, closed.',
+    "scheme": 'Classes: "paper-2021", "script-2021", "physical", "otsu", or a [scheme] table with name, edges, names, units.',
     "labels": "Classes made elsewhere (ilastik, nnU-Net, Fiji, Slicer) take the scheme's place:",
     "window": '"all" keeps every slice and the whole soil; [400, 200, 200] is the paper\'s inner box of (z, y, x) voxels.',
     "core": "The core in the scan is found; centre_mm, radius_mm, top_mm, bottom_mm, tube or whole = true state it instead.",
