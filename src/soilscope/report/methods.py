@@ -152,6 +152,15 @@ def _structure(settings: Settings) -> list[str]:
             "The porosity of a slice was then 1 − area fraction of the class, the class being taken as the solid "
             "(Wieland et al. 2021)."
         )
+    if shift := settings.get("shift"):
+        made.append(
+            f"All edges between classes were moved together by ±{and_list(shift)}, and the figures taken again."
+        )
+    if settings.get("horizons"):
+        made.append(
+            "Horizons are change points of the area fractions over depth, each explaining at least 10 % of their variance "
+            "(dynamic programming; Truong et al. 2020)."
+        )
     others = [_named(name) for name in metrics if name != "porosity"]
     if others:
         made.append(f"Also measured, for every class: {and_list(others, most=99)}.")

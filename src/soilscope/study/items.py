@@ -26,6 +26,7 @@ from soilscope.study.steps import (
     imports,
     materials,
     measure,
+    moved,
     pictures,
     report,
     train,
@@ -35,6 +36,10 @@ from soilscope.study.steps import (
 __all__ = ["STEPS", "Item", "items"]
 
 STEPS = ("import", "classify", "measure", "train", "transfer", "evaluate", "explain", "report")
+
+
+GATHERED = ("measure:_horizons", "measure:_sensitivity", "transfer:_table", "evaluate:", "explain:")
+"""What the report shows as far as it could be made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +113,8 @@ def items(study: Path, plan: Plan, ledger: Ledger) -> list[Item]:
     tables = _structure(build, study, plan, ledger)
     if plan.learn.targets:
         _learning(build, plan)
-    drawn = [_drawing(build, core.id) for core in plan.cores]
-    gathered = [*drawn, *(key for key in build.items if key.startswith(("transfer:_table", "evaluate:", "explain:")))]
+    drawn = [_drawing(build, plan, core.id) for core in plan.cores]
+    gathered = [*drawn, *(key for key in build.items if key.startswith(GATHERED))]
     build.add("report:_page", plan_values(plan), _Do(report.write_report, None, [Layout.report]), [tables], gathered)
     return list(build.items.values())
 
@@ -140,13 +145,29 @@ def _structure(build: _Builder, study: Path, plan: Plan, ledger: Ledger) -> str:
         classes = build.add(f"classify:{core.id}", _classes(study, plan, core, ledger), cut, [kept, *found])
         numbers = _Do(measure.measure_core, core.id, [*measure.outputs(core.id), *materials.outputs(plan, core.id)])
         measured.append(build.add(f"measure:{core.id}", rule, numbers, [classes]))
+    _moved(build, plan, measured)
     tables = [*Layout.slices, Layout.cores, Layout.provenance, *materials.table(plan)]
     return build.add("measure:_tables", None, _Do(measure.join_tables, None, tables), after=measured)
 
 
-def _drawing(build: _Builder, core: str) -> str:
+def _moved(build: _Builder, plan: Plan, measured: list[str]) -> None:
+    """Sensitivity of each core and its table, and the table of horizons."""
+    build.add("measure:_horizons", None, _Do(moved.join_horizons, None, [Layout.horizons]), after=measured)
+    if plan.structure.sensitivity == "off":
+        return
+    own = [plan.structure.sensitivity, plan.structure.sensitivity_metrics]
+    keys = []
+    for core in (core.id for core in plan.cores):
+        do = _Do(moved.move_edges, core, moved.outputs(core))
+        keys.append(build.add(moved.key(core), own, do, [f"measure:{core}"]))
+    join = _Do(moved.join_sensitivity, [core.id for core in plan.cores], [Layout.sensitivity])
+    build.add("measure:_sensitivity", None, join, after=keys)
+
+
+def _drawing(build: _Builder, plan: Plan, core: str) -> str:
     do = _Do(pictures.draw_core, core, pictures.outputs(core))
-    return build.add(f"report:{core}", None, do, [f"measure:{core}"])
+    banded = [] if plan.structure.sensitivity == "off" else [moved.key(core)]
+    return build.add(f"report:{core}", plan.structure.sensitivity, do, [f"measure:{core}", *banded])
 
 
 def _classes(study: Path, plan: Plan, core: CorePlan, ledger: Ledger) -> Any:

@@ -89,8 +89,10 @@ class StructurePlan(_Strict):
     metrics: tuple[str, ...] | None = None
     under: Annotated[int, Field(ge=0)] = 60
     neighbours: Literal[6, 18, 26] = 6
+    sensitivity: Positive | Literal["auto", "off"] = "auto"
+    sensitivity_metrics: Annotated[tuple[str, ...], Field(min_length=1)] = ("fraction", "porosity")
 
-    @field_validator("metrics")
+    @field_validator("metrics", "sensitivity_metrics")
     @classmethod
     def _known(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         unknown = sorted(set(value or ()) - set(METRICS))

@@ -66,10 +66,16 @@ def _results(study: Path, plan: Plan, gathered: Gathered) -> StudyResults:
         cover=_table(study / Layout.cover) if evaluated else None,
         cards=cards,
         predictions=predictions(study, gathered, chosen) if evaluated else None,
+        sensitivity=_table(study / Layout.sensitivity) if _held(gathered, "measure:_sensitivity") else None,
+        horizons=_table(study / Layout.horizons) if _held(gathered, "measure:_horizons") else None,
         explanations=_explanations(study, plan, gathered, cards),
         findings=_findings(gathered, cards),
         versions=_versions(there),
     )
+
+
+def _held(gathered: Gathered, key: str) -> bool:
+    return key in gathered.held and key not in gathered.declined
 
 
 def _table(path: Path) -> pd.DataFrame:
