@@ -289,3 +289,16 @@ def test_a_class_is_titled_with_its_range():
     titles = [axes.get_title(loc="left") for axes in profiles(table, {"2": "(-700, 200] HU"}).axes]
     assert "2 organic\n(-700, 200] HU" in titles
     assert "3 matrix" in titles
+
+
+def test_the_band_of_moved_edges_and_the_horizons_are_drawn_at_their_places():
+    table = made_up_cores.slices_table(*made_up_cores.core())
+    band = table[["class", "depth_mm"]].assign(
+        porosity_low=table["porosity"] - 0.05, porosity_high=table["porosity"] + 0.02
+    )
+    made = profiles(table, band=band, horizons_mm=(12.5,))
+    for axes, (_, rows) in zip(made.axes[1:], table.groupby("class", sort=False), strict=True):
+        corners = axes.collections[0].get_paths()[0].vertices
+        assert corners[:, 0].min() == pytest.approx(rows["porosity"].min() - 0.05)
+        assert corners[:, 0].max() == pytest.approx(rows["porosity"].max() + 0.02)
+    assert all(12.5 in [line.get_ydata()[0] for line in axes.lines] for axes in made.axes)

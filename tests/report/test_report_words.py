@@ -20,7 +20,7 @@ from soilscope.report.noticed import group_findings
 from soilscope.report.outliers import outliers, robust_z, score_table
 from soilscope.report.references import METRIC_SOURCES, REFERENCES, cited
 from soilscope.report.summary import summary
-from soilscope.report.tables import models_table
+from soilscope.report.tables import class_table, horizon_table, models_table
 from soilscope.report.words import ball_mm, target_title
 from soilscope.structure import METRICS
 
@@ -294,3 +294,24 @@ def test_the_table_of_models_says_how_many_slices_tested_them():
     column = [c.title for c in table.columns].index("test slices")
     wanted = [len(cards[name]["split"]["test"]) for name in models["model"]]
     assert [row[column] for row in table.rows] == wanted
+
+
+def test_how_far_moved_edges_carry_a_figure_stands_beside_it_and_the_farthest_among_the_caveats():
+    rows = [("3243", str(k), f"object{k}", "fraction", 0.3, 0.3 - k / 100, 0.3, "1", 50.0) for k in (1, 2)]
+    names = ["core", "class", "name", "metric", "value", "low", "high", "unit", "shift"]
+    moved = pd.DataFrame(rows, columns=names)
+    metrics = pd.DataFrame([("3243", "1", "fraction", 0.3, "1")], columns=["core", "class", "metric", "value", "unit"])
+    table = class_table(paper_core(), metrics, {"1": "object1"}, moved)
+    assert "0.290 to 0.300" in table.rows[0]
+    assert "±50 HU" in table.caption
+    assert "object2 in 3243 from 0.30 to between 0.28 and 0.30" in said(plain_results(sensitivity=moved))
+
+
+def test_horizons_stand_with_their_core_in_mm():
+    rows = [("3243", 1, 0.0, 20.0, 20.0, 80, np.nan, 0.9, 0.6), ("3243", 2, 20.0, 50.0, 30.0, 120, 0.4, 0.9, 0.2)]
+    names = ["core", "horizon", "top_mm", "bottom_mm", "thickness_mm", "slices", "step", "explained", "fraction_1"]
+    table = horizon_table("3243", pd.DataFrame(rows, columns=names), {"1": "object1"})
+    assert [row[1:3] for row in table.rows] == [("0.00", "20.00"), ("20.00", "50.00")]
+    assert table.rows[1][-1] == 0.2
+    assert "90%" in table.caption
+    assert horizon_table("other", pd.DataFrame(rows, columns=names), {}) is None

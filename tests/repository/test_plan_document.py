@@ -10,7 +10,7 @@ from pydantic_core import PydanticUndefined
 from soilscope.study import core_plan, plan
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "plan.md"
-TABLES = {"": plan.Plan, "[[cores]]": plan.CorePlan, "[core]": core_plan.SoilPlan,
+TABLES = {"": plan.Plan, "[scheme]": plan.SchemePlan, "[[cores]]": plan.CorePlan, "[core]": core_plan.SoilPlan,
           "[[core.rods]]": core_plan.RodPlan, "[structure]": plan.StructurePlan, "[learn]": plan.LearnPlan,
           "[[learn.targets]]": plan.TargetPlan, "[evaluate]": plan.EvaluatePlan, "[explain]": plan.ExplainPlan,
           "[run]": plan.RunPlan}  # fmt: skip

@@ -118,3 +118,24 @@ def test_fine_tuning_stands_only_with_transfers(tmp_path):
     targets = (TargetPlan(of=(3,)), TargetPlan(of=(2,), transfer_from=(3,), fine_tune=True))
     text = plan_text(Plan(name="x", cores=(CorePlan(id="a", path="a"),), learn=LearnPlan(targets=targets)))
     assert text.count("fine_tune") == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "word"),
+    [
+        ({"method": "otsu"}, "classes"),
+        ({"method": "otsu", "classes": 2, "edges": (0, 1)}, "neither edges"),
+        ({"edges": (0, 1, 2), "over": "study"}, "over"),
+        ({"method": "density"}, "needs edges"),
+        ({"edges": (0, 1, 2), "bands": ((5, 6),)}, "bands"),
+    ],
+)
+def test_a_scheme_that_cannot_be_found_is_told_when_the_plan_is_read(table, word):
+    with pytest.raises(ValueError, match=word):
+        SchemePlan(name="x", **table)
+
+
+def test_densities_need_a_calibration_in_the_plan():
+    scheme = SchemePlan(name="x", method="density", edges=(0, 1, 2))
+    with pytest.raises(ValueError, match="calibration"):
+        Plan(name="a", scheme=scheme, cores=(CorePlan(id="c", path="x"),))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.classes.cuts import cuts_of
+from soilscope.classes.hysteresis import grown_labels
 from soilscope.classes.loops import compiled, over_slabs
 from soilscope.classes.named import scheme as named_scheme
 from soilscope.classes.scheme import Scheme
@@ -49,7 +50,8 @@ def classify(volume: Volume, scheme: Scheme | str) -> LabelVolume:
     [[[1, 2, 3, 5]]]
     """
     chosen = named_scheme(scheme) if isinstance(scheme, str) else scheme
-    cuts = cuts_of(chosen.resolve(volume), volume.values.dtype)
+    held = chosen.resolve(volume)
+    cuts = cuts_of(held, volume.values.dtype)
     labels = np.empty(volume.shape, np.uint8)
 
     def work(first: int, end: int) -> None:
@@ -58,7 +60,7 @@ def classify(volume: Volume, scheme: Scheme | str) -> LabelVolume:
         _label(values, valid, cuts.above, cuts.always, cuts.top, cuts.low, cuts.high, labels[first:end])
 
     over_slabs(work, volume.shape[0])
-    return labels
+    return grown_labels(volume.values, labels > 0, held.bands, held.grows) if held.bands else labels
 
 
 @compiled

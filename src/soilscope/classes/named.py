@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from soilscope.classes.scheme import Scheme
 from soilscope.errors import UsageError
 
-__all__ = ["SCHEMES", "scheme"]
+__all__ = ["SCHEMES", "otsu_scheme", "scheme"]
 
 OBJECTS = tuple(f"object{k}" for k in range(1, 7))
 HU_CEILING = 32767.0
@@ -58,7 +58,46 @@ PHYSICAL = Scheme(
     ),
 )
 
-SCHEMES: Mapping[str, Scheme] = MappingProxyType({s.name: s for s in (PAPER, PHYSICAL, SCRIPT)})
+OTSU_NAMES = {
+    2: ("dark", "bright"),
+    3: ("dark", "middle", "bright"),
+    4: ("dark", "darker middle", "brighter middle", "bright"),
+    5: ("dark", "darker middle", "middle", "brighter middle", "bright"),
+}
+
+
+def otsu_scheme(classes: int = 2, names: Sequence[str] | None = None, name: str | None = None) -> Scheme:
+    """Classes parted by Otsu's thresholds of the core's own values, or of all cores' (:meth:`Scheme.resolve_for`).
+
+    Parameters
+    ----------
+    classes : int
+        2 to 5.
+    names : sequence of str, optional
+        Darkest first.
+    name : str, optional
+        ``"otsu"`` for two classes, else ``"otsu-3"`` and so on.
+
+    Raises
+    ------
+    UsageError
+        Code ``scheme``: another number of classes, or of names.
+    """
+    if classes not in OTSU_NAMES:
+        raise UsageError("scheme", f"Otsu's thresholds part 2 to {max(OTSU_NAMES)} classes, not {classes}.")
+    shares = tuple(k / classes for k in range(classes + 1))
+    called = tuple(names) if names is not None else OTSU_NAMES[classes]
+    own = name or ("otsu" if classes == 2 else f"otsu-{classes}")
+    source = (
+        "Otsu 1979, doi:10.1109/TSMC.1979.4310076, several thresholds as in Liao et al. 2001 (scikit-image's threshold_multiotsu). "
+        "The classes are grey values, not materials, and they move with the shares of what is in the core."
+    )
+    return Scheme(own, shares, called, None, "right", method="otsu", relative=True, source=source)
+
+
+SCHEMES: Mapping[str, Scheme] = MappingProxyType(
+    {s.name: s for s in (PAPER, PHYSICAL, SCRIPT, otsu_scheme(2), otsu_scheme(3), otsu_scheme(4))}
+)
 """The named schemes."""
 
 

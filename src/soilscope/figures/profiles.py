@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,8 @@ __all__ = ["profiles"]
 ROW_INCHES = 1.9
 MOST_PANELS = 12
 """More classes than this are left to the tables; the shared stack shows all of them."""
+BAND = 0.3
+"""Opacity of a band."""
 NARROW = 11
 """Characters of numbers that fit under a panel."""
 TITLE = 22
@@ -33,7 +35,12 @@ LEAST_SPAN = 0.02
 
 
 @style.styled
-def profiles(slices: pd.DataFrame, ranges: Mapping[str, str] | None = None) -> Figure:
+def profiles(
+    slices: pd.DataFrame,
+    ranges: Mapping[str, str] | None = None,
+    band: pd.DataFrame | None = None,
+    horizons_mm: Sequence[float] = (),
+) -> Figure:
     """Porosity of every class over depth, and the classes' stacked area fractions.
 
     Parameters
@@ -43,6 +50,10 @@ def profiles(slices: pd.DataFrame, ranges: Mapping[str, str] | None = None) -> F
         profiles but not stacked, their area being counted already.
     ranges : mapping of class to str, optional
         What values make each class, written under its name, such as ``{"3": "[0, 1024) HU"}``.
+    band : DataFrame, optional
+        class, depth_mm, porosity_low, porosity_high: drawn behind each profile (:mod:`soilscope.structure.sensitivity`).
+    horizons_mm : sequence of float
+        Depths of dashed lines across all panels (:mod:`soilscope.structure.horizons`).
 
     Returns
     -------
@@ -67,13 +78,20 @@ def profiles(slices: pd.DataFrame, ranges: Mapping[str, str] | None = None) -> F
     _stack(stack, slices, [c for c in classes if "+" not in c])
     for k, identifier in enumerate(shown):
         axes = made.add_subplot(grid[k // columns, 1 + k % columns], sharey=stack)
-        _profile(axes, slices[slices["class"].astype(str) == identifier], identifier)
+        _profile(axes, slices[slices["class"].astype(str) == identifier], identifier, _of(band, identifier))
         title = plain(f"{identifier} {slices.loc[slices['class'].astype(str) == identifier, 'name'].iloc[0]}", TITLE)
         axes.set_title("\n".join(filter(None, (title, (ranges or {}).get(identifier)))), loc="left", fontsize=8)
         axes.tick_params(labelleft=k % columns == 0)
         if k + columns >= len(shown):
             axes.set_xlabel("porosity")
+    for axes in made.axes:
+        for depth in horizons_mm:
+            axes.axhline(depth, color=style.INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=3)
     return made
+
+
+def _of(band: pd.DataFrame | None, identifier: str) -> pd.DataFrame | None:
+    return None if band is None else band[band["class"].astype(str) == identifier].sort_values("depth_mm")
 
 
 def _stack(axes: Axes, slices: pd.DataFrame, classes: list[str]) -> None:
@@ -92,11 +110,16 @@ def _stack(axes: Axes, slices: pd.DataFrame, classes: list[str]) -> None:
     ends_inward(axes, 2)
 
 
-def _profile(axes: Axes, rows: pd.DataFrame, identifier: str) -> None:
+def _profile(axes: Axes, rows: pd.DataFrame, identifier: str, band: pd.DataFrame | None) -> None:
     rows = rows.sort_values("depth_mm")
     porosity = rows["porosity"].to_numpy(float)
     axes.plot(porosity, rows["depth_mm"].to_numpy(float), color=class_colour(identifier))
     axes.add_patch(_swatch(axes, identifier))
+    if band is not None:
+        low, high = (band[name].to_numpy(float) for name in ("porosity_low", "porosity_high"))
+        colour = class_colour(identifier)
+        axes.fill_betweenx(band["depth_mm"].to_numpy(float), low, high, color=colour, alpha=BAND, linewidth=0)
+        porosity = np.concatenate([porosity, low, high])
     finite = porosity[np.isfinite(porosity)]
     if finite.size:
         middle, half = (finite.max() + finite.min()) / 2, max(float(np.ptp(finite)), LEAST_SPAN) * 0.55

@@ -11,7 +11,7 @@
 """
 
 from soilscope.report.assemble import document
-from soilscope.report.cores import core_result, explanation_result, found_picture
+from soilscope.report.cores import Profiles, core_result, explanation_result, found_picture
 from soilscope.report.document import Document, Picture
 from soilscope.report.page import render
 from soilscope.report.results import CoreResult, ExplanationResult, StudyResults
@@ -21,6 +21,7 @@ __all__ = [
     "Document",
     "ExplanationResult",
     "Picture",
+    "Profiles",
     "StudyResults",
     "core_result",
     "document",

@@ -78,6 +78,11 @@ def _ran(results: StudyResults) -> dict[str, Any]:
     ran["cover"] = results.cover is not None and not results.cover.empty
     ran["explained"] = list(dict.fromkeys(layer for e in results.explanations for layer in e.layers))
     ran["sign"] = results.explanations[0].sign if results.explanations else 1
+    units = {core.name: "HU" if core.units == "HU" else "grey values" for core in results.cores}
+    moved = results.sensitivity
+    shifts = {} if moved is None else dict(zip(moved["core"].astype(str), moved["shift"].astype(float), strict=True))
+    ran["shift"] = list(dict.fromkeys(f"{shift:.4g} {units.get(core, '')}".rstrip() for core, shift in shifts.items()))
+    ran["horizons"] = results.horizons is not None
     ran["outliers"] = len(results.cores) >= FEWEST_CORES
     return ran
 
@@ -98,8 +103,9 @@ def _core(core: CoreResult, results: StudyResults, names: Mapping[str, str]) -> 
         for o in outliers(results.core_metrics)
         if o.core == core.name
     ]
-    table = tables.class_table(core, results.core_metrics, names)
-    return CoreSection(core.name, core_facts(core), core.findings, table, core.pictures, tuple(standing))
+    table = tables.class_table(core, results.core_metrics, names, results.sensitivity)
+    layers = tables.horizon_table(core.name, results.horizons, names)
+    return CoreSection(core.name, core_facts(core), core.findings, table, core.pictures, tuple(standing), layers)
 
 
 def _comparison(results: StudyResults, names: Mapping[str, str], described: Mapping[str, str]) -> Comparison | None:

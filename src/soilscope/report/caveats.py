@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from soilscope.figures.text import number
 from soilscope.report.document import Caveat
 from soilscope.report.results import StudyResults
 from soilscope.report.words import and_list, ball_mm, count, with_unit
@@ -90,7 +91,8 @@ def _edges(results: StudyResults) -> list[Caveat]:
     grey = [core.name for core in results.cores if core.units == "grey"]
     text = [
         "Where the edges between classes lie moves every figure, often more than the choice of the metric does (Baveye et "
-        "al. 2010); no error of segmentation is in any number here."
+        "al. 2010); no error of segmentation is in any number here.",
+        *_moved(results),
     ]
     if results.settings.get("labels"):
         text = ["The classes were made elsewhere: their errors are not known here, and are in every figure."]
@@ -105,6 +107,21 @@ def _edges(results: StudyResults) -> list[Caveat]:
             "to another scan."
         )
     return [Caveat("Classes are ranges of values", " ".join(text))]
+
+
+def _moved(results: StudyResults) -> list[str]:
+    """The class fraction that moved edges carry farthest."""
+    moved = results.sensitivity
+    rows = None if moved is None else moved[(moved["metric"] == "fraction") & moved["low"].notna()]
+    if rows is None or rows.empty:
+        return []
+    far = rows.iloc[int((rows["high"] - rows["low"]).to_numpy(float).argmax())]
+    unit = "HU" if all(core.units == "HU" for core in results.cores) else "in the scan's values"
+    value, low, high = (number(float(far[name])) for name in ("value", "low", "high"))
+    return [
+        f"Moving all edges together by ±{float(far['shift']):.4g} {unit} carries the fraction of {far['name']} in {far['core']} "
+        f"from {value} to between {low} and {high}, the most of all (tables/sensitivity.csv); the profiles show it as bands."
+    ]
 
 
 def _rivals(results: StudyResults, models: pd.DataFrame) -> list[Caveat]:

@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from soilscope.classes import Scheme
 from soilscope.report.document import Picture
 from soilscope.report.pictures import as_picture
 from soilscope.report.results import CoreResult, ExplanationResult
-from soilscope.report.words import class_ranges
+from soilscope.report.words import and_list, class_ranges
 from soilscope.types import FloatImage, LabelVolume
 from soilscope.volume import Volume
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["core_result", "explanation_result", "found_picture"]
+__all__ = ["Profiles", "core_result", "explanation_result", "found_picture"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profiles:
+    """A core's profiles and what is drawn with them.
+
+    Parameters
+    ----------
+    slices : DataFrame
+        The slices table; only rows of the core are used.
+    band : DataFrame, optional
+        class, depth_mm, porosity_low, porosity_high, shift: what moved edges make of the porosities.
+    horizons_mm : tuple of float
+        Depths of the borders between horizons.
+    """
+
+    slices: pd.DataFrame
+    band: pd.DataFrame | None = None
+    horizons_mm: tuple[float, ...] = ()
 
 
 def core_result(
-    volume: Volume, labels: LabelVolume, scheme: Scheme | Mapping[int, str], slices: pd.DataFrame
+    volume: Volume, labels: LabelVolume, scheme: Scheme | Mapping[int, str], profiles: pd.DataFrame | Profiles
 ) -> CoreResult:
     """Check picture, profiles and slices of one core.
 
@@ -32,7 +52,7 @@ def core_result(
         0 outside, 1..n the classes.
     scheme : Scheme or mapping of int to str
         The scheme used (resolved here for the core's own range), or the names of classes made elsewhere.
-    slices : DataFrame
+    profiles : DataFrame or Profiles
         The slices table; only rows of this core are used.
 
     Returns
@@ -48,10 +68,11 @@ def core_result(
         described = {"name": "made elsewhere", "names": list(classes.values())}
     ranges = class_ranges(described)
     legend = {k: f"{name} {ranges[str(k)]}" if str(k) in ranges else name for k, name in classes.items()}
-    rows = slices[slices["core"].astype(str) == volume.core]
+    shown = profiles if isinstance(profiles, Profiles) else Profiles(profiles)
+    rows = shown.slices[shown.slices["core"].astype(str) == volume.core]
     pictures = [_check(volume, labels, legend, edges)]
     if not rows.empty:
-        pictures.append(_profiles(volume.core, rows, ranges))
+        pictures.append(_profiles(volume, replace(shown, slices=rows), ranges))
     pictures.append(_slices(volume, labels, legend))
     return CoreResult(
         volume.core,
@@ -145,14 +166,25 @@ def _check(volume: Volume, labels: LabelVolume, classes: Mapping[int, str], edge
     )
 
 
-def _profiles(core: str, rows: pd.DataFrame, ranges: Mapping[str, str]) -> Picture:
+def _profiles(volume: Volume, shown: Profiles, ranges: Mapping[str, str]) -> Picture:
     from soilscope.figures.profiles import profiles
 
+    unit = "HU" if volume.units == "HU" else "grey values"
+    said = (
+        f"Profiles of {volume.core} over depth. Left: area fractions before small clusters are removed. Right: porosity, 1 − area "
+        "fraction of the class after their removal; the scales differ."
+    )
+    if shown.band is not None and not shown.band.empty:
+        said += (
+            f" Bands: what moving all edges between classes by ±{shown.band['shift'].iloc[0]:.4g} {unit} makes of it."
+        )
+    if shown.horizons_mm:
+        depths = and_list(f"{depth:.1f}" for depth in shown.horizons_mm)
+        said += f" Dashed: borders between horizons, at {depths} mm (change points of the area fractions)."
     return as_picture(
-        profiles(rows, ranges),
-        f"Profiles of {core} over depth: area fractions of all classes, and the porosity of each.",
-        f"Profiles of {core} over depth. Left: area fractions before small clusters are removed. Right: porosity, 1 "
-        "− area fraction of the class after their removal; the scales differ.",
+        profiles(shown.slices, ranges, shown.band, shown.horizons_mm),
+        f"Profiles of {volume.core} over depth: area fractions of all classes, and the porosity of each.",
+        said,
     )
 
 

@@ -120,6 +120,7 @@ class CoreSection:
     classes: Table | None = None
     pictures: tuple[Picture, ...] = ()
     stands_out: tuple[str, ...] = ()
+    horizons: Table | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,20 +105,31 @@ def _classes(settings: Settings) -> list[str]:
     if not scheme:
         return []
     names, edges = list(scheme["names"]), list(scheme["edges"])
-    if scheme.get("relative"):
+    if scheme.get("method") == "otsu":
+        made = [
+            f"Voxels were put into {count(len(names), 'class', 'classes')} by Otsu's thresholds of each core's own values, which "
+            "differ from core to core; they are listed with each core."
+        ]
+    elif scheme.get("relative"):
         made = [
             f"Voxels were put into {count(len(names), 'class', 'classes')} by the scheme “{scheme['name']}”, whose "
             "edges are shares of each core's own range of values and so differ from core to core; they are listed "
             "with each core."
         ]
     else:
-        unit = f" {scheme['units']}" if scheme.get("units") else ""
+        unit = " g/cm³" if scheme.get("method") == "density" else f" {scheme['units']}" if scheme.get("units") else ""
         closed = str(scheme.get("closed", "right"))
         ranges = [f"{k} {name} {interval(edges, k, closed)}" for k, name in enumerate(names, 1)]
         made = [
             f"Voxels were put into {count(len(names), 'class', 'classes')} by the scheme "
             f"“{scheme['name']}”{unit and ', in' + unit}: {'; '.join(ranges)}."
         ]
+    if bands := scheme.get("bands"):
+        said = and_list(f"{low:g} to {high:g}" for low, high in bands)
+        made.append(
+            f"Between two thresholds ({said}) a voxel went with what it touches (hysteresis, Canny 1986; the {scheme['grows']} "
+            "class grows, 6 neighbours)."
+        )
     if source := scheme.get("source"):
         made.append(f"Source of the edges: {str(source).rstrip('.')}.")
     return made
@@ -140,6 +151,15 @@ def _structure(settings: Settings) -> list[str]:
         made.append(
             "The porosity of a slice was then 1 − area fraction of the class, the class being taken as the solid "
             "(Wieland et al. 2021)."
+        )
+    if shift := settings.get("shift"):
+        made.append(
+            f"All edges between classes were moved together by ±{and_list(shift)}, and the figures taken again."
+        )
+    if settings.get("horizons"):
+        made.append(
+            "Horizons are change points of the area fractions over depth, each explaining at least 10 % of their variance "
+            "(dynamic programming; Truong et al. 2020)."
         )
     others = [_named(name) for name in metrics if name != "porosity"]
     if others:

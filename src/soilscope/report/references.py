@@ -47,6 +47,17 @@ _ALL = (
         "10.1103/PhysRevB.34.8179",
     ),
     Reference(
+        "Truong et al. 2020",
+        "Truong C., Oudre L., Vayatis N. 2020. Selective review of offline change point detection methods. Signal Process. "
+        "167: 107299.",
+        "10.1016/j.sigpro.2019.107299",
+    ),
+    Reference(
+        "Canny 1986",
+        "Canny J. 1986. A computational approach to edge detection. IEEE Trans. Pattern Anal. Mach. Intell. 8: 679–698.",
+        "10.1109/TPAMI.1986.4767851",
+    ),
+    Reference(
         "Davey et al. 2011",
         "Davey E. et al. 2011. Use of computed tomography imaging for quantifying coarse roots, rhizomes, peat, and "
         "particle densities in marsh soils. Ecol. Appl. 21: 2156–2171.",

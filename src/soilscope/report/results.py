@@ -90,6 +90,10 @@ class StudyResults:
         Model name -> model card (the content of ``model.json``).
     predictions : DataFrame, optional
         model, core, target, slice, depth_mm, true, predicted, part ("train" | "test" | "other"): each model on its own core(s).
+    sensitivity : DataFrame, optional
+        core, class, metric, value, low, high, unit, shift: what moved edges do; None where none were moved.
+    horizons : DataFrame, optional
+        core, horizon, top_mm, bottom_mm, ...: as in the study folder's table.
     explanations : tuple of ExplanationResult
     findings : tuple of Finding
         Of the study as a whole (those of cores and models come with them).
@@ -110,3 +114,5 @@ class StudyResults:
     explanations: tuple[ExplanationResult, ...] = ()
     findings: tuple[Finding, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+    sensitivity: pd.DataFrame | None = None
+    horizons: pd.DataFrame | None = None

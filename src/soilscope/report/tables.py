@@ -14,7 +14,15 @@ from soilscope.report.words import interval, unit_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["class_names", "class_table", "cover_table", "matrix_table", "models_table", "outlier_table"]
+__all__ = [
+    "class_names",
+    "class_table",
+    "cover_table",
+    "horizon_table",
+    "matrix_table",
+    "models_table",
+    "outlier_table",
+]
 
 _METRICS = (
     "fraction",
@@ -38,8 +46,10 @@ def class_names(slices: pd.DataFrame) -> dict[str, str]:
     return dict(zip(pairs["class"], pairs["name"], strict=True))
 
 
-def class_table(core: CoreResult, metrics: pd.DataFrame, names: Mapping[str, str]) -> Table | None:
-    """Edges and whole-core figures of each class of one core; None where nothing was measured."""
+def class_table(
+    core: CoreResult, metrics: pd.DataFrame, names: Mapping[str, str], moved: pd.DataFrame | None = None
+) -> Table | None:
+    """Edges and whole-core figures of a core's classes, and how far moved edges carry them; None where nothing was measured."""
     rows = metrics[metrics["core"].astype(str) == core.name]
     if rows.empty:
         return None
@@ -50,14 +60,66 @@ def class_table(core: CoreResult, metrics: pd.DataFrame, names: Mapping[str, str
     edges = list(core.scheme.get("edges", ()))
     columns = [Column("class"), Column("name")]
     columns += [Column("range", "HU" if core.units == "HU" else "grey value")] if edges else []
-    columns += [Column(name, unit_of(units[name]), True) for name in shown]
+    spans = _spans(core.name, moved)
+    for name in shown:
+        columns.append(Column(name, unit_of(units[name]), True))
+        if any(metric == name for _, metric in spans):
+            columns.append(Column("moved", "low to high", True))
     body = []
     for key in classes:
         row: list[Cell] = [key, names.get(key, "")]
         row += [_range(key, edges, str(core.scheme.get("closed", "right")))] if edges else []
-        body.append((*row, *[values.get((key, name)) for name in shown]))
+        for name in shown:
+            row.append(values.get((key, name)))
+            if any(metric == name for _, metric in spans):
+                row.append(spans.get((key, name)))
+        body.append(tuple(row))
     caption = f"Classes of {core.name}, whole core. The fraction is before small clusters are removed."
+    if spans and moved is not None:
+        shift = float(moved.loc[moved["core"].astype(str) == core.name, "shift"].iloc[0])
+        unit = "HU" if core.units == "HU" else "grey values"
+        caption += f" “Moved”: the figure left of it with all edges between classes moved together by up to ±{shift:.4g} {unit}."
     return Table(caption, tuple(columns), tuple(body))
+
+
+def _spans(core: str, moved: pd.DataFrame | None) -> dict[tuple[str, str], str]:
+    """(class, metric) -> least to greatest figure under moved edges, of one core."""
+    from soilscope.figures.text import number
+
+    if moved is None:
+        return {}
+    rows = moved[moved["core"].astype(str) == core]
+    return {
+        (str(r["class"]), str(r["metric"])): f"{number(float(r['low']), 3)} to {number(float(r['high']), 3)}"
+        for _, r in rows.iterrows()
+        if np.isfinite(r["low"])
+    }
+
+
+def horizon_table(core: str, horizons: pd.DataFrame | None, names: Mapping[str, str]) -> Table | None:
+    """Depths and mean area fractions of a core's horizons; None where they were not looked for."""
+    if horizons is None:
+        return None
+    rows = horizons[horizons["core"].astype(str) == core]
+    if rows.empty:
+        return None
+    classes = [c for c in rows.columns if c.startswith("fraction_") and rows[c].notna().any() and (rows[c] > 0).any()]
+    titles = [f"{c.removeprefix('fraction_')} {names.get(c.removeprefix('fraction_'), '')}".strip() for c in classes]
+    columns = (
+        Column("horizon"), Column("from", "mm", True), Column("to", "mm", True), Column("differs in", "share", True),
+        *(Column(title, "fraction", True) for title in titles),
+    )  # fmt: skip
+    body: list[tuple[Cell, ...]] = []
+    for _, r in rows.iterrows():
+        depths = (f"{r['top_mm']:.2f}", f"{r['bottom_mm']:.2f}")
+        body.append((int(r["horizon"]), *depths, float(r["step"]), *(float(r[c]) for c in classes)))
+    share = float(rows["explained"].iloc[0])
+    caption = (
+        f"Horizons of {core}, found as change points of the area fractions; together they explain {share:.0%} of the fractions' "
+        "variance over depth. “Differs in”: share of the soil that is of another class than in the horizon above. A steady "
+        "change has no border, and is cut into steps all the same."
+    )
+    return Table(caption, columns, tuple(body))
 
 
 def _range(key: str, edges: Sequence[float], closed: str) -> str:

@@ -130,7 +130,7 @@ def class_ranges(scheme: Mapping[str, Any] | None) -> dict[str, str]:
     """
     if not scheme or scheme.get("relative") or not scheme.get("edges"):
         return {}
-    unit = f" {scheme['units']}" if scheme.get("units") else ""
+    unit = " g/cm³" if scheme.get("method") == "density" else f" {scheme['units']}" if scheme.get("units") else ""
     edges, closed = list(scheme["edges"]), str(scheme.get("closed", "right"))
     return {str(k): interval(edges, k, closed) + unit for k in range(1, len(edges))}
 

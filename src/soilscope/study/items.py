@@ -20,11 +20,13 @@ from soilscope.study.models import ModelPlan, models, targets
 from soilscope.study.plan import CorePlan, Plan, plan_values
 from soilscope.study.steps import (
     classify,
+    edges,
     evaluate,
     explain,
     imports,
     materials,
     measure,
+    moved,
     pictures,
     report,
     train,
@@ -34,6 +36,10 @@ from soilscope.study.steps import (
 __all__ = ["STEPS", "Item", "items"]
 
 STEPS = ("import", "classify", "measure", "train", "transfer", "evaluate", "explain", "report")
+
+
+GATHERED = ("measure:_horizons", "measure:_sensitivity", "transfer:_table", "evaluate:", "explain:")
+"""What the report shows as far as it could be made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +113,8 @@ def items(study: Path, plan: Plan, ledger: Ledger) -> list[Item]:
     tables = _structure(build, study, plan, ledger)
     if plan.learn.targets:
         _learning(build, plan)
-    drawn = [_drawing(build, core.id) for core in plan.cores]
-    gathered = [*drawn, *(key for key in build.items if key.startswith(("transfer:_table", "evaluate:", "explain:")))]
+    drawn = [_drawing(build, plan, core.id) for core in plan.cores]
+    gathered = [*drawn, *(key for key in build.items if key.startswith(GATHERED))]
     build.add("report:_page", plan_values(plan), _Do(report.write_report, None, [Layout.report]), [tables], gathered)
     return list(build.items.values())
 
@@ -121,7 +127,11 @@ def _structure(build: _Builder, study: Path, plan: Plan, ledger: Ledger) -> str:
         plan.joined,
         plan.core.density_volume,
     ]
-    measured = []
+    measured, found = [], []
+    if edges.pooled(plan):
+        imported = [f"import:{core.id}" for core in plan.cores]
+        do = _Do(edges.find_edges, None, [edges.PART])
+        found = [build.add("classify:_edges", plan.model_dump(mode="json", include={"scheme"}), do, after=imported)]
     for core in imports.reference_first(plan):
         own = [
             core.model_dump(mode="json", exclude={"path"}),
@@ -132,16 +142,32 @@ def _structure(build: _Builder, study: Path, plan: Plan, ledger: Ledger) -> str:
         read = _Do(imports.import_core, core, imports.outputs(core.id))
         kept = build.add(f"import:{core.id}", own, read, imports.needs(plan, core))
         cut = _Do(classify.classify_core, core, classify.outputs(plan, core.id))
-        classes = build.add(f"classify:{core.id}", _classes(study, plan, core, ledger), cut, [kept])
+        classes = build.add(f"classify:{core.id}", _classes(study, plan, core, ledger), cut, [kept, *found])
         numbers = _Do(measure.measure_core, core.id, [*measure.outputs(core.id), *materials.outputs(plan, core.id)])
         measured.append(build.add(f"measure:{core.id}", rule, numbers, [classes]))
+    _moved(build, plan, measured)
     tables = [*Layout.slices, Layout.cores, Layout.provenance, *materials.table(plan)]
     return build.add("measure:_tables", None, _Do(measure.join_tables, None, tables), after=measured)
 
 
-def _drawing(build: _Builder, core: str) -> str:
+def _moved(build: _Builder, plan: Plan, measured: list[str]) -> None:
+    """Sensitivity of each core and its table, and the table of horizons."""
+    build.add("measure:_horizons", None, _Do(moved.join_horizons, None, [Layout.horizons]), after=measured)
+    if plan.structure.sensitivity == "off":
+        return
+    own = [plan.structure.sensitivity, plan.structure.sensitivity_metrics]
+    keys = []
+    for core in (core.id for core in plan.cores):
+        do = _Do(moved.move_edges, core, moved.outputs(core))
+        keys.append(build.add(moved.key(core), own, do, [f"measure:{core}"]))
+    join = _Do(moved.join_sensitivity, [core.id for core in plan.cores], [Layout.sensitivity])
+    build.add("measure:_sensitivity", None, join, after=keys)
+
+
+def _drawing(build: _Builder, plan: Plan, core: str) -> str:
     do = _Do(pictures.draw_core, core, pictures.outputs(core))
-    return build.add(f"report:{core}", None, do, [f"measure:{core}"])
+    banded = [] if plan.structure.sensitivity == "off" else [moved.key(core)]
+    return build.add(f"report:{core}", plan.structure.sensitivity, do, [f"measure:{core}", *banded])
 
 
 def _classes(study: Path, plan: Plan, core: CorePlan, ledger: Ledger) -> Any:

@@ -20,6 +20,8 @@ class Layout:
     models = "tables/models.csv"
     matrix = "tables/matrix.csv"
     cover = "tables/cover.csv"
+    sensitivity = "tables/sensitivity.csv"
+    horizons = "tables/horizons.csv"
     materials = "tables/materials.csv"
     timings = "tables/timings.csv"
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from soilscope.classes import SCHEMES, Scheme
+from soilscope.classes import SCHEMES, Scheme, otsu_scheme
 from soilscope.classes import scheme as named_scheme
 from soilscope.errors import PlanError
 from soilscope.learn import channels, network
@@ -49,13 +50,37 @@ class CorePlan(_Strict):
 
 
 class SchemePlan(_Strict):
-    """Classes by edges, in place of a named scheme."""
+    """Classes by edges given, or found in the values, in place of a named scheme."""
 
     name: str
-    edges: tuple[float, ...]
+    method: Literal["edges", "otsu", "density"] = "edges"
+    edges: tuple[float, ...] | None = None
+    classes: Annotated[int, Field(ge=2, le=5)] | None = None
     names: tuple[str, ...] | None = None
     units: Literal["HU", "grey"] = "HU"
     closed: Literal["left", "right"] = "right"
+    over: Literal["core", "study"] = "core"
+    bands: tuple[tuple[float, float], ...] = ()
+    grows: Literal["darker", "brighter"] = "darker"
+
+    @model_validator(mode="after")
+    def _enough(self) -> SchemePlan:
+        if self.method == "otsu":
+            if self.classes is None or self.edges is not None or self.bands:
+                raise ValueError('method = "otsu" finds the edges: give classes (2 to 5), and neither edges nor bands')
+        elif self.edges is None or self.classes is not None or self.over != "core":
+            raise ValueError(f'method = "{self.method}" needs edges, and neither classes nor over')
+        self.value()
+        return self
+
+    def value(self) -> Scheme:
+        """The scheme as a value."""
+        if self.method == "otsu":
+            return otsu_scheme(self.classes or 2, self.names, self.name)
+        made = Scheme.from_edges(self.name, self.edges or (), self.names, self.units, self.closed)
+        if self.method == "density":
+            return replace(made, units=None, method="density")
+        return replace(made, bands=self.bands, grows=self.grows)
 
 
 class StructurePlan(_Strict):
@@ -64,8 +89,10 @@ class StructurePlan(_Strict):
     metrics: tuple[str, ...] | None = None
     under: Annotated[int, Field(ge=0)] = 60
     neighbours: Literal[6, 18, 26] = 6
+    sensitivity: Positive | Literal["auto", "off"] = "auto"
+    sensitivity_metrics: Annotated[tuple[str, ...], Field(min_length=1)] = ("fraction", "porosity")
 
-    @field_validator("metrics")
+    @field_validator("metrics", "sensitivity_metrics")
     @classmethod
     def _known(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         unknown = sorted(set(value or ()) - set(METRICS))
@@ -211,6 +238,9 @@ class Plan(_Strict):
             raise ValueError("a study needs at least one core")
         if isinstance(self.core.reference, str) and self.core.reference not in ids:
             raise ValueError(f"core.reference {self.core.reference!r} names none of the cores {ids}")
+        by_density = not isinstance(self.scheme, str) and self.scheme.method == "density" and self.labels is None
+        if by_density and self.core.density is None:
+            raise ValueError('a scheme in g/cm³ needs a calibration: density = "coreCT" or "rods" in [core]')
         if self.labels is not None and self.label_names is None:
             raise ValueError('labels made elsewhere need label_names, such as { 1 = "roots" }')
         known = self._classes()
@@ -229,8 +259,7 @@ class Plan(_Strict):
             return None
         if isinstance(self.scheme, str):
             return named_scheme(self.scheme)
-        s = self.scheme
-        return Scheme.from_edges(s.name, s.edges, s.names, s.units, s.closed)
+        return self.scheme.value()
 
     def names(self) -> dict[int, str] | None:
         """Names of labels made elsewhere, by value."""

@@ -15,7 +15,7 @@ __all__ = ["plan_text", "write_plan"]
 ABOUT = {
     "name": "The study's name, as it stands on the report.",
     "seed": "Random splits, first weights and the order of slices come from this number.",
-    "scheme": 'Classes: "paper-2021", "script-2021", "physical", or a [scheme] table with name, edges, names, units, closed.',
+    "scheme": 'Classes: "paper-2021", "script-2021", "physical", "otsu", or a [scheme] table with name, edges, names, units.',
     "labels": "Classes made elsewhere (ilastik, nnU-Net, Fiji, Slicer) take the scheme's place:",
     "window": '"all" keeps every slice and the whole soil; [400, 200, 200] is the paper\'s inner box of (z, y, x) voxels.',
     "core": "The core in the scan is found; centre_mm, radius_mm, top_mm, bottom_mm, tube or whole = true state it instead.",
@@ -23,6 +23,7 @@ ABOUT = {
     "density_degree": 'With density = "coreCT", or "rods" and [[core.rods]], tables/materials.csv holds masses.',
     "under": "Clusters of a class under so many voxels are removed before porosity.",
     "neighbours": "Voxels belong to one cluster through 6 faces, 18 with edges, 26 with corners.",
+    "sensitivity": 'How far edges are moved to see what hangs on them: a number, "auto" (50 HU), or "off".',
     "metrics": "Leave out for the default set.",
     "network": '"vgg16" at width 1.0 is the paper\'s; a width of 0.25 or 0.125 trains in minutes on a laptop.',
     "channels": 'How a slice becomes three channels: "paper-2021", "script-2021", "windows", "grey".',

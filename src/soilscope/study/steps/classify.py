@@ -16,6 +16,7 @@ from soilscope.files import publish, write_json
 from soilscope.findings import Finding, to_records
 from soilscope.study.layout import Layout
 from soilscope.study.plan import CorePlan, Plan
+from soilscope.study.steps import edges
 from soilscope.study.steps.imports import read_scan
 from soilscope.types import LabelVolume
 from soilscope.volume import Volume, read_store
@@ -40,7 +41,7 @@ def classify_core(study: Path, plan: Plan, core: CorePlan, send: Callable[[Any],
     """Cut a core into classes and keep what a person needs to check the cut."""
     send(("progress", 0, 1, f"classes of {core.id}"))
     volume = read_store(study / Layout.store(core.id))
-    scheme = plan.scheme_value()
+    scheme = edges.scheme_of(study, plan)
     if scheme is None:
         labels = _labels_made_elsewhere(study, plan, core, volume)
         with publish(study / Layout.part("classify", f"{core.id}.npz")) as partial, partial.open("wb") as stream:

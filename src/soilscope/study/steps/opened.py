@@ -36,8 +36,5 @@ def open_core(study: Path, plan: Plan, core: str) -> OpenedCore:
     if plan.scheme_value() is None:
         with np.load(study / Layout.part("classify", f"{core}.npz"), allow_pickle=False) as stored:
             return OpenedCore(volume, stored["labels"], None, plan.names() or {})
-    resolved = Scheme(
-        described["name"], tuple(described["edges"]), tuple(described["names"]), described["units"], described["closed"],
-        source=described["source"],
-    )  # fmt: skip
+    resolved = Scheme.from_dict(described)
     return OpenedCore(volume, classify(volume, resolved), resolved, dict(enumerate(resolved.names, start=1)))

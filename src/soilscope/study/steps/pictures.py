@@ -9,13 +9,16 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from soilscope import findings as notes
 from soilscope.files import write_bytes, write_json
-from soilscope.report import CoreResult, Picture, core_result
+from soilscope.report import CoreResult, Picture, Profiles, core_result
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
 from soilscope.study.steps.imported import imported
 from soilscope.study.steps.measure import core_provenance, slice_table
+from soilscope.study.steps.moved import bands, horizons_of
 from soilscope.study.steps.opened import open_core
 
 __all__ = ["draw_core", "kept_core", "outputs", "picture_of", "picture_values", "write_picture"]
@@ -32,7 +35,9 @@ def draw_core(study: Path, plan: Plan, core: str, send: Callable[[Any], None]) -
     """Draw a core's check picture, profiles and slices."""
     send(("progress", 0, 1, f"pictures of {core}"))
     opened = open_core(study, plan, core)
-    result = core_result(opened.volume, opened.labels, opened.scheme or opened.names, slice_table(study, core))
+    slices = slice_table(study, core)
+    shown = Profiles(slices, _band(study, plan, core), tuple(h.top_mm for h in horizons_of(slices)[1][1:]))
+    result = core_result(opened.volume, opened.labels, opened.scheme or opened.names, shown)
     for kind, picture in zip(KINDS, result.pictures, strict=False):
         write_picture(study, f"{core}.{kind}", picture)
     found_in_scan = picture_of(imported(study, core)["picture"])
@@ -44,6 +49,10 @@ def draw_core(study: Path, plan: Plan, core: str, send: Callable[[Any], None]) -
     content["findings"] = notes.to_records(found)
     content["pictures"] = [picture_values(picture) for picture in (found_in_scan, *result.pictures)]
     write_json(study / outputs(core)[0], content)
+
+
+def _band(study: Path, plan: Plan, core: str) -> pd.DataFrame | None:
+    return None if plan.structure.sensitivity == "off" else bands(study, core)
 
 
 def kept_core(study: Path, core: str) -> CoreResult:

@@ -20,6 +20,7 @@ from soilscope.study.core_plan import SoilPlan
 from soilscope.study.layout import Layout
 from soilscope.study.models import ModelPlan, models, targets
 from soilscope.study.plan import Plan, plan_values
+from soilscope.study.steps import edges
 from soilscope.study.steps.evaluate import predictions
 from soilscope.study.steps.gathered import Gathered
 from soilscope.study.steps.pictures import kept_core, write_picture
@@ -65,10 +66,16 @@ def _results(study: Path, plan: Plan, gathered: Gathered) -> StudyResults:
         cover=_table(study / Layout.cover) if evaluated else None,
         cards=cards,
         predictions=predictions(study, gathered, chosen) if evaluated else None,
+        sensitivity=_table(study / Layout.sensitivity) if _held(gathered, "measure:_sensitivity") else None,
+        horizons=_table(study / Layout.horizons) if _held(gathered, "measure:_horizons") else None,
         explanations=_explanations(study, plan, gathered, cards),
         findings=_findings(gathered, cards),
         versions=_versions(there),
     )
+
+
+def _held(gathered: Gathered, key: str) -> bool:
+    return key in gathered.held and key not in gathered.declined
 
 
 def _table(path: Path) -> pd.DataFrame:
@@ -89,7 +96,7 @@ def _settings(study: Path, plan: Plan) -> dict[str, Any]:
         "plan_digest": digest_json(values),
         "explain": {"layers": list(plan.explain.layers), "sign": plan.explain.sign},
     }
-    scheme = plan.scheme_value()
+    scheme = edges.scheme_of(study, plan)
     settings |= {"labels": str(plan.labels)} if scheme is None else {"scheme": scheme.as_dict()}
     if plan.core != SoilPlan():
         settings["core"] = plan.core.model_dump(mode="json", exclude_defaults=True)

@@ -1,0 +1,100 @@
+"""What moved edges do to a core's figures, and the horizons of its profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from soilscope import structure
+from soilscope.classes import Scheme
+from soilscope.files import write_parquet, write_table
+from soilscope.structure.horizons import Horizon, find_horizons
+from soilscope.structure.sensitivity import Sensitivity, default_shift, sensitivity
+from soilscope.study.layout import Layout
+from soilscope.study.plan import Plan
+from soilscope.study.steps.gathered import Gathered
+from soilscope.study.steps.measure import rule, slice_table
+from soilscope.study.steps.opened import open_core
+
+__all__ = ["bands", "horizons_of", "join_horizons", "join_sensitivity", "key", "move_edges", "outputs"]
+
+HORIZON_COLUMNS = ["core", "horizon", "top_mm", "bottom_mm", "thickness_mm", "slices", "step", "explained"]
+
+
+def key(core: str) -> str:
+    """The item that moves the edges of one core."""
+    return f"measure:_sensitivity.{core}"
+
+
+def outputs(core: str) -> list[str]:
+    """Figures of the core, and porosities slice by slice."""
+    return [Layout.part("measure", f"{core}.sensitivity.{kind}.parquet") for kind in ("core", "slices")]
+
+
+def move_edges(study: Path, plan: Plan, core: str, send: Callable[[Any], None]) -> str | None:
+    """Measure one core with its edges moved down and up."""
+    send(("progress", 0, 3, f"moving the edges of {core}"))
+    opened = open_core(study, plan, core)
+    if opened.scheme is None:
+        return "classes made elsewhere have no edges to move"
+    asked = plan.structure.sensitivity
+    shift = default_shift(opened.volume) if asked == "auto" else float(asked)
+
+    def measured_with(scheme: Scheme) -> structure.Structure:
+        names = list(plan.structure.sensitivity_metrics)
+        return structure.measure(opened.volume, scheme, metrics=names, rule=rule(plan), joined=plan.joined)
+
+    found: Sensitivity = sensitivity(measured_with, opened.scheme, shift)
+    wanted = set(plan.structure.sensitivity_metrics)
+    write_parquet(study / outputs(core)[0], found.core[found.core["metric"].isin(wanted)].reset_index(drop=True))
+    write_parquet(study / outputs(core)[1], found.slices)
+    return None
+
+
+def bands(study: Path, core: str) -> pd.DataFrame | None:
+    """The band of each slice's porosity, with the shift; None where the edges of this core were not moved."""
+    paths = [study / path for path in outputs(core)]
+    if not all(path.exists() for path in paths):
+        return None
+    return pd.read_parquet(paths[1]).assign(shift=pd.read_parquet(paths[0])["shift"].max())
+
+
+def join_sensitivity(study: Path, _plan: Plan, gathered: Gathered, send: Callable[[Any], None]) -> str | None:
+    """Write ``tables/sensitivity.csv``."""
+    send(("progress", 0, 1, "table of sensitivities"))
+    there = [core for core in gathered.subject if key(core) in gathered.held and key(core) not in gathered.declined]
+    if not there:
+        return "no core has edges to move"
+    table = pd.concat([pd.read_parquet(study / outputs(core)[0]) for core in there], ignore_index=True)
+    write_table(study / Layout.sensitivity, table)
+    return None
+
+
+def horizons_of(slices: pd.DataFrame) -> tuple[list[str], tuple[Horizon, ...]]:
+    """Single classes of a core's table of slices, and its horizons."""
+    single = slices[~slices["class"].astype(str).str.contains("+", regex=False)]
+    classes = list(dict.fromkeys(single["class"].astype(str)))
+    wide = single.assign(key=single["class"].astype(str)).pivot_table(
+        index="depth_mm", columns="key", values="fraction", dropna=False
+    )
+    depth = wide.index.to_numpy(float)
+    height = float(np.median(np.diff(depth))) if len(depth) > 1 else 2.0 * float(depth[0])
+    return classes, find_horizons(wide[classes].to_numpy(float), depth, height)
+
+
+def join_horizons(study: Path, plan: Plan, gathered: Gathered, send: Callable[[Any], None]) -> None:
+    """Write ``tables/horizons.csv``: one row a core and horizon, mean area fractions of the classes last."""
+    send(("progress", 0, 1, "horizons"))
+    rows: list[dict[str, Any]] = []
+    for core in gathered.cores(plan):
+        classes, found = horizons_of(slice_table(study, core))
+        for number, one in enumerate(found, 1):
+            own = [core, number, one.top_mm, one.bottom_mm, one.bottom_mm - one.top_mm]
+            shares = {f"fraction_{k}": share for k, share in zip(classes, one.shares, strict=True)}
+            rows.append(dict(zip(HORIZON_COLUMNS, [*own, one.slices, one.step, one.explained], strict=True)) | shares)
+    columns = [*HORIZON_COLUMNS, *dict.fromkeys(name for row in rows for name in row if name not in HORIZON_COLUMNS)]
+    write_table(study / Layout.horizons, pd.DataFrame(rows, columns=columns))

@@ -1,0 +1,55 @@
+"""Moved edges: how far figures go is known where the histogram is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from soilscope.classes import Scheme
+from soilscope.structure import ClusterRule, measure
+from soilscope.structure.sensitivity import default_shift, sensitivity
+from soilscope.volume import Volume
+
+ALL_KEPT = ClusterRule(under=1)
+SCHEME = Scheme.from_edges("three", [-1, 300, 700, 1000])
+
+
+def ramp(units="HU"):
+    """Each value from 0 to 999 once a slice: every HU that an edge moves is a thousandth of a slice."""
+    values = np.tile(np.arange(1000, dtype=np.int16).reshape(1, 25, 40), (4, 1, 1))
+    return Volume(values, np.ones(values.shape, bool), (0.5, 0.2, 0.2), units, core="ramp")
+
+
+@pytest.fixture(scope="module")
+def moved():
+    core = ramp()
+    return sensitivity(lambda scheme: measure(core, scheme, metrics=["fraction"], rule=ALL_KEPT), SCHEME, 50.0)
+
+
+def test_a_class_that_ends_at_a_moved_edge_moves_by_the_voxels_the_edge_passes(moved):
+    rows = moved.core[moved.core["metric"] == "fraction"].set_index("class")
+    assert rows.loc["1", ["low", "value", "high"]].tolist() == pytest.approx([0.251, 0.301, 0.351])
+    assert rows.loc["3", ["low", "value", "high"]].tolist() == pytest.approx([0.249, 0.299, 0.349])
+
+
+def test_a_class_between_two_edges_keeps_its_share_of_an_even_histogram(moved):
+    rows = moved.core[moved.core["metric"] == "fraction"].set_index("class")
+    assert rows.loc["2", ["low", "value", "high"]].tolist() == pytest.approx([0.4, 0.4, 0.4])
+
+
+def test_the_band_of_a_profile_is_the_same_of_each_slice(moved):
+    band = moved.slices[moved.slices["class"] == "1"]
+    assert band["slice"].tolist() == [0, 1, 2, 3]
+    np.testing.assert_allclose(band["porosity_low"], 1 - 0.351)
+    np.testing.assert_allclose(band["porosity_high"], 1 - 0.251)
+
+
+def test_every_figure_lies_within_its_band_and_says_by_how_much_edges_moved(moved):
+    known = moved.core.dropna(subset=["value"])
+    assert ((known["low"] <= known["value"]) & (known["value"] <= known["high"])).all()
+    assert set(moved.core["shift"]) == {50.0}
+
+
+def test_a_grey_scans_edges_move_by_a_hundredth_of_its_range():
+    assert default_shift(ramp("grey")) == pytest.approx(9.99)
+    assert default_shift(ramp()) == 50.0
