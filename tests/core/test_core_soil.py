@@ -244,3 +244,21 @@ def test_reading_a_phantom_with_a_gap_still_refuses(tmp_path):
     with pytest.raises(InputRefused) as caught:
         read(tmp_path / "dicom")
     assert caught.value.code == "gap"
+
+
+@pytest.mark.parametrize("soil", SOILS)
+def test_what_was_narrowed_before_is_kept_as_it_is(soil):
+    phantom = phantoms.make(soil, shape=(24, 96, 96), noise=False)
+    for narrowed in (phantom.volume, find_core(unfound(phantom))):
+        np.testing.assert_array_equal(find_core(narrowed).valid, phantom.truth > 0)
+
+
+@pytest.mark.parametrize(("soil", "tilt_deg"), [("grassland", 0), ("pine-forest", 5)])
+def test_a_blur_of_six_tenths_of_a_millimetre_hides_no_end(soil, tilt_deg):
+    scanner = Scanner(blur_mm=0.6, tilt_deg=tilt_deg, headspace=(9, 7))
+    phantom = phantoms.make(soil, shape=(60, 240, 240), scanner=scanner)
+    found, truth = find_core(unfound(phantom)), phantom.truth > 0
+    there = np.flatnonzero(truth.any(axis=(1, 2)))
+    assert abs(found.source["soil"]["top"] - there[0]) <= 1
+    assert abs(found.source["soil"]["bottom"] - 1 - there[-1]) <= 1
+    assert (found.valid & truth).sum() / (found.valid | truth).sum() >= 0.98

@@ -13,7 +13,8 @@ SOIL_SHARE = 0.02
 """A slice with a smaller share of anything but air inside the cylinder is headspace; loose litter has several times that."""
 
 MOST_BLURRED = 6
-"""Slices that a wide blur (0.6 mm beside slices of 0.25 mm) can lift from air beside the end of the soil, and slices of soil they are held against."""
+"""Slices that a wide blur (0.6 mm beside slices of 0.25 mm) can lift from air beside the end of the soil, and slices of soil
+they are held against."""
 
 HALF = 0.5
 """A blurred end reaches half of the soil's height above air exactly at the soil's border, whatever the blur's width."""

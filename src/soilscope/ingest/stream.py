@@ -30,7 +30,8 @@ LARGE_VOXELS = 1 << 28
 """Scans of more voxels than this are imported plane by plane: read whole, they and their working copies need over 2 GB."""
 
 LOOK_VOXELS = 1 << 26
-"""Voxels of one look."""
+LOOK_BYTES = 1 << 27
+"""Most voxels of one look, and most bytes: float32 takes twice as many, and so do the working copies of finding the core."""
 
 Progress = Callable[[int, int], None]
 
@@ -77,8 +78,9 @@ def look_through(planes: Planes, options: Options, name: str, progress: Progress
     spacing, told = needed(planes.stated, options.spacing_mm, name)
     survey, digest = Survey(planes.dtype, options.units), hashlib.sha256()
     depth, rows, columns = planes.shape
-    step = max(1, int(np.ceil(np.sqrt(depth * rows * columns / LOOK_VOXELS))))
-    wide_step = max(1, int(np.ceil(depth * rows * columns / LOOK_VOXELS)))
+    most = min(LOOK_VOXELS, LOOK_BYTES // planes.dtype.itemsize)
+    step = max(1, int(np.ceil(np.sqrt(depth * rows * columns / most))))
+    wide_step = max(1, int(np.ceil(depth * rows * columns / most)))
     tall = _Look((depth, -(-rows // step), -(-columns // step)), planes.dtype)
     wide = _Look((-(-depth // wide_step), rows, columns), planes.dtype)
     filled: list[int] = []
