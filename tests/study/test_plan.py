@@ -7,7 +7,7 @@ import pytest
 from soilscope import study
 from soilscope.errors import PlanError, UsageError
 from soilscope.study.models import models
-from soilscope.study.plan import CorePlan, EvaluatePlan, LearnPlan, Plan, SchemePlan, TargetPlan
+from soilscope.study.plan import CorePlan, EvaluatePlan, LearnPlan, ObjectsPlan, Plan, SchemePlan, TargetPlan
 from soilscope.study.write import plan_text
 
 PLANS = {
@@ -19,6 +19,10 @@ PLANS = {
         window=(400, 200, 200),
         learn=LearnPlan(targets=(TargetPlan(of=(2,)), TargetPlan(of=(1,), transfer_from=(2,)))),
         evaluate=EvaluatePlan(limit=0.1),
+        objects=(
+            ObjectsPlan(name="roots", of=(1,), shape="tubes", at_least_mm=1.0),
+            ObjectsPlan(name="organic particles", of=(1,), at_least_mm3=2.5, beside=(2,)),
+        ),
     ),
     "labels": Plan(
         name="b", labels="masks/{core}.tif", label_names={1: "roots"}, cores=(CorePlan(id="c1", path="x"),)
@@ -89,6 +93,20 @@ def test_a_transfer_keeps_its_own_metrics_donor():
     )
     plan = Plan(name="a", cores=(CorePlan(id="c1", path="x"),), learn=learn)
     assert [m.donor for m in models(plan) if m.donor] == ["c1.porosity-3"]
+
+
+@pytest.mark.parametrize(
+    ("objects", "word"),
+    [
+        ([{"name": "roots", "of": [2], "shape": "tubes"}], "at_least_mm"),
+        ([{"name": "roots", "of": []}], "of"),
+        ([{"name": "stones", "of": [9]}], "classes \\[9\\]"),
+        ([{"name": "stones", "of": [6]}, {"name": "stones", "of": [5]}], "more than once"),
+    ],
+)
+def test_objects_that_cannot_be_looked_for_are_refused(objects, word):
+    with pytest.raises(ValueError, match=word):
+        Plan.model_validate({"name": "a", "cores": [{"id": "c", "path": "x"}], "objects": objects})
 
 
 @pytest.mark.parametrize(

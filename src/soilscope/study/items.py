@@ -27,6 +27,7 @@ from soilscope.study.steps import (
     materials,
     measure,
     moved,
+    objects,
     pictures,
     report,
     train,
@@ -126,6 +127,7 @@ def _structure(build: _Builder, study: Path, plan: Plan, ledger: Ledger) -> str:
         measure.metrics(plan),
         plan.joined,
         plan.core.density_volume,
+        plan.model_dump(mode="json", include={"objects"}),
     ]
     measured, found = [], []
     if edges.pooled(plan):
@@ -143,10 +145,21 @@ def _structure(build: _Builder, study: Path, plan: Plan, ledger: Ledger) -> str:
         kept = build.add(f"import:{core.id}", own, read, imports.needs(plan, core))
         cut = _Do(classify.classify_core, core, classify.outputs(plan, core.id))
         classes = build.add(f"classify:{core.id}", _classes(study, plan, core, ledger), cut, [kept, *found])
-        numbers = _Do(measure.measure_core, core.id, [*measure.outputs(core.id), *materials.outputs(plan, core.id)])
+        made = [
+            *measure.outputs(core.id),
+            *materials.outputs(plan, core.id),
+            *objects.outputs(plan.object_kinds, core.id),
+        ]
+        numbers = _Do(measure.measure_core, core.id, made)
         measured.append(build.add(f"measure:{core.id}", rule, numbers, [classes]))
     _moved(build, plan, measured)
-    tables = [*Layout.slices, Layout.cores, Layout.provenance, *materials.table(plan)]
+    tables = [
+        *Layout.slices,
+        Layout.cores,
+        Layout.provenance,
+        *materials.table(plan),
+        *objects.table(plan.object_kinds),
+    ]
     return build.add("measure:_tables", None, _Do(measure.join_tables, None, tables), after=measured)
 
 

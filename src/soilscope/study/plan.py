@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from soilscope.classes import SCHEMES, Scheme, otsu_scheme
 from soilscope.classes import scheme as named_scheme
-from soilscope.errors import PlanError
+from soilscope.errors import PlanError, UsageError
 from soilscope.learn import channels, network
-from soilscope.structure import METRICS
+from soilscope.structure import METRICS, ObjectKind
 from soilscope.structure import targets as structure_targets
 from soilscope.study.core_plan import PlacePlan, SoilPlan
 
@@ -99,6 +99,31 @@ class StructurePlan(_Strict):
         if unknown:
             raise ValueError(f"unknown metrics {unknown}; there are {sorted(METRICS)}")
         return value
+
+
+class ObjectsPlan(_Strict):
+    """A kind of objects that gets a size table."""
+
+    name: Annotated[str, Field(min_length=1)]
+    of: Annotated[tuple[Annotated[int, Field(ge=1, le=255)], ...], Field(min_length=1)]
+    shape: Literal["any", "tubes"] = "any"
+    at_least_mm3: Annotated[float, Field(ge=0)] = 0.0
+    at_least_mm: Annotated[float, Field(ge=0)] = 0.0
+    elongation: Positive = 3.0
+    beside: tuple[Annotated[int, Field(ge=1, le=255)], ...] = ()
+    shell_voxels: Annotated[int, Field(ge=1)] = 2
+
+    @model_validator(mode="after")
+    def _whole(self) -> ObjectsPlan:
+        try:
+            self.value()
+        except UsageError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def value(self) -> ObjectKind:
+        """The kind as a value."""
+        return ObjectKind(**self.model_dump())
 
 
 class TargetPlan(_Strict):
@@ -214,6 +239,7 @@ class Plan(_Strict):
     cores: tuple[CorePlan, ...]
     core: SoilPlan = SoilPlan()
     structure: StructurePlan = StructurePlan()
+    objects: tuple[ObjectsPlan, ...] = ()
     learn: LearnPlan = LearnPlan()
     evaluate: EvaluatePlan = EvaluatePlan()
     explain: ExplainPlan = ExplainPlan()
@@ -247,7 +273,22 @@ class Plan(_Strict):
         unknown = sorted({k for target in self.learn.targets for k in target.of} - known)
         if unknown:
             raise ValueError(f"targets of classes {unknown}, but there are {sorted(known)}")
+        self._objects_are_told_apart(known)
         return self
+
+    def _objects_are_told_apart(self, known: set[int]) -> None:
+        names = [kind.name for kind in self.objects]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"names of objects must differ; {repeated} stand more than once")
+        unknown = sorted({k for kind in self.objects for k in (*kind.of, *kind.beside)} - known)
+        if unknown:
+            raise ValueError(f"objects of classes {unknown}, but there are {sorted(known)}")
+
+    @property
+    def object_kinds(self) -> tuple[ObjectKind, ...]:
+        """Kinds of objects that get size tables."""
+        return tuple(kind.value() for kind in self.objects)
 
     def place_of(self, core: CorePlan) -> PlacePlan:
         """Where a core was stated to lie: its own table, or the study's."""

@@ -43,7 +43,7 @@ def plan_text(plan: Plan) -> str:
     """The plan as commented TOML; reading it back gives an equal plan."""
     values = plan.model_dump(mode="json")
     cores, learn = values.pop("cores"), values["learn"]
-    targets = learn.pop("targets")
+    targets, objects = learn.pop("targets"), values.pop("objects")
     lines = [
         "# The plan of a Soilscope study. `soilscope run` does what is missing; change a line and only what depends on it"
     ]
@@ -64,6 +64,9 @@ def plan_text(plan: Plan) -> str:
         lines += ["", *([f"# {ABOUT[key]}"] if key in ABOUT else []), f"[{key}]"]
         for name, value in table.items():
             lines += _entry(name, value)
+    lines += [""] if objects else []
+    for kind in objects:
+        lines += ["[[objects]]", *_plain(kind)]
     lines += ["", f"# {ABOUT['targets']}"]
     for target in targets:
         lines += ["[[learn.targets]]", *_plain(_asked(target)), ""]

@@ -14,7 +14,7 @@ from soilscope._version import __version__
 from soilscope.files import write_json, write_parquet, write_table
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
-from soilscope.study.steps import materials
+from soilscope.study.steps import materials, objects
 from soilscope.study.steps.gathered import Gathered
 from soilscope.study.steps.opened import open_core
 
@@ -42,6 +42,7 @@ def measure_core(study: Path, plan: Plan, core: str, send: Callable[[Any], None]
     write_parquet(study / whole, measured.core)
     write_json(study / provenance, dict(measured.provenance))
     materials.write_materials(study, plan, opened)
+    objects.write_objects(study, plan.object_kinds, opened)
 
 
 def metrics(plan: Plan) -> list[str] | None:
@@ -73,5 +74,6 @@ def join_tables(study: Path, plan: Plan, gathered: Gathered, send: Callable[[Any
     write_parquet(study / Layout.slices[1], slices)
     write_table(study / Layout.cores, cores)
     materials.join(study, plan, there)
+    objects.join(study, plan.object_kinds, there)
     made_of = {core: core_provenance(study, core) for core in there}
     write_json(study / Layout.provenance, {"software": __version__, "cores": made_of})

@@ -12,9 +12,7 @@ from soilscope.structure import KIND_COLUMNS, ObjectKind, objects_in
 from soilscope.study.layout import Layout
 from soilscope.study.steps.opened import OpenedCore
 
-__all__ = ["TABLE", "join", "outputs", "table", "write_objects"]
-
-TABLE = "tables/objects.csv"
+__all__ = ["join", "outputs", "table", "write_objects"]
 
 
 def outputs(asked: Sequence[ObjectKind], core: str) -> list[str]:
@@ -24,7 +22,7 @@ def outputs(asked: Sequence[ObjectKind], core: str) -> list[str]:
 
 def table(asked: Sequence[ObjectKind]) -> list[str]:
     """The joined table, where there is one."""
-    return [TABLE] if asked else []
+    return [Layout.objects] if asked else []
 
 
 def write_objects(study: Path, asked: Sequence[ObjectKind], opened: OpenedCore) -> None:
@@ -37,7 +35,7 @@ def write_objects(study: Path, asked: Sequence[ObjectKind], opened: OpenedCore) 
 def join(study: Path, asked: Sequence[ObjectKind], cores: Sequence[str]) -> None:
     """All cores' objects in ``tables/objects.csv``."""
     if asked:
-        write_table(study / TABLE, _joined([pd.read_parquet(study / _part(core)) for core in cores]))
+        write_table(study / Layout.objects, _joined([pd.read_parquet(study / _part(core)) for core in cores]))
 
 
 def _joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
