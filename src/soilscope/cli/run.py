@@ -35,7 +35,10 @@ def run(
     only: Annotated[str | None, typer.Option(help="The one step to do.", metavar="STEP")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be done, and do nothing.")] = False,
     accept_inputs: Annotated[
-        bool, typer.Option("--accept-inputs", help="Take scan files that changed since init as they are now.")
+        bool,
+        typer.Option(
+            "--accept-inputs", help="Take scan files that changed since they were first seen as they are now."
+        ),
     ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
