@@ -96,7 +96,7 @@ def find_clusters(mask: BoolVolume, neighbours: Neighbours3D = 6) -> Clusters:
         return Clusters(np.zeros(mask.shape, np.uint32), np.zeros(1, np.int64))
     labels, number = cc3d.connected_components(mask, connectivity=neighbours, return_N=True)
     labels = np.ascontiguousarray(labels)
-    return Clusters(labels, _sizes(labels, int(number)))
+    return Clusters(labels, sizes_of(labels, int(number)))
 
 
 def remove_small_clusters(mask: BoolVolume, under: int = 60, neighbours: Neighbours3D = 6) -> BoolVolume:
@@ -156,7 +156,8 @@ def largest_fraction_profile(clusters: Clusters) -> FloatProfile:
     return shares
 
 
-def _sizes(labels: NDArray[Any], number: int) -> NDArray[np.int64]:
+def sizes_of(labels: NDArray[Any], number: int) -> NDArray[np.int64]:
+    """Voxels of each label from 0 to ``number``."""
     slices = len(labels)
     pieces: list[NDArray[np.int64]] = []  # appended from several threads; their sum does not depend on the order
 

@@ -19,6 +19,7 @@ from soilscope.structure.clusters import ClusterRule
 from soilscope.structure.labelled import Labelled, class_id, findings_of, label_core, union
 from soilscope.structure.metric import Metric, metrics_named
 from soilscope.structure.phase import Phase, cleaned
+from soilscope.structure.together import Together
 from soilscope.volume import Volume
 
 if TYPE_CHECKING:
@@ -115,9 +116,10 @@ class _Measured:
 def _each_class(
     core: Labelled, groups: list[tuple[int, ...]], chosen: tuple[Metric, ...], rule: ClusterRule
 ) -> Iterator[_Measured]:
-    """One class after the other, so that one class's masks and distances are in memory at a time."""
+    """One class after the other, so that one class's masks and distances are in memory beside what they share."""
+    together = Together(core.labels, core.volume.valid, core.volume.spacing_mm, rule)
     for of in groups:
-        kept, removed = phases(core, of, rule)
+        kept, removed = together.phases(of[0]) if len(of) == 1 else phases(core, of, rule)
         profiles, totals = {}, []
         for metric in chosen:
             phase = kept if metric.clusters == "kept" else removed
