@@ -27,6 +27,7 @@ class Known:
     clusters: Callable[[], Clusters] | None = None
     squared_distance: Callable[[], NDArray[np.float32]] | None = None
     thickness: Callable[[], NDArray[np.float32]] | None = None
+    counted: Callable[[], tuple[NDArray[np.int64], NDArray[np.int64]]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +90,8 @@ class Phase:
 
     @cached_property
     def _counted(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        return label_counts(self.mask.view(np.uint8), self.valid, 1)
+        given = self.known.counted
+        return label_counts(self.mask.view(np.uint8), self.valid, 1) if given is None else given()
 
     @cached_property
     def clusters(self) -> Clusters:

@@ -6,16 +6,16 @@ Classes do not overlap, so one pass finds the clusters of them all, one their di
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.classes.loops import compiled, over_slabs
-from soilscope.structure.clusters import ClusterRule, Clusters, sizes_of
+from soilscope.structure.clusters import ClusterRule, Clusters, sizes_of, translated
 from soilscope.structure.distance import squared_distance_of_labels
 from soilscope.structure.masks import as_spacing
 from soilscope.structure.phase import Known, Phase
+from soilscope.structure.seams import classes_of, label_slab
 from soilscope.structure.thickness import thickness_from_distance
 from soilscope.types import BoolVolume, LabelVolume, Spacing
 
@@ -60,41 +60,28 @@ class Together:
     @cached_property
     def clusters(self) -> Clusters:
         """The connected components of all classes; none holds voxels of two."""
-        import cc3d
-
         if self.inside.size == 0:
             return Clusters(np.zeros(self.inside.shape, np.uint32), np.zeros(1, np.int64))
-        labels, number = cc3d.connected_components(self.inside, connectivity=self.rule.neighbours, return_N=True)
-        labels = np.ascontiguousarray(labels)
-        return Clusters(labels, sizes_of(labels, int(number)))
+        labels, number = label_slab(self.inside, self.rule.neighbours)
+        return Clusters(labels, sizes_of(labels, number))
 
     @cached_property
     def class_of(self) -> LabelVolume:
         """The class of each cluster, shape (clusters + 1,); 0 for what is outside."""
-        found = np.zeros(len(self.clusters.sizes), np.uint8)
-        over_slabs(
-            lambda first, end: _classes_of(self.clusters.labels[first:end], self.inside[first:end], found),
-            len(self.inside),
-        )
-        return found
+        return classes_of(self.clusters.labels, self.inside, self.clusters.number)
 
     @cached_property
     def cleaned(self) -> LabelVolume:
         """The labels without small clusters."""
         kept = np.where(self.clusters.sizes >= self.rule.under, self.class_of, np.uint8(0))
-        out = np.empty(self.inside.shape, np.uint8)
-        over_slabs(lambda first, end: _translate(self.clusters.labels[first:end], kept, out[first:end]), len(out))
-        return out
+        return translated(self.clusters.labels, kept)
 
     def _clusters_of(self, value: int, least: int) -> Clusters:
         """The clusters of one class that hold so many voxels, numbered from 1 in the order in which they stand in the core."""
         mine = np.flatnonzero((self.class_of == value) & (self.clusters.sizes >= least))
         number = np.zeros(len(self.class_of), np.uint32)
         number[mine] = np.arange(1, len(mine) + 1)
-        labels = np.empty(self.inside.shape, np.uint32)
-        over_slabs(
-            lambda first, end: _translate(self.clusters.labels[first:end], number, labels[first:end]), len(labels)
-        )
+        labels = translated(self.clusters.labels, number)
         sizes = self.clusters.sizes[mine]
         return Clusters(labels, np.concatenate([[labels.size - sizes.sum()], sizes]).astype(np.int64))
 
@@ -115,24 +102,6 @@ class Together:
     def thickness(self) -> Squares:
         """Local thickness of the cleaned classes, mm."""
         return thickness_from_distance(self.squared_distance, self.spacing_mm, self.cleaned)
-
-
-@compiled
-def _classes_of(clusters: NDArray[Any], labels: LabelVolume, found: LabelVolume) -> None:
-    """The same number is written from every voxel of a cluster, so that the order of threads changes nothing."""
-    for z in range(labels.shape[0]):
-        for y in range(labels.shape[1]):
-            for x in range(labels.shape[2]):
-                if labels[z, y, x] and found[clusters[z, y, x]] == 0:
-                    found[clusters[z, y, x]] = labels[z, y, x]
-
-
-@compiled
-def _translate(clusters: NDArray[Any], table: NDArray[Any], out: NDArray[Any]) -> None:
-    for z in range(clusters.shape[0]):
-        for y in range(clusters.shape[1]):
-            for x in range(clusters.shape[2]):
-                out[z, y, x] = table[clusters[z, y, x]]
 
 
 @compiled
