@@ -70,6 +70,11 @@ BENCHMARKS: Mapping[str, Benchmark] = {
             "benchmarks.default_set",
         ),
         _later(
+            "scale",
+            "memory and time over the size of a core, up to 1024 x 1024 x 1024 voxels of uint16 within 2 GB",
+            "benchmarks.scale",
+        ),
+        _later(
             "read-dicom",
             "a medical DICOM series to HU with mask and every check, against SimpleITK and pydicom; its memory",
             "benchmarks.read_dicom",

@@ -51,5 +51,5 @@ def test_every_figure_lies_within_its_band_and_says_by_how_much_edges_moved(move
 
 
 def test_a_grey_scans_edges_move_by_a_hundredth_of_its_range():
-    assert default_shift(ramp("grey")) == pytest.approx(9.99)
-    assert default_shift(ramp()) == 50.0
+    assert default_shift("grey", (0.0, 999.0)) == pytest.approx(9.99)
+    assert default_shift("HU", (0.0, 999.0)) == 50.0

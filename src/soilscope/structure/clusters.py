@@ -96,7 +96,7 @@ def find_clusters(mask: BoolVolume, neighbours: Neighbours3D = 6) -> Clusters:
         return Clusters(np.zeros(mask.shape, np.uint32), np.zeros(1, np.int64))
     labels, number = cc3d.connected_components(mask, connectivity=neighbours, return_N=True)
     labels = np.ascontiguousarray(labels)
-    return Clusters(labels, _sizes(labels, int(number)))
+    return Clusters(labels, sizes_of(labels, int(number)))
 
 
 def remove_small_clusters(mask: BoolVolume, under: int = 60, neighbours: Neighbours3D = 6) -> BoolVolume:
@@ -129,11 +129,16 @@ def without_small(clusters: Clusters, under: int) -> BoolVolume:
     return look_up(clusters.labels, keep)
 
 
+def translated(labels: NDArray[Any], table: NDArray[Any]) -> NDArray[Any]:
+    """``table[labels]``, slab by slab on all CPUs."""
+    out = np.empty(labels.shape, table.dtype)
+    over_slabs(lambda first, end: _translate(labels[first:end], table, out[first:end]), len(out))
+    return out
+
+
 def look_up(labels: NDArray[Any], keep: NDArray[np.bool_]) -> BoolVolume:
     """``keep[labels]``, slab by slab on all CPUs."""
-    out = np.empty(labels.shape, np.bool_)
-    over_slabs(lambda first, end: _look_up(labels[first:end], keep, out[first:end]), len(out))
-    return out
+    return translated(labels, keep)
 
 
 def largest_fraction(clusters: Clusters) -> float:
@@ -156,7 +161,8 @@ def largest_fraction_profile(clusters: Clusters) -> FloatProfile:
     return shares
 
 
-def _sizes(labels: NDArray[Any], number: int) -> NDArray[np.int64]:
+def sizes_of(labels: NDArray[Any], number: int) -> NDArray[np.int64]:
+    """Voxels of each label from 0 to ``number``."""
     slices = len(labels)
     pieces: list[NDArray[np.int64]] = []  # appended from several threads; their sum does not depend on the order
 
@@ -187,11 +193,11 @@ def _add_sizes(labels: NDArray[Any], sizes: NDArray[np.int64]) -> None:
 
 
 @compiled
-def _look_up(labels: NDArray[Any], keep: NDArray[np.bool_], out: BoolVolume) -> None:
+def _translate(labels: NDArray[Any], table: NDArray[Any], out: NDArray[Any]) -> None:
     for z in range(labels.shape[0]):
         for y in range(labels.shape[1]):
             for x in range(labels.shape[2]):
-                out[z, y, x] = keep[labels[z, y, x]]
+                out[z, y, x] = table[labels[z, y, x]]
 
 
 @compiled

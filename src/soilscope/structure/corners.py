@@ -23,28 +23,31 @@ def bit_of(z: int, y: int, x: int) -> int:
     return 4 * x + 2 * z + y
 
 
-def corner_counts(mask: BoolVolume) -> Table:
+def corner_counts(mask: BoolVolume, layers: tuple[int, int] | None = None) -> Table:
     """How often each of the 256 corner patterns occurs, voxels outside the array counted as empty.
 
     Parameters
     ----------
     mask : bool array, shape (z, y, x)
+    layers : (first, end), optional
+        Layers of corners, layer z lying between slices z - 1 and z; all z + 1 by default.
 
     Returns
     -------
     int array, shape (256,)
-        Sums to (z + 1) * (y + 1) * (x + 1).
+        Sums to layers * (y + 1) * (x + 1).
     """
     mask = as_mask(mask)
+    above, below = (0, mask.shape[0] + 1) if layers is None else layers
     pieces: list[Table] = [np.zeros(256, np.int64)]  # filled by several threads; the sum does not depend on the order
 
     def work(first: int, end: int) -> None:
         counts = np.zeros((4, 256), np.int64)
-        _count(mask.view(np.uint8), first, end, counts)
+        _count(mask.view(np.uint8), above + first, above + end, counts)
         pieces.append(counts.sum(axis=0))
 
     if mask.size:
-        over_slabs(work, mask.shape[0] + 1)
+        over_slabs(work, below - above)
     total: Table = np.sum(pieces, axis=0, dtype=np.int64)
     return total
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from soilscope.classes.loops import compiled, over_slabs, thread_count
 from soilscope.structure.masks import as_mask, as_spacing
-from soilscope.types import BoolVolume, Spacing
+from soilscope.types import BoolVolume, LabelVolume, Spacing
 
-__all__ = ["squared_distance"]
+__all__ = ["squared_distance", "squared_distance_of_labels"]
 
 Squares = NDArray[np.float32]
 Bits = NDArray[np.int32]
@@ -49,7 +49,38 @@ def squared_distance(mask: BoolVolume, spacing_mm: Spacing) -> Squares:
     return _by_parabolas(mask, spacing) if filled > WIDE_OPEN * mask.size else _by_search(mask, spacing)
 
 
-def _by_parabolas(mask: BoolVolume, spacing: Spacing) -> Squares:
+def squared_distance_of_labels(labels: LabelVolume, spacing_mm: Spacing) -> Squares:
+    """Squared distance of each labelled voxel to the nearest voxel that has another label, or none.
+
+    The distances of all classes at once: inside each label the same as :func:`squared_distance` of its mask, for little more than
+    the work of one of them.
+
+    Parameters
+    ----------
+    labels : uint8 array, shape (z, y, x)
+        0 for no class.
+    spacing_mm : (dz, dy, dx)
+
+    Returns
+    -------
+    float32 array, shape (z, y, x)
+        mm²; 0 where there is no label; infinite where one label fills the whole array.
+    """
+    labels = np.ascontiguousarray(labels, dtype=np.uint8)
+    spacing = as_spacing(spacing_mm)
+    if labels.size == 0:
+        return np.zeros(labels.shape, np.float32)
+    held = np.zeros(256, np.int64)
+    for plane in labels:  # plane by plane: counting turns labels into 64 bits
+        held += np.bincount(plane.ravel(), minlength=256)
+    if held[1:].max() == labels.size:
+        return np.full(labels.shape, np.inf, np.float32)
+    if held[1:].max() > WIDE_OPEN * labels.size:
+        return _by_parabolas(labels, spacing)
+    return _by_search_of_labels(labels, spacing)
+
+
+def _by_parabolas(mask: BoolVolume | LabelVolume, spacing: Spacing) -> Squares:
     import edt
 
     squared: NDArray[Any] = edt.edtsq(mask, anisotropy=spacing, black_border=False, parallel=thread_count())
@@ -73,6 +104,26 @@ def _by_search(mask: BoolVolume, spacing: Spacing) -> Squares:
             _outwards(planes[:, y], dz, rows[:, y])
 
     over_slabs(through_slices, mask.shape[1])
+    return rows
+
+
+def _by_search_of_labels(labels: LabelVolume, spacing: Spacing) -> Squares:
+    dz, dy, dx = spacing
+    rows = np.empty(labels.shape, np.float32)
+    planes = np.empty_like(rows)
+
+    def within_slices(first: int, end: int) -> None:
+        _along_labelled_rows(labels[first:end], dx, rows[first:end])
+        for z in range(first, end):
+            _outwards_in_label(rows[z], labels[z], dy, planes[z])
+
+    over_slabs(within_slices, labels.shape[0])
+
+    def through_slices(first: int, end: int) -> None:
+        for y in range(first, end):
+            _outwards_in_label(planes[:, y], labels[:, y], dz, rows[:, y])
+
+    over_slabs(through_slices, labels.shape[1])
     return rows
 
 
@@ -118,6 +169,62 @@ def _search(before: Squares, away: Squares, away_bits: Bits, after: Squares, aft
                     _nearer(near[i - k], away[k], own)
                 else:
                     _nearer(near[i + k], away[k], own)
+
+
+@compiled
+def _along_labelled_rows(labels: LabelVolume, dx: float, out: Squares) -> None:
+    """Squared distance to the nearest other label within each row along x, 0 where there is no label."""
+    nz, ny, nx = labels.shape
+    for z in range(nz):
+        for y in range(ny):
+            row = labels[z, y]
+            steps = np.float32(np.inf)
+            for x in range(nx):
+                if x > 0 and row[x] != row[x - 1]:
+                    steps = np.float32(0)
+                steps = steps + np.float32(1)
+                out[z, y, x] = steps
+            steps = np.float32(np.inf)
+            for x in range(nx - 1, -1, -1):
+                if x + 1 < nx and row[x] != row[x + 1]:
+                    steps = np.float32(0)
+                steps = steps + np.float32(1)
+                nearest = np.float32(dx) * min(steps, out[z, y, x])
+                out[z, y, x] = nearest * nearest if row[x] else np.float32(0)
+
+
+def _outwards_in_label(before: Squares, labels: LabelVolume, step: float, after: Squares) -> None:
+    """As :func:`_outwards`; a voxel of another label is a wall, and its own distance to a wall is nothing to this one."""
+    away = np.square(np.arange(before.shape[0], dtype=np.float32) * np.float32(step))
+    _search_in_label(before, labels, away, away.view(np.int32), after, after.view(np.int32))
+
+
+@compiled
+def _search_in_label(
+    before: Squares, labels: LabelVolume, away: Squares, away_bits: Bits, after: Squares, after_bits: Bits
+) -> None:
+    n, nx = before.shape
+    for left in range(0, nx, LANES):
+        right = min(left + LANES, nx)
+        near = before[:, left:right].copy()
+        kind = labels[:, left:right].astype(np.int32)  # as wide as the distances: one comparison for as many voxels
+        for i in range(n):
+            own = after[i, left:right]
+            own[:] = near[i]
+            for k in range(1, max(i, n - 1 - i) + 1):
+                if away_bits[k] >= _largest(after_bits[i, left:right]):
+                    break
+                if i >= k:
+                    _nearer_in_label(near[i - k], kind[i - k], kind[i], away[k], own)
+                if i + k < n:
+                    _nearer_in_label(near[i + k], kind[i + k], kind[i], away[k], own)
+
+
+@compiled
+def _nearer_in_label(other: Squares, its: Bits, label: Bits, away: np.float32, own: Squares) -> None:
+    for x in range(own.size):
+        through = (other[x] if its[x] == label[x] else np.float32(0)) + away
+        own[x] = through if through < own[x] else own[x]
 
 
 @compiled

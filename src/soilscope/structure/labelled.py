@@ -90,8 +90,16 @@ def class_id(of: tuple[int, ...]) -> str:
 
 def findings_of(core: Labelled) -> tuple[Finding, ...]:
     """What the labels leave out: valid voxels in no class, empty classes, labels outside the soil."""
+    outside = 0 if core.scheme is not None else int(np.count_nonzero((core.labels > 0) & ~core.volume.valid))
     counts, area = core.counts()
-    valid, classed = int(area.sum()), int(counts.sum())
+    return findings_of_counts(core.names, counts.sum(axis=0), int(area.sum()), outside)
+
+
+def findings_of_counts(
+    names: Mapping[int, str], counts: NDArray[np.int64], valid: int, outside: int
+) -> tuple[Finding, ...]:
+    """The same from counts: voxels of each class, valid voxels, and labelled voxels outside the soil."""
+    classed = int(counts.sum())
     found = []
     if valid > classed:
         share = (valid - classed) / valid
@@ -102,15 +110,13 @@ def findings_of(core: Labelled) -> tuple[Finding, ...]:
                 f"{valid - classed} of {valid} valid voxels ({share:.2%}) lie in no class, so the fractions sum to less than 1.",
             )
         )
-    empty = [name for name, total in zip(core.names.values(), counts.sum(axis=0), strict=True) if total == 0]
+    empty = [name for name, total in zip(names.values(), counts, strict=True) if total == 0]
     if empty:
         found.append(Finding("class-empty", "note", f"no voxel of this core is in: {', '.join(empty)}."))
-    if core.scheme is None:
-        outside = int(np.count_nonzero((core.labels > 0) & ~core.volume.valid))
-        if outside:
-            found.append(
-                Finding("labels-outside", "note", f"{outside} labelled voxels lie outside the soil and are left out.")
-            )
+    if outside:
+        found.append(
+            Finding("labels-outside", "note", f"{outside} labelled voxels lie outside the soil and are left out.")
+        )
     return tuple(found)
 
 

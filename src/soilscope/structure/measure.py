@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +19,16 @@ from soilscope.structure.clusters import ClusterRule
 from soilscope.structure.labelled import Labelled, class_id, findings_of, label_core, union
 from soilscope.structure.metric import Metric, metrics_named
 from soilscope.structure.phase import Phase, cleaned
+from soilscope.structure.together import Together
 from soilscope.volume import Volume
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Structure", "measure"]
+
+Say = Callable[[int, int, str], None]
+"""How far it is: done, of how many, and doing what."""
 
 DEFAULT_RULE = ClusterRule()
 ALWAYS = ("fraction", "porosity", "area")
@@ -61,6 +65,7 @@ def measure(
     metrics: Sequence[str] | None = None,
     rule: ClusterRule = DEFAULT_RULE,
     joined: Sequence[tuple[int, ...]] = (),
+    say: Say = lambda _done, _of, _what: None,
 ) -> Structure:
     """Structure tables of one core.
 
@@ -82,6 +87,8 @@ def measure(
     joined : sequence of tuples of int
         Classes measured as one, such as ``[(5, 6)]``, in rows of their own with the class ``5+6``; small clusters are
         removed from the joined class.
+    say : callable
+        Told ``(done, of, what)`` after each class.
 
     Returns
     -------
@@ -99,12 +106,26 @@ def measure(
     core = label_core(volume, scheme, labels, names)
     chosen = metrics_named(list(dict.fromkeys([*ALWAYS, *(DEFAULT_METRICS if metrics is None else metrics)])))
     groups = [(k,) for k in core.names] + [check_classes(core, of) for of in joined]
-    measured = list(_each_class(core, groups, chosen, rule))
-    return Structure(_slice_table(core, measured), _core_table(core, measured), _provenance(core, chosen, rule, groups))
+    measured = []
+    for of, one in zip(groups, _each_class(core, groups, chosen, rule), strict=True):
+        measured.append(one)
+        say(len(measured), len(groups) + 1, f"class {class_id(of)}")
+    seen = Seen(int(np.count_nonzero(volume.valid)), findings_of(core))
+    return structure_of(core, seen, measured, chosen, rule)
 
 
 @dataclass(frozen=True, slots=True)
-class _Measured:
+class Seen:
+    """What the voxels of a core say beside its classes: how many are valid, and what was noticed."""
+
+    valid_voxels: int
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The figures of one class, or of several joined."""
+
     of: tuple[int, ...]
     name: str
     profiles: dict[str, NDArray[np.float64]]
@@ -114,10 +135,11 @@ class _Measured:
 
 def _each_class(
     core: Labelled, groups: list[tuple[int, ...]], chosen: tuple[Metric, ...], rule: ClusterRule
-) -> Iterator[_Measured]:
-    """One class after the other, so that one class's masks and distances are in memory at a time."""
+) -> Iterator[Measured]:
+    """One class after the other, so that one class's masks and distances are in memory beside what they share."""
+    together = Together(core.labels, core.volume.valid, core.volume.spacing_mm, rule)
     for of in groups:
-        kept, removed = phases(core, of, rule)
+        kept, removed = together.phases(of[0]) if len(of) == 1 else phases(core, of, rule)
         profiles, totals = {}, []
         for metric in chosen:
             phase = kept if metric.clusters == "kept" else removed
@@ -125,7 +147,15 @@ def _each_class(
                 profiles[metric.column] = metric.profile_of(phase)
             totals.append((metric, metric.total_of(phase)))
         name = " + ".join(core.names[k] for k in of)
-        yield _Measured(of, name, profiles, totals, kept.area * kept.pixel_mm2)
+        yield Measured(of, name, profiles, totals, kept.area * kept.pixel_mm2)
+
+
+def structure_of(
+    core: Labelled, seen: Seen, measured: list[Measured], chosen: tuple[Metric, ...], rule: ClusterRule
+) -> Structure:
+    """Tables and provenance; of the core's volume only what it is, none of its voxels."""
+    provenance = _provenance(core, seen, chosen, rule, [one.of for one in measured])
+    return Structure(_slice_table(core, measured), _core_table(core, measured), provenance)
 
 
 def phases(core: Labelled, of: tuple[int, ...], rule: ClusterRule) -> tuple[Phase, Phase]:
@@ -152,7 +182,7 @@ def check_classes(core: Labelled, of: Sequence[int]) -> tuple[int, ...]:
     return values
 
 
-def _slice_table(core: Labelled, measured: list[_Measured]) -> pd.DataFrame:
+def _slice_table(core: Labelled, measured: list[Measured]) -> pd.DataFrame:
     import pandas as pd
 
     number = core.volume.shape[0]
@@ -173,7 +203,7 @@ def _slice_table(core: Labelled, measured: list[_Measured]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def _core_table(core: Labelled, measured: list[_Measured]) -> pd.DataFrame:
+def _core_table(core: Labelled, measured: list[Measured]) -> pd.DataFrame:
     import pandas as pd
 
     rows = [
@@ -185,10 +215,10 @@ def _core_table(core: Labelled, measured: list[_Measured]) -> pd.DataFrame:
 
 
 def _provenance(
-    core: Labelled, chosen: tuple[Metric, ...], rule: ClusterRule, groups: list[tuple[int, ...]]
+    core: Labelled, seen: Seen, chosen: tuple[Metric, ...], rule: ClusterRule, groups: list[tuple[int, ...]]
 ) -> dict[str, Any]:
     volume = core.volume
-    found = notes.merge(volume.findings, findings_of(core), (_voxel_statement(volume, rule),))
+    found = notes.merge(volume.findings, seen.findings, (_voxel_statement(volume, rule),))
     return {
         "core": volume.core,
         "classes": [{"class": class_id(of), "name": " + ".join(core.names[k] for k in of)} for of in groups],
@@ -196,7 +226,7 @@ def _provenance(
         "labels": "scheme" if core.scheme is not None else "made elsewhere",
         "window": {
             "shape": list(volume.shape),
-            "valid_voxels": int(np.count_nonzero(volume.valid)),
+            "valid_voxels": seen.valid_voxels,
             "crops": volume.source.get("crops", []),
         },
         "small_clusters": rule.as_dict(),

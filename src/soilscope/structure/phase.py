@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,7 +17,17 @@ from soilscope.structure.porosity import label_counts
 from soilscope.structure.thickness import thickness_from_distance
 from soilscope.types import BoolVolume, FloatProfile, Neighbours3D, Spacing
 
-__all__ = ["Phase", "cleaned"]
+__all__ = ["Known", "Phase", "cleaned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What has been worked out elsewhere for several classes at once; each is asked for when it is needed first."""
+
+    clusters: Callable[[], Clusters] | None = None
+    squared_distance: Callable[[], NDArray[np.float32]] | None = None
+    thickness: Callable[[], NDArray[np.float32]] | None = None
+    counted: Callable[[], tuple[NDArray[np.int64], NDArray[np.int64]]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +44,15 @@ class Phase:
         Voxel size in mm.
     neighbours : {6, 18, 26}
         What joins voxels to clusters.
+    known : Known
+        What need not be worked out anew.
     """
 
     mask: BoolVolume
     valid: BoolVolume
     spacing_mm: Spacing
     neighbours: Neighbours3D = field(default=6)
+    known: Known = field(default=Known(), repr=False, kw_only=True)
 
     @classmethod
     def of(cls, mask: BoolVolume, valid: BoolVolume | None, spacing_mm: Spacing, neighbours: Neighbours3D = 6) -> Phase:
@@ -67,27 +81,34 @@ class Phase:
     @cached_property
     def counts(self) -> NDArray[np.int64]:
         """Voxels of the class in each slice, shape (z,)."""
-        return label_counts(self.mask.view(np.uint8), self.valid, 1)[0][:, 0]
+        return self._counted[0][:, 0]
 
     @cached_property
     def area(self) -> NDArray[np.int64]:
         """Valid voxels of each slice, shape (z,)."""
-        return label_counts(self.mask.view(np.uint8), self.valid, 1)[1]
+        return self._counted[1]
+
+    @cached_property
+    def _counted(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        given = self.known.counted
+        return label_counts(self.mask.view(np.uint8), self.valid, 1) if given is None else given()
 
     @cached_property
     def clusters(self) -> Clusters:
         """Connected components of the class."""
-        return find_clusters(self.mask, self.neighbours)
+        return find_clusters(self.mask, self.neighbours) if self.known.clusters is None else self.known.clusters()
 
     @cached_property
     def squared_distance(self) -> NDArray[np.float32]:
         """Squared distance to the nearest voxel outside the class, mm², 0 outside it."""
-        return squared_distance(self.mask, self.spacing_mm)
+        given = self.known.squared_distance
+        return squared_distance(self.mask, self.spacing_mm) if given is None else given()
 
     @cached_property
     def thickness(self) -> NDArray[np.float32]:
         """Local thickness, mm, 0 outside the class."""
-        return thickness_from_distance(self.squared_distance, self.spacing_mm)
+        given = self.known.thickness
+        return thickness_from_distance(self.squared_distance, self.spacing_mm) if given is None else given()
 
     @cached_property
     def connection_2d(self) -> FloatProfile:

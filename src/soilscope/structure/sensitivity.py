@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from soilscope.classes import Scheme
-from soilscope.classes.cuts import valid_range
 from soilscope.structure.measure import Structure
-from soilscope.volume import Volume
+from soilscope.types import Units
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,11 +41,11 @@ class Sensitivity:
     slices: pd.DataFrame
 
 
-def default_shift(volume: Volume) -> float:
-    """50 HU, or for grey values the hundredth part of the range of the valid ones."""
-    if volume.units == "HU":
+def default_shift(units: Units, ends: tuple[float, float] | None) -> float:
+    """50 HU, or for grey values the hundredth part of the range of the valid ones, whose ends are given."""
+    if units == "HU":
         return HU_SHIFT
-    low, high = valid_range(volume.values, volume.valid) or (0.0, 1.0)
+    low, high = ends or (0.0, 1.0)
     return (high - low) / GREY_STEPS or 1.0
 
 

@@ -44,14 +44,22 @@ def surface_area_density(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolum
     mask = as_mask(mask)
     window = as_valid(valid, mask)
     spacing = as_spacing(spacing_mm)
-    inside = mask & window
     volume = float(np.count_nonzero(window)) * float(np.prod(spacing))
     if volume == 0.0:
         return float("nan")
+    return density_of_patterns(twice_the_patterns(mask & window, window), spacing, volume)
+
+
+def twice_the_patterns(inside: BoolVolume, window: BoolVolume, layers: tuple[int, int] | None = None) -> Table:
+    """Corner patterns whose crossings are twice those between a class and the rest of the window; layers add up."""
     # Pairs X | rest of the window = (pairs around X + pairs around the rest - pairs around the window) / 2.
     rest = window & ~inside
-    twice = corner_counts(inside) + corner_counts(rest) - corner_counts(window)
-    return float(twice @ mm2_of_patterns(spacing)) / 2.0 / volume
+    return corner_counts(inside, layers) + corner_counts(rest, layers) - corner_counts(window, layers)
+
+
+def density_of_patterns(twice: Table, spacing_mm: Spacing, volume_mm3: float) -> float:
+    """mm²/mm³ from :func:`twice_the_patterns`."""
+    return float(twice @ mm2_of_patterns(spacing_mm)) / 2.0 / volume_mm3
 
 
 @lru_cache(maxsize=32)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from soilscope.classes.loops import compiled, over_slabs
 from soilscope.structure.distance import squared_distance
 from soilscope.structure.masks import as_mask, as_spacing
-from soilscope.types import BoolVolume, FloatProfile, Spacing
+from soilscope.types import BoolVolume, FloatProfile, LabelVolume, Shape, Spacing
 
 __all__ = ["local_thickness", "mean_of_slices", "thickness_from_distance"]
 
@@ -18,6 +18,7 @@ Distances = NDArray[np.float32]
 SAME = 1e-6
 """Squared lengths closer than this share of themselves are equal: distances come in single precision."""
 STARTS = 4096
+CLEARLY = 1e-9
 WIDEST_TABLE = 96
 """Balls of more voxels' radius are compared by the triangle rule, which keeps a few more of them."""
 
@@ -44,19 +45,23 @@ def local_thickness(mask: BoolVolume, spacing_mm: Spacing) -> Distances:
     return thickness_from_distance(squared_distance(mask, spacing_mm), spacing_mm)
 
 
-def thickness_from_distance(squared: Distances, spacing_mm: Spacing) -> Distances:
-    """Local thickness in mm from the squared distances in mm²."""
+def thickness_from_distance(squared: Distances, spacing_mm: Spacing, labels: LabelVolume | None = None) -> Distances:
+    """Local thickness in mm from the squared distances in mm².
+
+    ``labels`` tells the classes apart where the distances are those of several: no ball holds voxels of two classes, so that
+    all are painted at once.
+    """
     spacing = as_spacing(spacing_mm)
     if squared.size == 0 or not squared.any():
         return np.zeros(squared.shape, np.float32)
     if np.isinf(squared.max()):
         return np.full(squared.shape, np.nan, np.float32)
-    balls = _balls(squared, spacing)
+    balls = _balls(squared, spacing, labels)
     # Half lengths of rows: floor(sqrt(t)) depends on the whole part of t only.
     roots = np.floor(np.sqrt(np.arange(int(squared.max() / spacing[2] ** 2) + 2))).astype(np.int32)
     painted = np.zeros(squared.shape, np.float32)
-    per_dx = np.square(np.divide(spacing, spacing[2]))
-    over_slabs(lambda first, end: _paint(*balls, per_dx, roots, first, end, painted), len(squared))
+    painted = np.zeros(squared.shape, np.float32)
+    over_slabs(lambda first, end: _paint(*balls, spacing, roots, first, end, painted), len(squared))
     over_slabs(lambda first, end: _diameters(squared[first:end], painted[first:end]), len(squared))
     return painted
 
@@ -68,38 +73,57 @@ def mean_of_slices(thickness: Distances, mask: BoolVolume) -> FloatProfile:
     return out
 
 
-def _ridge(squared: Distances, spacing: Spacing) -> BoolVolume:
-    """Centres of the balls that no ball around a neighbour contains."""
+def _ridge(squared: Distances, spacing: Spacing, labels: LabelVolume | None) -> BoolVolume:
+    """Centres of the balls that no ball around a neighbour contains, those that hold their own centre only left out."""
     norms, needed = _containment(float(squared.max()), spacing)
     # Where to begin to look for a squared radius among the norms.
     starts = np.searchsorted(norms, np.linspace(0.0, norms[-1], STARTS)) - 1
-    step = np.asarray(spacing)
+    table = np.maximum(starts, 0), np.asarray(spacing)
+    same = np.broadcast_to(np.zeros((), np.uint8), squared.shape) if labels is None else labels
     keep = np.zeros(squared.shape, np.bool_)
     over_slabs(
-        lambda first, end: _mark_ridge(squared, norms, needed, np.maximum(starts, 0), step, first, end, keep),
+        lambda first, end: _mark_ridge(squared, same, norms, needed, *table, first, end, keep),
         len(squared),
     )
     return keep
 
 
-def _balls(squared: Distances, spacing: Spacing) -> tuple[NDArray[np.int32], Distances, NDArray[np.float64]]:
-    """Balls to paint, the largest first.
+def _balls(squared: Distances, spacing: Spacing, labels: LabelVolume | None) -> tuple[NDArray[np.int32], Distances]:
+    """Balls to paint, the largest first; among equals the order does not matter.
 
     Returns
     -------
     centres : (n, 4) slice, row and column of each centre, and how many slices the ball reaches up and down.
-    values : (n,) squared radii, mm².
-    radii2 : (n,) the same in units of dx², a trifle less, since balls are open.
+    values : (n,) squared radii, mm²; balls are open, so that what is painted is a trifle less.
     """
-    # A ball no wider than a step holds its own centre only: those voxels get their value in the end.
-    keep = np.flatnonzero(_ridge(squared, spacing) & (squared > min(spacing) ** 2 * (1.0 + SAME)))
-    values = squared.ravel()[keep]
-    order = np.argsort(-values, kind="stable")
-    values = values[order]
-    radii2 = values.astype(np.float64) * (1.0 - SAME) / spacing[2] ** 2
-    reach = np.sqrt(radii2) * (spacing[2] / spacing[0])
-    places = np.unravel_index(keep[order], squared.shape)
-    return np.stack([*places, reach], axis=1).astype(np.int32), values, radii2
+    places = np.flatnonzero(_ridge(squared, spacing, labels))
+    values = -squared.ravel()[places]
+    order = np.argsort(values)
+    values = -values[order]
+    centres = np.empty((len(values), 4), np.int32)
+    over_slabs(
+        lambda first, end: _centres(
+            places, order[first:end], values[first:end], spacing, squared.shape, centres[first:end]
+        ),
+        len(values),
+    )
+    return centres, values
+
+
+@compiled
+def _centres(
+    places: NDArray[np.int64],
+    order: NDArray[np.int64],
+    values: Distances,
+    spacing: Spacing,
+    shape: Shape,
+    centres: NDArray[np.int32],
+) -> None:
+    for n in range(order.size):
+        row, x = divmod(places[order[n]], shape[2])
+        centres[n, 0], centres[n, 1] = divmod(row, shape[1])
+        centres[n, 2] = x
+        centres[n, 3] = int(np.sqrt(np.float64(values[n]) * (1.0 - SAME)) / spacing[0])
 
 
 def _containment(largest2: float, spacing: Spacing) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -130,6 +154,7 @@ def _containment(largest2: float, spacing: Spacing) -> tuple[NDArray[np.float64]
 @compiled
 def _mark_ridge(
     squared: Distances,
+    labels: LabelVolume,
     norms: NDArray[np.float64],
     needed: NDArray[np.float64],
     starts: NDArray[np.int64],
@@ -139,17 +164,19 @@ def _mark_ridge(
     keep: BoolVolume,
 ) -> None:
     ny, nx = squared.shape[1], squared.shape[2]
+    least = min(step) ** 2 * (1.0 + SAME)  # a ball no wider than a step holds its own centre only
     for z in range(first, end):
         for y in range(ny):
             for x in range(nx):
                 own = squared[z, y, x]
-                if own > 0:
-                    keep[z, y, x] = not _contained(squared, norms, needed, starts, step, z, y, x)
+                if own > least:
+                    keep[z, y, x] = not _contained(squared, labels, norms, needed, starts, step, z, y, x)
 
 
 @compiled
 def _contained(
     squared: Distances,
+    labels: LabelVolume,
     norms: NDArray[np.float64],
     needed: NDArray[np.float64],
     starts: NDArray[np.int64],
@@ -169,7 +196,7 @@ def _contained(
         for oy in range(max(-1, -y), min(2, ny - y)):
             for ox in range(max(-1, -x), min(2, nx - x)):
                 other = float(squared[z + oz, y + oy, x + ox])
-                if other <= own:
+                if other <= own or labels[z + oz, y + oy, x + ox] != labels[z, y, x]:
                     continue
                 if exact:
                     if other * (1.0 - SAME) > needed[4 * abs(oz) + 2 * abs(oy) + abs(ox), held]:
@@ -185,8 +212,7 @@ def _contained(
 def _paint(
     centres: NDArray[np.int32],
     values: Distances,
-    radii2: NDArray[np.float64],
-    per_dx: NDArray[np.float64],
+    spacing: Spacing,
     roots: NDArray[np.int32],
     first: int,
     end: int,
@@ -195,26 +221,69 @@ def _paint(
     """Balls row by row, in units of dx, slice by slice; each thread paints its own slices only.
 
     The largest come first, so that a voxel is painted once. ``free`` leads from each voxel of a slice to the next one in
-    its row that has not been painted: the rows of a ball inside a larger one cost one look each.
+    its row that has not been painted: the rows of a ball inside a larger one cost one look each. In a slice a ball is a disc;
+    ``widest`` holds the radius of the widest disc so far around each voxel, and a disc inside one of those around its own
+    centre or the four beside it is not looked at.
     """
     ny, nx = painted.shape[1], painted.shape[2]
-    near = np.empty(len(centres), np.int64)
-    count = 0
-    for n in range(len(centres)):
-        near[count] = n
-        count += (centres[n, 0] + centres[n, 3] >= first) & (centres[n, 0] - centres[n, 3] < end)
+    per_dz, per_dy = (spacing[0] / spacing[2]) ** 2, (spacing[1] / spacing[2]) ** 2
+    step_y = np.sqrt(per_dy)
+    begins, discs, values2 = _discs_of_slices(centres, values, first, end)
     free = np.empty((ny, nx + 1), np.int32)
+    widest = np.empty((ny + 2, nx + 2))
     for z in range(first, end):
         free[:] = np.arange(nx + 1)
-        for n in near[:count]:
-            cz, cy, cx, reach = centres[n]
-            if abs(z - cz) > reach:
+        widest[:] = -1.0
+        for n in range(begins[z - first], begins[z - first + 1]):
+            cy, cx, away = discs[n, 0], discs[n, 1], discs[n, 2]
+            left = max(0.0, np.float64(values2[n]) * (1.0 - SAME) / spacing[2] ** 2 - away * away * per_dz)
+            radius = np.sqrt(left)
+            if _inside_another(widest, cy + 1, cx + 1, radius, step_y):
                 continue
-            left = max(0.0, radii2[n] - (z - cz) ** 2 * per_dx[0])
-            reach_y = int(np.sqrt(left / per_dx[1]))
+            widest[cy + 1, cx + 1] = radius
+            reach_y = int(radius / step_y)
             for y in range(max(0, cy - reach_y), min(ny, cy + reach_y + 1)):
-                reach_x = roots[int(max(0.0, left - (y - cy) ** 2 * per_dx[1]))]
-                _paint_row(max(0, cx - reach_x), min(nx, cx + reach_x + 1), values[n], free[y], painted[z, y])
+                reach_x = roots[int(max(0.0, left - (y - cy) ** 2 * per_dy))]
+                _paint_row(max(0, cx - reach_x), min(nx, cx + reach_x + 1), values2[n], free[y], painted[z, y])
+
+
+@compiled
+def _discs_of_slices(
+    centres: NDArray[np.int32], values: Distances, first: int, end: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32], Distances]:
+    """What of the balls lies in each slice, in the order given: that of slice z stands from ``begins[z - first]`` on.
+
+    A disc's row, column and slices to its ball's centre are written down beside each other: the balls of a slice are strewn
+    over all of them, and each look at one would wait for the memory.
+    """
+    begins = np.zeros(end - first + 1, np.int64)
+    for n in range(len(centres)):
+        cz, reach = centres[n, 0], centres[n, 3]
+        for z in range(max(first, cz - reach), min(end, cz + reach + 1)):
+            begins[z - first + 1] += 1
+    begins = np.cumsum(begins)
+    discs, found, ahead = np.empty((begins[-1], 3), np.int32), np.empty(begins[-1], np.float32), begins.copy()
+    for n in range(len(centres)):
+        cz, reach = centres[n, 0], centres[n, 3]
+        for z in range(max(first, cz - reach), min(end, cz + reach + 1)):
+            at = ahead[z - first]
+            discs[at, 0], discs[at, 1], discs[at, 2], found[at] = centres[n, 1], centres[n, 2], z - cz, values[n]
+            ahead[z - first] += 1
+    return begins, discs, found
+
+
+@compiled
+def _inside_another(widest: NDArray[np.float64], y: int, x: int, radius: float, step_y: float) -> bool:
+    """Whether a disc lies in one painted before it, by the triangle rule with some room for rounding."""
+    if widest[y, x] >= radius:
+        return True
+    along_x, along_y = (radius + 1.0) * (1.0 + CLEARLY), (radius + step_y) * (1.0 + CLEARLY)
+    return bool(
+        (widest[y, x - 1] >= along_x)
+        | (widest[y, x + 1] >= along_x)
+        | (widest[y - 1, x] >= along_y)
+        | (widest[y + 1, x] >= along_y)
+    )
 
 
 @compiled

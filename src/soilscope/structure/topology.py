@@ -48,14 +48,29 @@ def euler_number(mask: BoolVolume, neighbours: Neighbours3D = 26) -> int:
     >>> euler_number(ring)
     0
     """
+    mask = as_mask(mask)
+    return euler_of_layers(mask, (0, len(mask) + 1), neighbours)
+
+
+def euler_of_layers(mask: BoolVolume, layers: tuple[int, int], neighbours: Neighbours3D = 26) -> int:
+    """The share of some layers of grid edges in the Euler number; the shares of all layers add up to it.
+
+    Parameters
+    ----------
+    mask : bool array, shape (z, y, x)
+    layers : (first, end)
+        Layer z lies between slices z - 1 and z, so that there are z + 1 of them. A slab with the last slice above it before
+        its own has layers from 1 on.
+    neighbours : {26, 6}
+    """
     if neighbours not in (6, 26):
         raise UsageError("neighbours", f"an Euler number is defined here for 6 or 26 neighbours, not {neighbours}.")
-    mask = as_mask(mask)
     if not mask.size:
         return 0
     sums: list[int] = []  # whole numbers: the order in which threads finish changes nothing
     open_voxels, voxels = neighbours == 6, mask.view(np.uint8)
-    over_slabs(lambda first, end: sums.append(_euler(voxels, open_voxels, first, end)), len(mask) + 1)
+    above = layers[0]
+    over_slabs(lambda a, b: sums.append(_euler(voxels, open_voxels, above + a, above + b)), layers[1] - above)
     return sum(sums)
 
 

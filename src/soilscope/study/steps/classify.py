@@ -17,6 +17,7 @@ from soilscope.findings import Finding, to_records
 from soilscope.study.layout import Layout
 from soilscope.study.plan import CorePlan, Plan
 from soilscope.study.steps import edges
+from soilscope.study.steps.blocks import large_core
 from soilscope.study.steps.imports import read_scan
 from soilscope.types import LabelVolume
 from soilscope.volume import Volume, read_store
@@ -40,8 +41,17 @@ def outputs(plan: Plan, core: str) -> list[str]:
 def classify_core(study: Path, plan: Plan, core: CorePlan, send: Callable[[Any], None]) -> None:
     """Cut a core into classes and keep what a person needs to check the cut."""
     send(("progress", 0, 1, f"classes of {core.id}"))
-    volume = read_store(study / Layout.store(core.id))
     scheme = edges.scheme_of(study, plan)
+    if scheme is not None and (large := large_core(study, plan, core.id)) is not None:
+
+        def say(done: int, of: int, what: str) -> None:
+            send(("progress", done, of, f"{what} of {core.id}"))
+
+        summary = large.summary(large.resolved(scheme), BINS, say)
+        summary["findings"] = to_records(large.artefacts())
+        write_json(study / Layout.part("classify", f"{core.id}.json"), summary)
+        return
+    volume = read_store(study / Layout.store(core.id))
     if scheme is None:
         labels = _labels_made_elsewhere(study, plan, core, volume)
         with publish(study / Layout.part("classify", f"{core.id}.npz")) as partial, partial.open("wb") as stream:

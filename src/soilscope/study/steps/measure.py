@@ -15,6 +15,7 @@ from soilscope.files import write_json, write_parquet, write_table
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
 from soilscope.study.steps import materials, objects
+from soilscope.study.steps.blocks import large_core
 from soilscope.study.steps.gathered import Gathered
 from soilscope.study.steps.opened import open_core
 
@@ -32,17 +33,31 @@ def rule(plan: Plan) -> structure.ClusterRule:
 
 
 def measure_core(study: Path, plan: Plan, core: str, send: Callable[[Any], None]) -> None:
-    """Measure every class of one core."""
+    """Measure every class of one core: in memory where it fits, slab by slab where it does not."""
+
+    def say(done: int, of: int, what: str) -> None:
+        send(("progress", done, of, f"measuring {core}: {what}"))
+
     send(("progress", 0, 1, f"measuring {core}"))
+    if (large := large_core(study, plan, core)) is not None:
+        scheme = large.scheme()
+        _publish(study, core, large.measured(scheme, plan.joined, (metrics(plan), rule(plan)), say))
+        return
     opened = open_core(study, plan, core)
     classes = {"scheme": opened.scheme} if opened.scheme else {"labels": opened.labels, "names": opened.names}
-    measured = structure.measure(opened.volume, **classes, metrics=metrics(plan), rule=rule(plan), joined=plan.joined)
+    measured = structure.measure(
+        opened.volume, **classes, metrics=metrics(plan), rule=rule(plan), joined=plan.joined, say=say
+    )
+    _publish(study, core, measured)
+    materials.write_materials(study, plan, opened)
+    objects.write_objects(study, plan.object_kinds, opened)
+
+
+def _publish(study: Path, core: str, measured: structure.Structure) -> None:
     slices, whole, provenance = outputs(core)
     write_parquet(study / slices, measured.slices)
     write_parquet(study / whole, measured.core)
     write_json(study / provenance, dict(measured.provenance))
-    materials.write_materials(study, plan, opened)
-    objects.write_objects(study, plan.object_kinds, opened)
 
 
 def metrics(plan: Plan) -> list[str] | None:

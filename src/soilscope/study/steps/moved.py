@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import pandas as pd
 
 from soilscope import structure
 from soilscope.classes import Scheme
+from soilscope.classes.cuts import valid_range
 from soilscope.files import write_parquet, write_table
 from soilscope.structure.horizons import Horizon, find_horizons
 from soilscope.structure.sensitivity import Sensitivity, default_shift, sensitivity
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
+from soilscope.study.steps.blocks import large_core
 from soilscope.study.steps.gathered import Gathered
 from soilscope.study.steps.measure import rule, slice_table
 from soilscope.study.steps.opened import open_core
@@ -38,21 +41,47 @@ def outputs(core: str) -> list[str]:
 def move_edges(study: Path, plan: Plan, core: str, send: Callable[[Any], None]) -> str | None:
     """Measure one core with its edges moved down and up."""
     send(("progress", 0, 3, f"moving the edges of {core}"))
-    opened = open_core(study, plan, core)
-    if opened.scheme is None:
+    movable = _of_a_large_core(study, plan, core) or _in_memory(study, plan, core)
+    if movable is None:
         return "classes made elsewhere have no edges to move"
     asked = plan.structure.sensitivity
-    shift = default_shift(opened.volume) if asked == "auto" else float(asked)
-
-    def measured_with(scheme: Scheme) -> structure.Structure:
-        names = list(plan.structure.sensitivity_metrics)
-        return structure.measure(opened.volume, scheme, metrics=names, rule=rule(plan), joined=plan.joined)
-
-    found: Sensitivity = sensitivity(measured_with, opened.scheme, shift)
+    shift = movable.shift if asked == "auto" else float(asked)
+    found: Sensitivity = sensitivity(movable.measured_with, movable.scheme, shift)
     wanted = set(plan.structure.sensitivity_metrics)
     write_parquet(study / outputs(core)[0], found.core[found.core["metric"].isin(wanted)].reset_index(drop=True))
     write_parquet(study / outputs(core)[1], found.slices)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Movable:
+    """A core whose edges can be moved: its scheme, by how much if nobody says, and how it is measured."""
+
+    scheme: Scheme
+    shift: float
+    measured_with: Callable[[Scheme], structure.Structure]
+
+
+def _of_a_large_core(study: Path, plan: Plan, core: str) -> _Movable | None:
+    if (large := large_core(study, plan, core)) is None:
+        return None
+
+    def measured_with(scheme: Scheme) -> structure.Structure:
+        return large.measured(scheme, plan.joined, (list(plan.structure.sensitivity_metrics), rule(plan)))
+
+    return _Movable(large.scheme(), large.shift(), measured_with)
+
+
+def _in_memory(study: Path, plan: Plan, core: str) -> _Movable | None:
+    opened = open_core(study, plan, core)
+    if opened.scheme is None:
+        return None
+    volume, names = opened.volume, list(plan.structure.sensitivity_metrics)
+
+    def measured_with(scheme: Scheme) -> structure.Structure:
+        return structure.measure(volume, scheme, metrics=names, rule=rule(plan), joined=plan.joined)
+
+    return _Movable(opened.scheme, default_shift(volume.units, valid_range(volume.values, volume.valid)), measured_with)
 
 
 def bands(study: Path, core: str) -> pd.DataFrame | None:

@@ -1,0 +1,77 @@
+"""How much memory measuring takes, and how much there is: worked out before the work starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from soilscope.errors import InputRefused
+from soilscope.types import Shape
+
+__all__ = ["Budget", "available_gb", "in_memory_gb"]
+
+BYTES_IN_MEMORY = 42
+"""For each voxel beside its value, at the peak: mask, classes, clusters, distances, balls and thickness (measured)."""
+BYTES_IN_SLAB = 20
+"""For each voxel of a slab beside its value: mask, classes, clusters of all and of one class."""
+BYTES_IN_BLOCK = 36
+"""For each voxel of a block whose thickness is worked out."""
+BASE_GB = 0.45
+"""The interpreter with its libraries and compiled loops."""
+MOST_SLICES = 64
+CHUNK_SLICES = 16
+"""A store's inner chunks are so many slices thick: thinner slabs read each chunk twice."""
+SHARE_OF_AVAILABLE = 0.7
+
+
+def available_gb() -> float:
+    """What this machine can give without swapping, in GB, less a reserve for others."""
+    import psutil
+
+    return float(psutil.virtual_memory().available) / 1e9 * SHARE_OF_AVAILABLE
+
+
+def in_memory_gb(shape: Shape, itemsize: int) -> float:
+    """Memory for measuring a core that is held whole, in GB."""
+    z, y, x = shape
+    return BASE_GB + z * y * x * (itemsize + BYTES_IN_MEMORY) / 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How a core is cut so that measuring it stays within some memory.
+
+    Parameters
+    ----------
+    slab : int
+        Slices read at a time.
+    block : int
+        Voxels, halo included, of a block whose thickness is worked out.
+    """
+
+    slab: int
+    block: int
+
+    @classmethod
+    def of(cls, shape: Shape, itemsize: int, memory_gb: float) -> Budget:
+        """The greatest slabs and blocks that fit.
+
+        Raises
+        ------
+        InputRefused
+            Code ``memory-budget``: not even two slices at a time would fit.
+        """
+        room = (memory_gb - BASE_GB) * 1e9
+        slice_bytes = shape[1] * shape[2] * (itemsize + BYTES_IN_SLAB)
+        least = BASE_GB + 2 * slice_bytes / 1e9
+        if memory_gb < least:
+            raise InputRefused(
+                "memory-budget",
+                f"a core of {shape[0]} x {shape[1]} x {shape[2]} voxels needs {in_memory_gb(shape, itemsize):.2f} GB to be "
+                f"measured whole and {least:.2f} GB slab by slab, but the budget is {memory_gb:.2f} GB; raise the budget, or "
+                "cut a window.",
+            )
+        # Half the room for a slab: the clusters of the whole core grow beside it.
+        slab = min(max(int(room / 2 / slice_bytes), 2), MOST_SLICES, max(shape[0], 1))
+        if slab > CHUNK_SLICES:
+            slab -= slab % CHUNK_SLICES
+        return cls(slab, int(room * 0.8 / BYTES_IN_BLOCK))

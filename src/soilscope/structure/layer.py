@@ -1,0 +1,131 @@
+"""Classes that do not overlap, measured slab by slab: their clusters, their slices, and what adds up across the seams."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soilscope.structure.clusters import ClusterRule, Clusters, translated
+from soilscope.structure.corners import Table
+from soilscope.structure.halo import ThicknessSums
+from soilscope.structure.metric import Metric
+from soilscope.structure.phase import Known, Phase
+from soilscope.structure.seams import CoreClusters, Seams, label_slab
+from soilscope.structure.surface import twice_the_patterns
+from soilscope.structure.topology import euler_of_layers
+from soilscope.types import BoolVolume, FloatProfile, LabelVolume, Spacing
+
+__all__ = ["Layer"]
+
+Slab = tuple[int, LabelVolume, BoolVolume]
+"""First slice, labels and window."""
+
+
+class Layer:
+    """The classes of a core, or one made of several that are joined.
+
+    Parameters
+    ----------
+    becomes : mapping of int to int
+        The value that each class has here; several classes may become one.
+    rule : ClusterRule
+    """
+
+    def __init__(self, becomes: Mapping[int, int], rule: ClusterRule) -> None:
+        self.rule = rule
+        self.values = tuple(dict.fromkeys(becomes.values()))
+        self._table = np.zeros(256, np.uint8)
+        self._table[list(becomes)] = list(becomes.values())
+        self._seams = Seams(rule.neighbours)
+        self.thickness: ThicknessSums | None = None
+
+    def look(self, labels: LabelVolume) -> None:
+        """First pass: the next slab's clusters."""
+        self._seams.add(translated(labels, self._table))
+
+    def close(self, area: NDArray[np.int64]) -> None:
+        """After the first pass: the clusters of the whole core, and its first and last valid slice."""
+        self._clusters: CoreClusters = self._seams.closed(self.rule.under)
+        seen = np.flatnonzero(area)
+        self._ends = (int(seen[0]), int(seen[-1])) if seen.size else None
+
+    def begin(self, profiles: list[Metric], wanted: set[str], depth: int) -> None:
+        """Before the second pass: what is asked for."""
+        self._profiles = {(m.name, k): np.full(depth, np.nan) for m in profiles for k in self.values}
+        self._metrics, self._wanted, self._depth = profiles, wanted, depth
+        self._counts = {k: np.zeros(depth, np.int64) for k in self.values}
+        self._touching: dict[tuple[int, int], NDArray[Any]] = {}
+        self.euler = dict.fromkeys(self.values, 0)
+        self.patterns: dict[int, Table] = {k: np.zeros(256, np.int64) for k in self.values}
+        self._above: tuple[LabelVolume, BoolVolume] | None = None
+
+    def measure(self, slab_number: int, slab: Slab, spacing_mm: Spacing) -> LabelVolume:
+        """Second pass: the next slab's figures; returns its labels without small clusters."""
+        first, labels, valid = slab
+        mine = translated(labels, self._table)
+        found, number = label_slab(mine, self.rule.neighbours)
+        base = self._clusters.bases[slab_number]
+        here = np.concatenate([np.zeros(1, np.uint32), self._clusters.number[base + 1 : base + number + 1]])
+        class_of = np.concatenate([np.zeros(1, np.uint8), self._clusters.class_of[base + 1 : base + number + 1]])
+        cleaned = translated(found, np.where(here > 0, class_of, np.uint8(0)))
+        for value in self.values:
+            table = np.where(class_of == value, here, np.uint32(0))
+            clusters = Clusters(translated(found, table), self.sizes_of(value))
+            self._slices(value, first, (cleaned == value, valid, clusters), spacing_mm)
+        self._seam(first, cleaned, valid)
+        return cleaned
+
+    def _slices(
+        self, value: int, first: int, slab: tuple[BoolVolume, BoolVolume, Clusters], spacing_mm: Spacing
+    ) -> None:
+        mask, valid, clusters = slab
+        phase = Phase(mask, valid, spacing_mm, self.rule.neighbours, known=Known(clusters=lambda: clusters))
+        rows = slice(first, first + len(mask))
+        self._counts[value][rows] = phase.counts
+        for metric in self._metrics:
+            if metric.slices is not None and metric.clusters == "removed" and metric.name != "porosity":
+                self._profiles[metric.name, value][rows] = metric.slices(phase)
+        if self._ends is not None:
+            for end in (0, 1):
+                if first <= self._ends[end] < first + len(mask):
+                    self._touching[value, end] = np.unique(clusters.labels[self._ends[end] - first])
+
+    def _seam(self, first: int, cleaned: LabelVolume, valid: BoolVolume) -> None:
+        """What adds up over layers of grid edges: this slab's own, and the one between it and the slab above."""
+        if "euler-3d" in self._wanted or "surface-density" in self._wanted:
+            last = first + len(cleaned) == self._depth
+            joined, window = cleaned, valid
+            if self._above is not None:
+                joined = np.concatenate([self._above[0], cleaned])
+                window = np.concatenate([self._above[1], valid])
+            layers = (0 if self._above is None else 1, len(joined) + (1 if last else 0))
+            for value in self.values:
+                mask = joined == value
+                if "euler-3d" in self._wanted:
+                    self.euler[value] += euler_of_layers(mask, layers)
+                if "surface-density" in self._wanted:
+                    self.patterns[value] += twice_the_patterns(mask, window, layers)
+        self._above = cleaned[-1:].copy(), valid[-1:].copy()
+
+    def sizes_of(self, value: int) -> NDArray[np.int64]:
+        """Voxels of the class's clusters in the whole core; entry 0 is 0."""
+        return self._clusters.sizes.get(value, np.zeros(1, np.int64))
+
+    def counts_of(self, value: int) -> NDArray[np.int64]:
+        """Voxels of the class in each slice after small clusters are removed."""
+        return self._counts[value]
+
+    def profile(self, metric: Metric, value: int) -> FloatProfile:
+        """A metric's figure of each slice."""
+        return self._profiles[metric.name, value]
+
+    def percolating(self, value: int) -> float:
+        """Share of the class in clusters that touch the first and the last valid slice; NaN where it has none."""
+        sizes = self.sizes_of(value)
+        if len(sizes) == 1:
+            return float("nan")
+        both = np.intersect1d(self._touching[value, 0], self._touching[value, 1])
+        return float(sizes[both[both > 0]].sum() / sizes[1:].sum())

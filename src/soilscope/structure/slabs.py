@@ -1,0 +1,104 @@
+"""Where the voxels of a core of any size come from: slabs of whole slices, each cut into classes as it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soilscope.classes import Scheme, classify
+from soilscope.classes.cuts import valid_range
+from soilscope.types import BoolVolume, LabelVolume
+from soilscope.volume import Volume
+
+__all__ = ["ArraySource", "ClassSlabs", "Source", "names_of", "range_of", "resolved", "slab_bounds"]
+
+
+class Source(Protocol):
+    """A core that is read a few slices at a time: an open store, or an array.
+
+    ``about`` says all of the core but its voxels: shape, number type, spacing, units, findings, name and source.
+    """
+
+    about: Volume
+
+    def read(self, first: int, end: int) -> tuple[NDArray[Any], BoolVolume]:
+        """Values and mask of the slices from ``first`` up to ``end``."""
+
+
+@dataclass(slots=True)
+class ArraySource:
+    """Slabs of a volume in memory."""
+
+    about: Volume
+
+    def read(self, first: int, end: int) -> tuple[NDArray[Any], BoolVolume]:
+        """Values and mask of the slices from ``first`` up to ``end``."""
+        return self.about.values[first:end], self.about.valid[first:end]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSlabs:
+    """The classes of a core, a slab at a time.
+
+    Parameters
+    ----------
+    source : Source
+    scheme : Scheme or None
+        With the edges that hold for this core; None where ``labels`` were made elsewhere.
+    labels : uint8 array, shape (z, y, x), or None
+        May lie on the disk (a memory map).
+    """
+
+    source: Source
+    scheme: Scheme | None
+    labels: LabelVolume | None = None
+
+    def read(self, first: int, end: int) -> tuple[LabelVolume, BoolVolume]:
+        """Labels, 0 outside the window, and the window of some slices."""
+        values, valid = self.source.read(first, end)
+        if self.labels is not None:
+            return np.where(valid, self.labels[first:end], np.uint8(0)), np.ascontiguousarray(valid)
+        assert self.scheme is not None
+        about = self.source.about
+        slab = Volume(values, valid, about.spacing_mm, about.units)
+        return classify(slab, self.scheme), np.ascontiguousarray(valid)
+
+    def outside(self, first: int, end: int, valid: BoolVolume) -> int:
+        """How many voxels of labels made elsewhere lie outside the window."""
+        return 0 if self.labels is None else int(np.count_nonzero((self.labels[first:end] > 0) & ~valid))
+
+
+def slab_bounds(slices: int, thick: int) -> Iterator[tuple[int, int]]:
+    """First slice and end of each slab, from the top down."""
+    for first in range(0, slices, thick):
+        yield first, min(first + thick, slices)
+
+
+def range_of(source: Source, thick: int) -> tuple[float, float] | None:
+    """Least and greatest valid value of a core; None where there is none."""
+    ranges = [valid_range(*source.read(*bounds)) for bounds in slab_bounds(source.about.shape[0], thick)]
+    there = [r for r in ranges if r is not None]
+    return (min(r[0] for r in there), max(r[1] for r in there)) if there else None
+
+
+def resolved(scheme: Scheme, source: Source, thick: int) -> Scheme:
+    """The scheme with the edges that hold for this core, as :meth:`soilscope.classes.Scheme.resolve` gives them."""
+    about = source.about
+    if not scheme.relative:
+        return scheme.resolve(about)
+    found = range_of(source, thick)
+    # A volume of the two ends has the core's range.
+    ends = np.asarray([[list(found or (0.0, 0.0))]]).astype(about.values.dtype)
+    valid = np.full(ends.shape, found is not None)
+    return scheme.resolve(replace(about, values=ends, valid=valid, source={}))
+
+
+def names_of(scheme: Scheme | None, names: Mapping[int, str] | None) -> dict[int, str]:
+    """Names by class number, rising."""
+    if names is not None:
+        return {int(k): names[k] for k in sorted(names)}
+    return dict(enumerate(scheme.names, start=1)) if scheme is not None else {}

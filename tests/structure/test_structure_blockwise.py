@@ -1,0 +1,168 @@
+"""A core measured slab by slab has the numbers it has in memory, whatever the slabs; what cannot be is said."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from known_bodies import blobs, noise
+from pandas.testing import assert_frame_equal
+from scipy.ndimage import label
+
+from soilscope import structure as st
+from soilscope.classes import scheme
+from soilscope.errors import InputRefused, UsageError
+from soilscope.structure import ClusterRule
+from soilscope.structure.blockwise import BLOCKWISE, Ways, measure_blockwise
+from soilscope.structure.budget import Budget, in_memory_gb
+from soilscope.structure.seams import Seams
+from soilscope.structure.together import Together
+from soilscope.volume import Volume, write_store
+
+SPACING = (0.25, 0.351, 0.351)
+NAMES = {1: "pores", 2: "roots", 3: "stones"}
+
+
+def labelled_core(seed, shape=(19, 14, 17)):
+    """Three classes, half of them noise, so that clusters of all sizes cross the seams; a few slices were never scanned."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 4, shape).astype(np.uint8)
+    labels[blobs(shape, 0.6, 1.5, seed)] = 1
+    labels[blobs(shape, 0.15, 1.5, seed + 1)] = 2
+    valid = rng.random(shape) < 0.97
+    valid[0] = valid[-2:] = False
+    values = rng.integers(-1000, 2000, shape).astype(np.int16)
+    return Volume(values, valid, SPACING, "HU", core="3243"), labels
+
+
+def assert_same(found, expected):
+    assert_frame_equal(found.slices, expected.slices, rtol=1e-12, check_exact=False)
+    assert_frame_equal(found.core, expected.core, rtol=1e-12, check_exact=False)
+    assert found.provenance == expected.provenance
+
+
+@given(
+    seed=some.integers(0, 50),
+    slab=some.integers(1, 20),
+    block=some.integers(4600, 9000),
+    neighbours=some.sampled_from([6, 18, 26]),
+    under=some.sampled_from([0, 2, 9, 60]),
+)
+@settings(max_examples=12, deadline=None)
+def test_whatever_the_slabs_the_numbers_are_those_of_the_whole_core(seed, slab, block, neighbours, under):
+    core, labels = labelled_core(seed)
+    asked = {"names": NAMES, "metrics": list(BLOCKWISE), "rule": ClusterRule(under, neighbours), "joined": [(1, 3)]}
+    expected = st.measure(core, labels=labels, **asked)
+    found = measure_blockwise(core, labels=labels, **asked, ways=Ways(slab=slab, block=block))
+    assert_same(found, expected)
+
+
+@pytest.mark.parametrize("name", ["paper-2021", "script-2021", "physical"])
+def test_a_store_read_slab_by_slab_has_the_numbers_of_the_core_in_memory(tmp_path, name):
+    core, _ = labelled_core(7, (40, 30, 33))
+    write_store(tmp_path / "core.zarr", core)
+    expected = st.measure(core, name)
+    found = measure_blockwise(tmp_path / "core.zarr", name, ways=Ways(slab=16, block=40_000))
+    assert_same(found, expected)
+    assert found.provenance["scheme"] == scheme(name).resolve(core).as_dict()
+
+
+@pytest.mark.parametrize("neighbours", [6, 18, 26])
+@pytest.mark.parametrize("slab", [1, 3, 8])
+def test_clusters_joined_across_seams_are_those_scipy_finds_in_the_whole(slab, neighbours):
+    mask = noise((16, 18, 20), 0.25, 3)
+    steps = np.abs(np.indices((3, 3, 3)) - 1).sum(axis=0) <= {6: 1, 18: 2, 26: 3}[neighbours]
+    expected = np.sort(np.bincount(label(mask, steps)[0].ravel())[1:])
+    seams = Seams(neighbours)
+    for first in range(0, 16, slab):
+        seams.add(mask[first : first + slab].astype(np.uint8))
+    np.testing.assert_array_equal(np.sort(seams.closed(0).sizes[1][1:]), expected)
+
+
+def test_a_wide_pore_gets_a_halo_as_wide_as_it_needs():
+    labels = np.zeros((200, 60, 60), np.uint8)
+    z, y, x = np.indices(labels.shape)
+    labels[(z - 25) ** 2 + (y - 30) ** 2 + (x - 30) ** 2 < 24**2] = 1  # three times the first halo
+    labels[blobs(labels.shape, 0.1) & (labels == 0)] = 2
+    core = Volume(labels.astype(np.int16), np.ones(labels.shape, bool), (1.0, 1.0, 1.0), "HU")
+    asked = {"labels": labels, "names": {1: "hollow", 2: "pores"}, "metrics": ["local-thickness"]}
+    found = measure_blockwise(core, **asked, ways=Ways(slab=7, block=500_000))
+    assert_same(found, st.measure(core, **asked))
+
+
+def test_thickness_beyond_what_memory_lets_a_block_see_is_missing_and_said():
+    labels = np.zeros((60, 40, 40), np.uint8)
+    labels[:, 2:38, 2:38] = 1
+    labels[:, 2:38, 19:21] = 2
+    core = Volume(labels.astype(np.int16), np.ones(labels.shape, bool), (1.0, 1.0, 1.0), "HU")
+    asked = {"labels": labels, "names": {1: "wide", 2: "slit"}, "metrics": ["local-thickness"]}
+    found = measure_blockwise(core, **asked, ways=Ways(slab=8, block=20_000))
+    expected = st.measure(core, **asked)
+    mine, theirs = (t.core[t.core.metric == "local-thickness"].value.to_numpy() for t in (found, expected))
+    assert np.isnan(mine[0])
+    assert mine[1] == pytest.approx(theirs[1], rel=1e-12)
+    (told,) = [f for f in found.provenance["findings"] if f["code"] == "thickness-bound"]
+    assert "wide" in told["text"]
+    assert "memory" in told["text"]
+
+
+def test_a_metric_that_needs_the_whole_core_is_missing_and_said():
+    core, labels = labelled_core(1)
+    found = measure_blockwise(
+        core, labels=labels, names=NAMES, metrics=["critical-diameter"], ways=Ways(slab=5, block=9000)
+    )
+    assert found.core[found.core.metric == "critical-diameter"].value.isna().all()
+    assert any(f["code"] == "not-blockwise" and "critical-diameter" in f["text"] for f in found.provenance["findings"])
+
+
+def test_too_big_is_refused_with_the_figure_before_the_work_starts():
+    with pytest.raises(InputRefused) as told:
+        Budget.of((4000, 9000, 9000), 2, 1.0)
+    assert told.value.code == "memory-budget"
+    assert "1.00 GB" in str(told.value)
+    assert f"{in_memory_gb((4000, 9000, 9000), 2):.2f} GB" in str(told.value)
+
+
+@pytest.mark.parametrize("memory_gb", [0.6, 1.0, 2.0, 8.0])
+def test_slabs_and_blocks_grow_with_the_budget_and_stay_within_it(memory_gb):
+    cut = Budget.of((1024, 1024, 1024), 2, memory_gb)
+    assert 2 <= cut.slab <= 64
+    assert cut.slab * 1024 * 1024 * 22 < memory_gb * 1e9
+    assert cut.block * 36 < memory_gb * 1e9
+
+
+def test_without_classes_nothing_is_measured():
+    core, labels = labelled_core(1)
+    with pytest.raises(UsageError) as told:
+        measure_blockwise(core, labels=labels)
+    assert told.value.code == "classes"
+
+
+def test_progress_is_told_and_an_interrupt_ends_the_work_and_leaves_no_file(tmp_path):
+    core, labels = labelled_core(2)
+    heard = []
+
+    def stop(done, of, what):
+        heard.append((done, of, what))
+        if what == "thickness":
+            raise KeyboardInterrupt
+
+    ways = Ways(slab=4, block=9000, folder=tmp_path, say=stop)
+    with pytest.raises(KeyboardInterrupt):
+        measure_blockwise(core, labels=labels, names=NAMES, ways=ways)
+    assert {what for *_, what in heard} == {"clusters", "slices and seams", "thickness"}
+    assert all(0 <= done < of for done, of, _ in heard)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_classes_at_once_have_the_clusters_and_thickness_each_has_alone():
+    core, labels = labelled_core(5, (24, 25, 26))
+    together = Together(labels, core.valid, SPACING, ClusterRule(5, 6))
+    for value in NAMES:
+        mask = (labels == value) & core.valid
+        kept, removed = together.phases(value)
+        alone = st.remove_small_clusters(mask, 5, 6)
+        np.testing.assert_array_equal(kept.mask, mask)
+        np.testing.assert_array_equal(removed.mask, alone)
+        np.testing.assert_array_equal(removed.clusters.labels, st.find_clusters(alone).labels)
+        np.testing.assert_array_equal(removed.clusters.sizes, st.find_clusters(alone).sizes)
+        np.testing.assert_allclose(removed.thickness, st.local_thickness(alone, SPACING), rtol=1e-6)
