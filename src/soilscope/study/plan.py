@@ -74,6 +74,12 @@ class StructurePlan(_Strict):
         return value
 
 
+class MeasurePlan(_Strict):
+    """How much memory classifying and measuring a core may take; changes no result."""
+
+    memory_gb: Positive | None = None
+
+
 class TargetPlan(_Strict):
     """What a model learns: a per-slice metric of one class, or of several joined."""
 
@@ -181,6 +187,7 @@ class Plan(_Strict):
     cores: tuple[CorePlan, ...]
     core: SoilPlan = SoilPlan()
     structure: StructurePlan = StructurePlan()
+    measure: MeasurePlan = MeasurePlan()
     learn: LearnPlan = LearnPlan()
     evaluate: EvaluatePlan = EvaluatePlan()
     explain: ExplainPlan = ExplainPlan()
@@ -297,4 +304,4 @@ def _line_of(text: str, keys: list[str]) -> int | None:
 
 def plan_values(plan: Plan) -> dict[str, Any]:
     """The plan as plain JSON values, what changes no result left out."""
-    return plan.model_dump(mode="json", exclude={"run"})
+    return plan.model_dump(mode="json", exclude={"run", "measure"})
