@@ -126,6 +126,12 @@ class ObjectsPlan(_Strict):
         return ObjectKind(**self.model_dump())
 
 
+class MeasurePlan(_Strict):
+    """How much memory classifying and measuring a core may take; changes no result."""
+
+    memory_gb: Positive | None = None
+
+
 class TargetPlan(_Strict):
     """What a model learns: a per-slice metric of one class, or of several joined."""
 
@@ -240,6 +246,7 @@ class Plan(_Strict):
     core: SoilPlan = SoilPlan()
     structure: StructurePlan = StructurePlan()
     objects: tuple[ObjectsPlan, ...] = ()
+    measure: MeasurePlan = MeasurePlan()
     learn: LearnPlan = LearnPlan()
     evaluate: EvaluatePlan = EvaluatePlan()
     explain: ExplainPlan = ExplainPlan()
@@ -373,4 +380,4 @@ def _line_of(text: str, keys: list[str]) -> int | None:
 
 def plan_values(plan: Plan) -> dict[str, Any]:
     """The plan as plain JSON values, what changes no result left out."""
-    return plan.model_dump(mode="json", exclude={"run"})
+    return plan.model_dump(mode="json", exclude={"run", "measure"})

@@ -61,6 +61,8 @@ def plan_text(plan: Plan) -> str:
     for core in cores:
         lines += ["", "[[cores]]", *_plain(core)]
     for key, table in tables.items():
+        if not any(_entry(name, value) for name, value in table.items()):
+            continue  # nothing but defaults that are not written
         lines += ["", *([f"# {ABOUT[key]}"] if key in ABOUT else []), f"[{key}]"]
         for name, value in table.items():
             lines += _entry(name, value)

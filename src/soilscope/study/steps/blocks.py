@@ -30,8 +30,8 @@ Say = Callable[[int, int, str], None]
 
 
 def memory_gb(plan: Plan) -> float:
-    """Memory that one item of the study may take, in GB."""
-    return available_gb() / plan.run.workers
+    """Memory that one item of the study may take, in GB: the plan's, or this machine's share of what it has to spare."""
+    return plan.measure.memory_gb or available_gb() / plan.run.workers
 
 
 def large_core(study: Path, plan: Plan, core: str) -> LargeCore | None:
