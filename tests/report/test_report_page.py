@@ -189,7 +189,7 @@ def test_every_table_has_a_caption_and_headed_columns():
 def test_the_page_knows_how_to_print():
     style = example().partition("<style>")[2].partition("</style>")[0]
     printed = style.partition("@media print")[2]
-    for rule in ("nav { display: none; }", "break-inside: avoid", "max-height: 100mm", "table-header-group", "@page"):
+    for rule in ("nav { display: none; }", "break-inside: avoid", "max-height: 128mm", "table-header-group", "@page"):
         assert rule in printed
 
 

@@ -11,7 +11,8 @@ from soilscope.study import core_plan, plan
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "plan.md"
 TABLES = {"": plan.Plan, "[scheme]": plan.SchemePlan, "[[cores]]": plan.CorePlan, "[core]": core_plan.SoilPlan,
-          "[[core.rods]]": core_plan.RodPlan, "[structure]": plan.StructurePlan, "[learn]": plan.LearnPlan,
+          "[[core.rods]]": core_plan.RodPlan, "[structure]": plan.StructurePlan,
+          "[[objects]]": plan.ObjectsPlan, "[measure]": plan.MeasurePlan, "[learn]": plan.LearnPlan,
           "[[learn.targets]]": plan.TargetPlan, "[evaluate]": plan.EvaluatePlan, "[explain]": plan.ExplainPlan,
           "[run]": plan.RunPlan}  # fmt: skip
 
@@ -32,7 +33,7 @@ def defaults():
     found = {}
     for table, model in TABLES.items():
         for key, field in model.model_fields.items():
-            if isinstance(field.default, BaseModel) or key in ("cores", "targets", "rods"):
+            if isinstance(field.default, BaseModel) or key in ("cores", "targets", "rods", "objects"):
                 continue
             found[table, key] = shown(field.default)
     return found

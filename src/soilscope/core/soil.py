@@ -100,6 +100,8 @@ NOT_ROUND = (
     "something lies in air, but no cylinder was seen, so all of the scan was kept, the air around included; "
     "state the core's place (centre_mm, radius_mm) in the plan's [core] table."
 )
+LEAST_ENCLOSED = 0.5
+"""A ring with a smaller share of what is valid inside it is no tube around the core: stones can look like one."""
 ALREADY = Finding("soil-narrowed", "note", "all around the soil was masked before; everything that is valid was kept.")
 NO_SOIL = "a cylinder was seen, but nothing but air inside; all of the scan was kept."
 
@@ -112,9 +114,11 @@ def _found(vol: Volume, choice: CoreChoice, level: float | None) -> Volume:
     place = _stated(vol, choice) if choice.placed else _place(scan, choice, level or 0.0)
     if place is None:
         return _uncut(vol, choice, Finding("no-cylinder", "warning", NOT_ROUND))
-    if not choice.stated and place.wall.level is None and _narrowed_before(vol, level or 0.0):
-        return _with_soil(vol, vol.valid, vol.source.get("soil", _all_of(vol)), (ALREADY,))
     inside = place.inside(vol.shape, vol.spacing_mm) & vol.valid
+    encloses = np.count_nonzero(inside) >= LEAST_ENCLOSED * np.count_nonzero(vol.valid)
+    tube = place.wall.level is not None and encloses
+    if not choice.stated and not tube and _narrowed_before(vol, level or 0.0):
+        return _with_soil(vol, vol.valid, vol.source.get("soil", _all_of(vol)), (ALREADY,))
     ends: tuple[int, int] | None = (0, vol.shape[0])
     if level is not None:
         middle = place.within(WALL_BLUR_MM).inside(vol.shape, vol.spacing_mm) & vol.valid

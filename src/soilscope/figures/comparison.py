@@ -71,7 +71,7 @@ def comparison(
     handles = class_patches(names, outside=False)
     if scores is not None:
         handles.append(Patch(facecolor="white", edgecolor="black", linewidth=1.6, label=f"stands out: |z| > {limit:g}"))
-    made.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)))
+    made.legend(handles=handles, loc="outside lower center", ncols=style.legend_columns(handles))
     return made
 
 

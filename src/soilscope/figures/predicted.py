@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST", "predicted", "score"]
 
-MOST = 9
-"""Models in one figure."""
+MOST = 6
+"""Models in one figure: two rows, which a printed page shows at nearly their size."""
 COLUMNS = 3
 WORDS_POINTS = 36
 """Between a panel and its title: room for three lines of figures."""
@@ -49,7 +49,7 @@ def score(true: np.ndarray, guess: np.ndarray) -> tuple[float, float]:
 def predicted(
     predictions: pd.DataFrame, baselines: Mapping[str, Mapping[str, float]], units: Mapping[str, str]
 ) -> Figure:
-    """One panel a model, at most nine: training slices in grey, test slices in blue, and the 1:1 line.
+    """One panel a model, at most six: training slices in grey, test slices in blue, and the 1:1 line.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def predicted(
     Raises
     ------
     UsageError
-        Code ``no-rows``: no model, or more than nine.
+        Code ``no-rows``: no model, or more than six.
     """
     models = list(dict.fromkeys(predictions["model"].astype(str)))
     if not 0 < len(models) <= MOST:

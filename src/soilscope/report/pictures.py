@@ -58,7 +58,7 @@ def training_pictures(cards: Mapping[str, Mapping[str, Any]]) -> tuple[Picture, 
 
 
 def predicted_pictures(predictions: pd.DataFrame, cards: Mapping[str, Mapping[str, Any]]) -> tuple[Picture, ...]:
-    """Predicted against true, nine models a picture."""
+    """Predicted against true, six models a picture."""
     from soilscope.figures.predicted import MOST, predicted
 
     models = list(dict.fromkeys(predictions["model"].astype(str)))
