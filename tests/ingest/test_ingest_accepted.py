@@ -39,7 +39,6 @@ def test_what_depends_on_an_accepted_input_reruns_and_nothing_else(tmp_path):
         file.write_bytes(other.read_bytes())
     refused = study.run(tmp_path / "s", study.steps_until("measure"))
     assert {f.error.code for f in refused.failures} >= {"input-changed"}
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "s/tables/slices.csv"), before)
     accepted = study.accept_inputs(tmp_path / "s", study.read_plan(tmp_path / "s"))
     assert len(accepted) == 10
     rerun = {key for key in study.outlook(tmp_path / "s") if key.partition(":")[0] in ("import", "classify", "measure")}
