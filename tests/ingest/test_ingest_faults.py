@@ -10,6 +10,8 @@ import zipfile
 import numpy as np
 import pytest
 from dicom_files import save, series
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID
 from typer.testing import CliRunner
 
 import soilscope as ss
@@ -267,3 +269,39 @@ def test_units_stated_to_init_reach_the_plan_and_the_findings(tmp_path):
     kept = ss.read(next((study / "cores").iterdir()))
     assert kept.units == "grey"
     assert "units-asserted" in {f.code for f in kept.findings}
+
+
+def test_a_damaged_dicomdir_is_not_even_opened(tmp_path):
+    """17. ... DICOMDIR in the folder -> skipped and *counted*; 18: ignored, only found files are read."""
+    folder = save(series(soil()), tmp_path / "scan")
+    (folder / "DICOMDIR").write_bytes(bytes(128) + b"DICM" + b"x" * 50)
+    assert ingest.inspect(folder).skipped == 1
+    np.testing.assert_array_equal(ss.read(folder).values, soil() - 1024)
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.102", "1.2.840.10008.1.2.4.55"])
+def test_a_syntax_nobody_decodes_is_told_before_anything_is_read(tmp_path, syntax):
+    """15. ... decoder absent -> refuse, naming transfer syntax: `inspect` and `init` say it as well as reading does."""
+    slices = series(soil())
+    for one in slices:
+        one.file_meta.TransferSyntaxUID = UID(syntax)
+        one.PixelData = encapsulate([b"\0" * 400])
+        one["PixelData"].VR = "OB"
+    folder = save(slices, tmp_path / "scan")
+    (found,) = ingest.inspect(folder).series
+    assert not found.usable
+    assert any(f.code == "syntax-unsupported" and syntax in f.text for f in found.findings)
+    assert refused(folder) == "syntax-unsupported"
+
+
+def test_deep_nesting_is_one_finding(tmp_path):
+    """19. ... 400-deep sequence ... -> one finding within the time and memory cap."""
+    folder = save(series(soil()), tmp_path / "scan")
+    file, depth = folder / "003.dcm", 400
+    data = file.read_bytes()
+    at = data.index(b"\x08\x00\x70\x00LO")
+    opened = b"\x08\x00\x15\x11SQ\0\0" + b"\xff" * 4 + b"\xfe\xff\x00\xe0" + b"\xff" * 4
+    closed = b"\xfe\xff\x0d\xe0" + bytes(4) + b"\xfe\xff\xdd\xe0" + bytes(4)
+    file.write_bytes(data[:at] + opened * depth + closed * depth + data[at:])
+    assert refused(folder) == "file-damaged"
+    assert [f.files for f in ingest.inspect(folder).series[0].findings if f.severity == "refuse"] == [("003.dcm",)]

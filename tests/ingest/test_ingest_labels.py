@@ -8,9 +8,10 @@ import pytest
 import tifffile
 from dicom_files import ramp, save, series
 
-from soilscope import measure
+from soilscope import measure, phantoms, study
 from soilscope.errors import InputRefused
-from soilscope.ingest import read, read_labels
+from soilscope.ingest import check_not_turned, read, read_labels
+from soilscope.study.plan import CorePlan
 from soilscope.volume import Volume
 
 sitk = pytest.importorskip("SimpleITK")
@@ -160,3 +161,65 @@ def test_values_without_a_name_and_another_shape_are_refused_alike_for_arrays_an
             if code == "labels-shape":
                 assert "7 x 12 x 10" in caught.value.text
                 assert "8 x 12 x 10" in caught.value.text
+
+
+@pytest.fixture(scope="module")
+def tube(tmp_path_factory):
+    """A phantom in its tube, with the air around it, and what each voxel is."""
+    folder = tmp_path_factory.mktemp("tube")
+    made = phantoms.make("sandy", seed=1, shape=(24, 48, 48))
+    phantoms.write(made, folder)
+    return read(folder / "dicom"), made.truth
+
+
+FLIPPED = {"z": 0, "y": 1, "x": 2, "z and y": (0, 1), "y and x": (1, 2), "z, y and x": (0, 1, 2)}
+
+
+@pytest.mark.parametrize("kept", [(1, 2, 3, 4, 5), (1,), (2,), (3,), (1, 5)])
+@pytest.mark.parametrize("axes", [None, *FLIPPED])
+def test_a_flipped_mask_of_a_core_in_its_tube_is_told_whatever_classes_it_holds(tmp_path, tube, kept, axes):
+    """48. ... a mask that only fits flipped is said so: neither tube nor air, the same both ways, hide it."""
+    scan, truth = tube
+    mask = np.where(np.isin(truth, kept), truth, 0).astype(np.uint8)
+    turned = mask if axes is None else np.flip(mask, FLIPPED[axes])
+    tifffile.imwrite(tmp_path / "mask.tif", turned.copy(), photometric="minisblack")
+    if axes is None:
+        assert np.array_equal(read_labels(tmp_path / "mask.tif", scan), mask)
+    else:
+        assert f"turned over along {axes}." in refused(tmp_path / "mask.tif", scan, "labels-flipped")
+
+
+@pytest.mark.parametrize("size", [3, 40, 2000])
+def test_a_mask_of_few_voxels_of_no_class_of_values_is_taken(tube, size):
+    """What the values tell of a handful of voxels is chance, and chance is no reason to refuse."""
+    scan, _ = tube
+    rng = np.random.default_rng(size)
+    for _ in range(20):
+        mask = np.zeros(scan.shape, np.uint8)
+        mask.reshape(-1)[rng.choice(mask.size, size, replace=False)] = 1
+        check_not_turned(mask, scan)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("ending", ["nii.gz", "tif"])
+def test_a_plan_whose_mask_is_flipped_measures_nothing(tmp_path, axis, ending):
+    """48. Masks made elsewhere (`labels=`) ... a mask that only fits flipped is said so, in a plan too; nothing published."""
+    made = phantoms.make("sandy", seed=1, shape=(24, 48, 48))
+    phantoms.write(made, tmp_path / "core")
+    labels = np.flip(made.truth, axis).copy()
+    if ending == "tif":
+        tifffile.imwrite(tmp_path / "mask.tif", labels, photometric="minisblack")
+    else:
+        like = nib.load(tmp_path / "core/truth.nii.gz")
+        nib.save(nib.Nifti1Image(labels.transpose(2, 1, 0), like.affine), tmp_path / "mask.nii.gz")
+    plan = study.Plan(
+        name="s",
+        cores=(CorePlan(id="core", path=str(tmp_path / "core/dicom")),),
+        labels=str(tmp_path / f"mask.{ending}"),
+        label_names={str(k): f"class {k}" for k in range(1, 6)},
+    )
+    study.write_plan(tmp_path / "s", plan)
+    (failure,) = study.run(tmp_path / "s", study.steps_until("measure")).failures[:1]
+    assert failure.error.code == "labels-flipped"
+    assert not (tmp_path / "s/parts/classify").exists()
+    assert not (tmp_path / "s/tables/slices.csv").exists()

@@ -2,7 +2,7 @@
 
 from soilscope.ingest.candidates import Options
 from soilscope.ingest.inspect import Inspection, SeriesInfo, inspect
-from soilscope.ingest.labels import read_labels
+from soilscope.ingest.labels import check_not_turned, read_labels
 from soilscope.ingest.read import OpenScan, open_scan, options_of, read
 from soilscope.ingest.stream import LargeScan
 
@@ -12,6 +12,7 @@ __all__ = [
     "OpenScan",
     "Options",
     "SeriesInfo",
+    "check_not_turned",
     "inspect",
     "open_scan",
     "options_of",

@@ -22,7 +22,7 @@ from soilscope.ingest.padding import beyond_stored_bits
 from soilscope.ingest.part10 import as_part10
 from soilscope.ingest.verdict import parsing, refuse
 
-__all__ = ["Buffer", "Content", "content", "stored_values"]
+__all__ = ["Buffer", "Content", "check_decoder", "content", "stored_values"]
 
 Stored = NDArray[np.integer]
 J2K_START = b"\xff\x4f\xff\x51"
@@ -67,7 +67,7 @@ class Content:
         return _sign_extended(values, one.encoding, beyond_stored_bits(one))
 
     def _decoded(self, one: Slice) -> Stored:
-        _can_be_decoded(one)
+        check_decoder(one)
         stream = self._stream(one)
         _sizes_agree(one, stream)
         encoding = one.encoding
@@ -128,7 +128,14 @@ def _sign_extended(values: Stored, encoding: Encoding, kept: tuple[int, int] | N
     return plain
 
 
-def _can_be_decoded(one: Slice) -> None:
+def check_decoder(one: Slice) -> None:
+    """Refuse a slice whose transfer syntax cannot be decoded here; its header is enough to tell.
+
+    Raises
+    ------
+    InputRefused
+        Code ``syntax-unsupported`` or ``decoder-missing``.
+    """
     syntax = UID(one.encoding.syntax, validation_mode=config.IGNORE)
     label = "".join(c for c in f"{syntax.name} ({syntax})" if c.isprintable())
     try:

@@ -10,7 +10,7 @@ import numpy as np
 from soilscope.errors import InputRefused
 from soilscope.findings import Finding, merge
 from soilscope.ingest.candidates import Candidate, Options
-from soilscope.ingest.decode import content, stored_values
+from soilscope.ingest.decode import check_decoder, content, stored_values
 from soilscope.ingest.fill import fill
 from soilscope.ingest.geometry import Grid, arrange
 from soilscope.ingest.headers import Broken, Slice, read_headers
@@ -115,6 +115,8 @@ def _judge(series: Series, options: Options) -> tuple[Finding, ...]:
         found.append(
             warn("units-asserted", f"the files are no CT slices ({kind}); {options.units} was stated by the user.")
         )
+    for one in {s.encoding.syntax: s for s in reversed(series.slices) if s.encoding.pixels.length is None}.values():
+        check_decoder(one)
     for one in series.slices:
         check_rescale(one, options.units)
     kinds = {s.rescale_type for s in series.slices} - {"HU"}

@@ -30,6 +30,9 @@ PATIENT_FREE = [
 ]  # fmt: skip
 """The only elements read at all. Acquisition date and time tell two acquisitions apart and go no further."""
 
+DIRECTORY = "DICOMDIR"
+"""The one name the standard reserves (PS3.10 8.6): a list of files that lie elsewhere, not even opened."""
+
 
 Tags = dict[str, str | float]
 
@@ -128,6 +131,9 @@ class _Pass:
         self._tags: dict[str | None, Tags] = {}
 
     def read(self, path: Path) -> None:
+        if path.name.upper() == DIRECTORY:
+            self.no_image.append(path)
+            return
         dataset: Any = None
         damaged = f"{path.name} is damaged ({{error}} in its header); copy it again from the scanner."
         try:

@@ -7,26 +7,33 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from soilscope.errors import InputRefused
 from soilscope.ingest.candidates import Options
 from soilscope.ingest.limits import SPACING_SHARE
 from soilscope.ingest.sources import opened
 from soilscope.ingest.verdict import refuse
-from soilscope.types import LabelVolume, Shape, Spacing
+from soilscope.types import BoolVolume, LabelVolume, Shape, Spacing
 from soilscope.volume import Volume
 
-__all__ = ["read_labels"]
+__all__ = ["check_not_turned", "read_labels"]
 
 HALF_VOXEL = 0.5
 """A mask whose first voxel lies further off than this is on another grid."""
 
 TELLING = 0.2
 HALF = 0.5
-"""Turned over, the classes must explain this share of the values' variance, and as they are less than half of that."""
+"""Turned over, the values must tell this share of what the classes are, and as they are less than half of that."""
+
+BINS = 32
+"""Ranges of values, each with as many voxels, in which classes are looked for."""
 
 MOST_COMPARED = (96, 128, 128)
 """Slices, rows and columns compared, evenly spaced."""
+
+AROUND = 2
+"""Classes that leave most of the soil out are compared with as many voxels around them."""
 
 FLIPS = {
     "z": (0,),
@@ -78,16 +85,35 @@ def read_labels(path: str | Path, like: Volume) -> LabelVolume:
         mask = source.candidates[0].load()
     labels = _whole(mask.values, path)
     _same_place(mask.source.get("grid"), like, path)
-    _inside(labels, like, path)
-    _meaningful(labels, like, path)
+    check_not_turned(labels, like, path.name)
     return labels
 
 
-def _grids(path: Path, shape: Shape, spacing: Spacing | None, like: Volume) -> str:
+def check_not_turned(labels: LabelVolume, like: Volume, name: str = "the label array") -> None:
+    """Refuse labels on the scan's grid that fit it only turned over.
+
+    Parameters
+    ----------
+    labels : uint8 array, shape (z, y, x)
+    like : Volume
+        The scan, of the same shape.
+    name : str
+        What a refusal calls them.
+
+    Raises
+    ------
+    InputRefused
+        Code ``labels-flipped``, naming the axes.
+    """
+    _inside(labels, like, name)
+    _meaningful(labels, like, name)
+
+
+def _grids(name: str, shape: Shape, spacing: Spacing | None, like: Volume) -> str:
     own = "unstated voxel size" if spacing is None else f"{' x '.join(f'{s:g}' for s in spacing)} mm"
     scan = " x ".join(f"{s:g}" for s in like.spacing_mm)
     return (
-        f"{path.name} is {' x '.join(map(str, shape))} voxels of {own}, the scan {' x '.join(map(str, like.shape))} voxels "
+        f"{name} is {' x '.join(map(str, shape))} voxels of {own}, the scan {' x '.join(map(str, like.shape))} voxels "
         f"of {scan} mm (z, y, x)"
     )
 
@@ -99,12 +125,12 @@ def _same_shape(shape: Shape, like: Volume, path: Path) -> None:
     hint = (
         "its axes seem to be in another order; save it as (z, y, x)" if turned else "export it on the scan's own grid"
     )
-    refuse("labels-shape", f"{_grids(path, shape, None, like)}; {hint}.", [path])
+    refuse("labels-shape", f"{_grids(path.name, shape, None, like)}; {hint}.", [path])
 
 
 def _same_spacing(spacing: Spacing, like: Volume, path: Path) -> None:
     if not np.allclose(spacing, like.spacing_mm, rtol=SPACING_SHARE, atol=0):
-        text = f"{_grids(path, like.shape, spacing, like)}; export it on the scan's own grid."
+        text = f"{_grids(path.name, like.shape, spacing, like)}; export it on the scan's own grid."
         refuse("labels-spacing", text, [path])
 
 
@@ -133,14 +159,14 @@ def _same_place(grid: Any, like: Volume, path: Path) -> None:
     offset = np.asarray(grid["origin_mm"]) - first
     shift = [float(offset @ np.asarray(scan[a])) / s for a, s in zip(axes, like.spacing_mm, strict=True)]
     if reversed_axes:
-        _flipped(path, " and ".join(reversed_axes), like)
+        _flipped(path.name, " and ".join(reversed_axes), like)
     if max(map(abs, shift)) > HALF_VOXEL:
         moved = ", ".join(f"{s:.1f}" for s in shift)
         text = f"{path.name} starts {moved} voxels (z, y, x) away from the scan's first voxel; export it on the scan's grid."
         refuse("labels-grid", text, [path])
 
 
-def _inside(labels: LabelVolume, like: Volume, path: Path) -> None:
+def _inside(labels: LabelVolume, like: Volume, name: str) -> None:
     """A mask that leaves the soil, but not when turned over, was turned over on its way."""
     if like.valid.all():
         return
@@ -149,40 +175,63 @@ def _inside(labels: LabelVolume, like: Volume, path: Path) -> None:
         return
     for axes, flip in FLIPS.items():
         if _outside(np.flip(labels, flip), like) == 0:
-            _flipped(path, axes, like)
+            _flipped(name, axes, like)
 
 
-def _meaningful(labels: LabelVolume, like: Volume, path: Path) -> None:
+def _meaningful(labels: LabelVolume, like: Volume, name: str) -> None:
     """Classes differ in their values; a mask whose classes only do so when turned over was turned over on its way."""
     step = tuple(-(-n // most) for n, most in zip(like.shape, MOST_COMPARED, strict=True))
     thin = tuple(slice(None, None, n) for n in step)
-    values, valid = like.values[thin].astype(np.float64), like.valid[thin]
-    own = _explained(values, labels[thin], valid)
-    turned = {axes: _explained(values, np.flip(labels, flip)[thin], valid) for axes, flip in FLIPS.items()}
-    axes, best = max(turned.items(), key=lambda item: item[1])
+    turned = {axes: np.flip(labels, flip)[thin] for axes, flip in FLIPS.items()}
+    compared = _compared([labels[thin], *turned.values()]) & like.valid[thin]
+    if not compared.any():
+        return
+    values = like.values[thin][compared]
+    binned = np.searchsorted(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]), values)
+    own = _told(binned, labels[thin][compared])
+    axes, best = max(((a, _told(binned, other[compared])) for a, other in turned.items()), key=lambda one: one[1])
     if best >= TELLING and own < HALF * best:
-        _flipped(path, axes, like)
+        _flipped(name, axes, like)
 
 
-def _explained(values: NDArray[np.float64], labels: LabelVolume, valid: NDArray[np.bool_]) -> float:
-    """Share of the values' variance that lies between the classes (eta squared), 0 to 1."""
-    inside, of = values[valid], labels[valid]
-    if not inside.size or inside.min() == inside.max():
+def _compared(ways: list[LabelVolume]) -> BoolVolume:
+    """Where classes are compared: the same voxels whichever way the mask is turned, without the air and the tube outside.
+
+    Most of what is labelled one way or another is labelled in all of them: the voxels that are, for there all differences are
+    those between classes. Otherwise the labelled voxels and what lies around them.
+    """
+    every: BoolVolume = np.logical_and.reduce([way > 0 for way in ways])
+    some: BoolVolume = np.logical_or.reduce([way > 0 for way in ways])
+    if np.count_nonzero(every) > HALF * np.count_nonzero(some) and np.ptp(ways[0][every]) > 0:
+        return every
+    return np.asarray(ndimage.binary_dilation(some, iterations=AROUND), np.bool_)
+
+
+def _told(binned: NDArray[np.int64], of: LabelVolume) -> float:
+    """Share of the classes' entropy that the values tell (their mutual information), 0 to 1: 1 where each value has one class.
+
+    Unlike a share of variance it also knows a class whose values lie between those of its neighbours.
+    """
+    joint = np.bincount(binned * 256 + of, minlength=BINS * 256).reshape(BINS, 256) / max(1, of.size)
+    classes = _entropy(joint.sum(axis=0))
+    if classes == 0:
         return 0.0
-    counts = np.bincount(of, minlength=256)
-    sums = np.bincount(of, inside - inside.mean(), 256)
-    between = np.divide(sums**2, counts, out=np.zeros(256), where=counts > 0).sum()
-    return float(between / (inside.size * inside.var()))
+    return (_entropy(joint.sum(axis=1)) + classes - _entropy(joint)) / classes
+
+
+def _entropy(shares: NDArray[np.float64]) -> float:
+    there = shares[shares > 0]
+    return float(-(there * np.log(there)).sum())
 
 
 def _outside(labels: LabelVolume, like: Volume) -> int:
     return int(np.count_nonzero((labels > 0) & ~like.valid))
 
 
-def _flipped(path: Path, axes: str, like: Volume) -> None:
+def _flipped(name: str, axes: str, like: Volume) -> None:
     raise InputRefused(
         "labels-flipped",
-        f"{_grids(path, like.shape, like.spacing_mm, like)}: it fits only if turned over along {axes}. It is not turned in "
+        f"{_grids(name, like.shape, like.spacing_mm, like)}: it fits only if turned over along {axes}. It is not turned in "
         "silence; turn it over in the program it comes from.",
-        [path.name],
+        [name],
     )

@@ -15,7 +15,7 @@ from soilscope.files import publish
 from soilscope.types import BoolVolume, Shape, ValueVolume
 from soilscope.volume.scan import Volume
 from soilscope.volume.shards import Writer
-from soilscope.volume.store import SHARD, SMALLEST_LEVEL, create_array, describe, fill_of, finish
+from soilscope.volume.store import SMALLEST_LEVEL, create_array, describe, fill_of, finish, shard_slices
 
 __all__ = ["outline", "write_planes"]
 
@@ -46,10 +46,11 @@ def write_planes(path: Path, about: Volume, planes: Iterable[Plane]) -> str:
     with publish(Path(path)) as partial, Writer(partial) as writer:
         root = zarr.create_group(partial, zarr_format=3)
         shapes = [_level(about.shape, n) for n in range(_levels(about.shape))]
-        values = [create_array(root, str(n), (s, about.values.dtype), fill_of(about)) for n, s in enumerate(shapes)]
+        dtype, thick = about.values.dtype, shard_slices(about.shape, about.values.dtype)
+        values = [create_array(root, str(n), (s, dtype), fill_of(about), thick) for n, s in enumerate(shapes)]
         mask = describe(root, about, len(shapes))
-        valid = [create_array(mask, str(n), (s, np.dtype(np.uint8)), 0) for n, s in enumerate(shapes)]
-        for first, slab, packed in _slabs(about, planes):
+        valid = [create_array(mask, str(n), (s, np.dtype(np.uint8)), 0, thick) for n, s in enumerate(shapes)]
+        for first, slab, packed in _slabs(about, planes, thick):
             for n in range(len(shapes)):
                 values[n].write(slab[:, :: 2**n, :: 2**n], writer, first)
                 valid[n].write(_Packed(packed, columns=about.shape[2], step=2**n), writer, first)
@@ -71,10 +72,10 @@ def _level(shape: Shape, n: int) -> Shape:
     return z, y, x
 
 
-def _slabs(about: Volume, planes: Iterable[Plane]) -> Iterator[tuple[int, NDArray[Any], NDArray[np.uint8]]]:
+def _slabs(about: Volume, planes: Iterable[Plane], thick: int) -> Iterator[tuple[int, NDArray[Any], NDArray[np.uint8]]]:
     """Slabs one shard thick, each with its first slice; the mask is packed, eight voxels a byte."""
     depth, rows, columns = about.shape
-    slab = np.empty((min(SHARD[0], depth), rows, columns), about.values.dtype)
+    slab = np.empty((min(thick, depth), rows, columns), about.values.dtype)
     packed = np.empty((len(slab), rows, -(-columns // 8)), np.uint8)
     first, held = 0, 0
     for plane, ok in planes:

@@ -2,8 +2,9 @@
 
 Layout: ``0``, ``1``, … the multiscale values (level 0 is the scan), ``labels/valid/0`` the validity mask, and
 ``manifest.json``, written last, with the digest of every other file. A folder without a manifest is no store.
-Shards of (64, 512, 512) with chunks of (16, 128, 128) keep a medical core at some ten files and an axial slice quick;
-each chunk carries a CRC-32C, so that a flipped bit is an error and not a grey value.
+Shards of (64, 512, 512) with chunks of (16, 128, 128) keep a medical core at some ten files and an axial slice quick, and are
+thinner where 64 whole slices are too much to hold; each chunk carries a CRC-32C, so that a flipped bit is an error and not a
+grey value.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ __all__ = [
     "CHUNK",
     "MANIFEST",
     "SHARD",
+    "SLAB_BYTES",
     "SMALLEST_LEVEL",
     "Files",
     "Stored",
@@ -37,6 +39,7 @@ __all__ = [
     "fill_of",
     "finish",
     "read_store",
+    "shard_slices",
     "store_digest",
     "verify_store",
     "write_store",
@@ -47,6 +50,9 @@ Files = dict[str, dict[str, Any]]
 
 SHARD: Shape = (64, 512, 512)
 CHUNK: Shape = (16, 128, 128)
+SLAB_BYTES = 1 << 29
+"""Most bytes of as many whole slices as one shard is thick: an import slab by slab holds that many at a time."""
+
 MANIFEST = "manifest.json"
 METADATA = "zarr.json"
 SMALLEST_LEVEL = 128
@@ -65,8 +71,9 @@ def write_store(path: Path, volume: Volume) -> str:
     """
     with publish(Path(path)) as partial, Writer(partial) as writer:
         root = zarr.create_group(partial, zarr_format=3)
-        levels = _write_levels(root, volume.values, fill_of(volume), writer)
-        _write_levels(describe(root, volume, levels), volume.valid.view(np.uint8), 0, writer)
+        thick = shard_slices(volume.shape, volume.values.dtype)
+        levels = _write_levels(root, (volume.values, fill_of(volume)), thick, writer)
+        _write_levels(describe(root, volume, levels), (volume.valid.view(np.uint8), 0), thick, writer)
         return finish(partial, writer)
 
 
@@ -76,6 +83,15 @@ def finish(partial: Path, writer: Writer) -> str:
     digest = digest_json(manifest)
     (partial / MANIFEST).write_text(as_json({**manifest, "digest": digest}), encoding="utf-8")
     return digest
+
+
+def shard_slices(shape: Shape, dtype: np.dtype[Any]) -> int:
+    """How many slices thick the shards of a volume are, of all its levels and of its mask: a whole number of chunks.
+
+    64, or fewer where so many slices take more than :data:`SLAB_BYTES`.
+    """
+    held = SLAB_BYTES // (shape[1] * shape[2] * dtype.itemsize)
+    return min(SHARD[0], max(1, held // CHUNK[0]) * CHUNK[0])
 
 
 def fill_of(volume: Volume) -> int:
@@ -171,11 +187,12 @@ def _entry(path: Path) -> dict[str, Any]:
     return {"bytes": path.stat().st_size, "digest": digest_file(path)}
 
 
-def _write_levels(group: zarr.Group, values: ValueVolume, fill: int, writer: Writer) -> int:
-    """Write the pyramid, each level every second row and column of the one before; returns how many levels."""
+def _write_levels(group: zarr.Group, filled: tuple[ValueVolume, int], thick: int, writer: Writer) -> int:
+    """Write the pyramid of values and their fill, each level every second row and column of the one before; how many levels."""
     level = 0
+    values, fill = filled
     while True:
-        create_array(group, str(level), (values.shape, values.dtype), fill).write(values, writer)
+        create_array(group, str(level), (values.shape, values.dtype), fill, thick).write(values, writer)
         level += 1
         if max(values.shape[1:]) <= SMALLEST_LEVEL:
             return level
@@ -205,10 +222,13 @@ class Stored:
         writer.add(self.name, values, self.layout, first)
 
 
-def create_array(group: zarr.Group, name: str, kind: tuple[tuple[int, ...], np.dtype[Any]], fill: int) -> Stored:
-    """Metadata by Zarr, for shards by ourselves; ``kind`` is shape and number type."""
+def create_array(
+    group: zarr.Group, name: str, kind: tuple[tuple[int, ...], np.dtype[Any]], fill: int, thick: int
+) -> Stored:
+    """Metadata by Zarr, for shards by ourselves; ``kind`` is shape and number type, ``thick`` a shard's slices."""
     shape, dtype = kind
-    z, y, x = (-(-min(s, n) // c) * c for s, n, c in zip(SHARD, shape, CHUNK, strict=True))
+    most = (thick, *SHARD[1:])
+    z, y, x = (-(-min(s, n) // c) * c for s, n, c in zip(most, shape, CHUNK, strict=True))
     group.create_array(
         name,
         shape=shape,
