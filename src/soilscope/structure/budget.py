@@ -10,7 +10,7 @@ from soilscope.types import Shape
 __all__ = ["Budget", "available_gb", "in_memory_gb"]
 
 BYTES_IN_MEMORY = 42
-"""For each voxel beside its value, at the peak: mask, classes, clusters, distances, balls and thickness (measured)."""
+"""For each voxel beside its value, at the peak: mask, classes, clusters, distances, balls and thickness. An estimate."""
 BYTES_IN_SLAB = 20
 """For each voxel of a slab beside its value: mask, classes, clusters of all and of one class."""
 BYTES_IN_BLOCK = 36

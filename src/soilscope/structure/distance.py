@@ -147,28 +147,46 @@ def _along_rows(mask: NDArray[np.uint8], dx: float, out: Squares) -> None:
 def _outwards(before: Squares, step: float, after: Squares) -> None:
     """Take an axis more into account: the first of (n, x) arrays, its voxels being ``step`` apart."""
     away = np.square(np.arange(before.shape[0], dtype=np.float32) * np.float32(step))
-    _search(before, away, away.view(np.int32), after, after.view(np.int32))
+    _search(before, away, away.view(np.int32), after)
 
 
 @compiled
-def _search(before: Squares, away: Squares, away_bits: Bits, after: Squares, after_bits: Bits) -> None:
-    """The outward search; floats that are not negative rise with their bits, whose maximum can be had eight at a time."""
+def _search(before: Squares, away: Squares, away_bits: Bits, after: Squares) -> None:
+    """The outward search; floats that are not negative rise with their bits, whose maximum can be had eight at a time.
+
+    A search takes few steps, and handing rows to a function costs as much as one of them: hence loops within loops, over flat
+    copies. Rows lie far apart, often by a power of two, which caches do not like either.
+    """
     n, nx = before.shape
+    near = np.zeros(n * LANES, np.float32)
+    own = np.empty(LANES, np.float32)
+    own_bits = own.view(np.int32)
     for left in range(0, nx, LANES):
-        right = min(left + LANES, nx)
-        near = before[:, left:right].copy()  # rows lie far apart, often by a power of two, which caches do not like
+        width = min(LANES, nx - left)
         for i in range(n):
-            own = after[i, left:right]
-            own[:] = near[i]
+            for x in range(width):
+                near[i * LANES + x] = before[i, left + x]
+            near[i * LANES + width : (i + 1) * LANES] = 0
+        for i in range(n):
+            here = np.uint64(i * LANES)
+            for x in range(np.uint64(LANES)):
+                own[x] = near[here + x]
             for k in range(1, max(i, n - 1 - i) + 1):
-                if away_bits[k] >= _largest(after_bits[i, left:right]):
+                most = np.int32(0)
+                for x in range(np.uint64(LANES)):
+                    most = max(most, own_bits[x])
+                step = away[k]
+                if away_bits[k] >= most:
                     break
-                if i >= k and i + k < n:
-                    _nearer_of_two(near[i - k], near[i + k], away[k], own)
-                elif i >= k:
-                    _nearer(near[i - k], away[k], own)
-                else:
-                    _nearer(near[i + k], away[k], own)
+                # Where there is no voxel on one side, the other one counts twice.
+                low = np.uint64((i - k if i >= k else i + k) * LANES)
+                high = np.uint64((i + k if i + k < n else i - k) * LANES)
+                for x in range(np.uint64(LANES)):
+                    one, other = near[low + x], near[high + x]
+                    through = (one if one < other else other) + step
+                    own[x] = through if through < own[x] else own[x]
+            for x in range(width):
+                after[i, left + x] = own[x]
 
 
 @compiled
@@ -196,55 +214,41 @@ def _along_labelled_rows(labels: LabelVolume, dx: float, out: Squares) -> None:
 def _outwards_in_label(before: Squares, labels: LabelVolume, step: float, after: Squares) -> None:
     """As :func:`_outwards`; a voxel of another label is a wall, and its own distance to a wall is nothing to this one."""
     away = np.square(np.arange(before.shape[0], dtype=np.float32) * np.float32(step))
-    _search_in_label(before, labels, away, away.view(np.int32), after, after.view(np.int32))
+    _search_in_label(before, labels, away, away.view(np.int32), after)
 
 
 @compiled
-def _search_in_label(
-    before: Squares, labels: LabelVolume, away: Squares, away_bits: Bits, after: Squares, after_bits: Bits
-) -> None:
+def _search_in_label(before: Squares, labels: LabelVolume, away: Squares, away_bits: Bits, after: Squares) -> None:
+    """As :func:`_search`; labels are as wide as the distances, so that one comparison is for as many voxels."""
     n, nx = before.shape
+    near, kind = np.zeros(n * LANES, np.float32), np.zeros(n * LANES, np.int32)
+    own = np.empty(LANES, np.float32)
+    own_bits = own.view(np.int32)
     for left in range(0, nx, LANES):
-        right = min(left + LANES, nx)
-        near = before[:, left:right].copy()
-        kind = labels[:, left:right].astype(np.int32)  # as wide as the distances: one comparison for as many voxels
+        width = min(LANES, nx - left)
         for i in range(n):
-            own = after[i, left:right]
-            own[:] = near[i]
+            for x in range(width):
+                near[i * LANES + x] = before[i, left + x]
+                kind[i * LANES + x] = labels[i, left + x]
+            near[i * LANES + width : (i + 1) * LANES] = 0
+        for i in range(n):
+            here = np.uint64(i * LANES)
+            for x in range(np.uint64(LANES)):
+                own[x] = near[here + x]
             for k in range(1, max(i, n - 1 - i) + 1):
-                if away_bits[k] >= _largest(after_bits[i, left:right]):
+                most = np.int32(0)
+                for x in range(np.uint64(LANES)):
+                    most = max(most, own_bits[x])
+                step = away[k]
+                if away_bits[k] >= most:
                     break
-                if i >= k:
-                    _nearer_in_label(near[i - k], kind[i - k], kind[i], away[k], own)
-                if i + k < n:
-                    _nearer_in_label(near[i + k], kind[i + k], kind[i], away[k], own)
-
-
-@compiled
-def _nearer_in_label(other: Squares, its: Bits, label: Bits, away: np.float32, own: Squares) -> None:
-    for x in range(own.size):
-        through = (other[x] if its[x] == label[x] else np.float32(0)) + away
-        own[x] = through if through < own[x] else own[x]
-
-
-@compiled
-def _largest(bits: Bits) -> int:
-    best = np.int32(0)
-    for x in range(bits.size):
-        best = max(best, bits[x])
-    return int(best)
-
-
-@compiled
-def _nearer(other: Squares, away: np.float32, own: Squares) -> None:
-    for x in range(own.size):
-        through = other[x] + away
-        own[x] = through if through < own[x] else own[x]
-
-
-@compiled
-def _nearer_of_two(one: Squares, other: Squares, away: np.float32, own: Squares) -> None:
-    for x in range(own.size):
-        nearer = one[x] if one[x] < other[x] else other[x]
-        through = nearer + away
-        own[x] = through if through < own[x] else own[x]
+                low = np.uint64((i - k if i >= k else i + k) * LANES)
+                high = np.uint64((i + k if i + k < n else i - k) * LANES)
+                for x in range(np.uint64(LANES)):
+                    mine = kind[here + x]
+                    one = near[low + x] if kind[low + x] == mine else np.float32(0)
+                    other = near[high + x] if kind[high + x] == mine else np.float32(0)
+                    through = (one if one < other else other) + step
+                    own[x] = through if through < own[x] else own[x]
+            for x in range(width):
+                after[i, left + x] = own[x]

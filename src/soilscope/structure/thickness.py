@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from soilscope.classes.loops import compiled, over_slabs
 from soilscope.structure.distance import squared_distance
 from soilscope.structure.masks import as_mask, as_spacing
+from soilscope.structure.small_balls import SAME, SmallBalls
 from soilscope.types import BoolVolume, FloatProfile, LabelVolume, Shape, Spacing
 
 __all__ = ["local_thickness", "mean_of_slices", "thickness_from_distance"]
 
 Distances = NDArray[np.float32]
-SAME = 1e-6
-"""Squared lengths closer than this share of themselves are equal: distances come in single precision."""
 STARTS = 4096
 CLEARLY = 1e-9
 WIDEST_TABLE = 96
@@ -56,13 +55,13 @@ def thickness_from_distance(squared: Distances, spacing_mm: Spacing, labels: Lab
         return np.zeros(squared.shape, np.float32)
     if np.isinf(squared.max()):
         return np.full(squared.shape, np.nan, np.float32)
-    balls = _balls(squared, spacing, labels)
+    small = SmallBalls.of(squared, spacing)
+    balls = _balls(squared, spacing, labels, small.limit)
     # Half lengths of rows: floor(sqrt(t)) depends on the whole part of t only.
     roots = np.floor(np.sqrt(np.arange(int(squared.max() / spacing[2] ** 2) + 2))).astype(np.int32)
     painted = np.zeros(squared.shape, np.float32)
-    painted = np.zeros(squared.shape, np.float32)
     over_slabs(lambda first, end: _paint(*balls, spacing, roots, first, end, painted), len(squared))
-    over_slabs(lambda first, end: _diameters(squared[first:end], painted[first:end]), len(squared))
+    small.widen(squared, painted)
     return painted
 
 
@@ -73,8 +72,8 @@ def mean_of_slices(thickness: Distances, mask: BoolVolume) -> FloatProfile:
     return out
 
 
-def _ridge(squared: Distances, spacing: Spacing, labels: LabelVolume | None) -> BoolVolume:
-    """Centres of the balls that no ball around a neighbour contains, those that hold their own centre only left out."""
+def _ridge(squared: Distances, spacing: Spacing, labels: LabelVolume | None, over: float) -> BoolVolume:
+    """Centres of the balls over a squared radius that no ball around a neighbour contains."""
     norms, needed = _containment(float(squared.max()), spacing)
     # Where to begin to look for a squared radius among the norms.
     starts = np.searchsorted(norms, np.linspace(0.0, norms[-1], STARTS)) - 1
@@ -82,21 +81,23 @@ def _ridge(squared: Distances, spacing: Spacing, labels: LabelVolume | None) -> 
     same = np.broadcast_to(np.zeros((), np.uint8), squared.shape) if labels is None else labels
     keep = np.zeros(squared.shape, np.bool_)
     over_slabs(
-        lambda first, end: _mark_ridge(squared, same, norms, needed, *table, first, end, keep),
+        lambda first, end: _mark_ridge(squared, same, norms, needed, *table, over, first, end, keep),
         len(squared),
     )
     return keep
 
 
-def _balls(squared: Distances, spacing: Spacing, labels: LabelVolume | None) -> tuple[NDArray[np.int32], Distances]:
-    """Balls to paint, the largest first; among equals the order does not matter.
+def _balls(
+    squared: Distances, spacing: Spacing, labels: LabelVolume | None, over: float
+) -> tuple[NDArray[np.int32], Distances]:
+    """Balls over a squared radius to paint, the largest first; among equals the order does not matter.
 
     Returns
     -------
     centres : (n, 4) slice, row and column of each centre, and how many slices the ball reaches up and down.
     values : (n,) squared radii, mm²; balls are open, so that what is painted is a trifle less.
     """
-    places = np.flatnonzero(_ridge(squared, spacing, labels))
+    places = np.flatnonzero(_ridge(squared, spacing, labels, over))
     values = -squared.ravel()[places]
     order = np.argsort(values)
     values = -values[order]
@@ -159,17 +160,17 @@ def _mark_ridge(
     needed: NDArray[np.float64],
     starts: NDArray[np.int64],
     step: NDArray[np.float64],
+    over: float,
     first: int,
     end: int,
     keep: BoolVolume,
 ) -> None:
     ny, nx = squared.shape[1], squared.shape[2]
-    least = min(step) ** 2 * (1.0 + SAME)  # a ball no wider than a step holds its own centre only
     for z in range(first, end):
         for y in range(ny):
             for x in range(nx):
                 own = squared[z, y, x]
-                if own > least:
+                if own > over:
                     keep[z, y, x] = not _contained(squared, labels, norms, needed, starts, step, z, y, x)
 
 
@@ -301,17 +302,6 @@ def _paint_row(start: int, end: int, value: np.float32, free: NDArray[np.int32],
         x += 1
         while free[x] != x:
             x = free[x]
-
-
-@compiled
-def _diameters(squared: Distances, painted: Distances) -> None:
-    """From squared radii to diameters, in place; what no ball has painted is a ball of its own."""
-    nz, ny, nx = painted.shape
-    for z in range(nz):
-        for y in range(ny):
-            for x in range(nx):
-                radius2 = max(painted[z, y, x], squared[z, y, x])
-                painted[z, y, x] = np.float32(2) * np.sqrt(radius2)
 
 
 @compiled
