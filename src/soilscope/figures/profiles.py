@@ -19,7 +19,7 @@ from soilscope.figures.text import plain
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["profiles"]
+__all__ = ["profiles", "stacked_classes"]
 
 ROW_INCHES = 1.9
 MOST_PANELS = 12
@@ -75,7 +75,9 @@ def profiles(
     made = style.figure(max(2, rows) * ROW_INCHES + 0.5)
     grid = made.add_gridspec(rows, columns + 1, width_ratios=[1.25, *[1] * columns])
     stack = made.add_subplot(grid[:, 0])
-    _stack(stack, slices, [c for c in classes if "+" not in c])
+    stacked_classes(stack, slices)
+    stack.set(xlabel="area fraction (all classes)", ylabel="depth (mm)", title="classes")
+    ends_inward(stack, 2)
     for k, identifier in enumerate(shown):
         axes = made.add_subplot(grid[k // columns, 1 + k % columns], sharey=stack)
         _profile(axes, slices[slices["class"].astype(str) == identifier], identifier, _of(band, identifier))
@@ -94,7 +96,9 @@ def _of(band: pd.DataFrame | None, identifier: str) -> pd.DataFrame | None:
     return None if band is None else band[band["class"].astype(str) == identifier].sort_values("depth_mm")
 
 
-def _stack(axes: Axes, slices: pd.DataFrame, classes: list[str]) -> None:
+def stacked_classes(axes: Axes, slices: pd.DataFrame) -> None:
+    """Area fractions of one core's classes stacked over depth, 0 to 1, depth downwards; joined classes are left out."""
+    classes = [key for key in dict.fromkeys(slices["class"].astype(str)) if "+" not in key]
     table = slices.assign(key=slices["class"].astype(str)).pivot_table(
         index="depth_mm", columns="key", values="fraction"
     )
@@ -106,8 +110,6 @@ def _stack(axes: Axes, slices: pd.DataFrame, classes: list[str]) -> None:
         base = base + width
     step = float(np.median(np.diff(depth))) if len(depth) > 1 else 1.0
     axes.set(xlim=(0, 1), ylim=(depth.max() + step / 2, depth.min() - step / 2))
-    axes.set(xlabel="area fraction (all classes)", ylabel="depth (mm)", title="classes")
-    ends_inward(axes, 2)
 
 
 def _profile(axes: Axes, rows: pd.DataFrame, identifier: str, band: pd.DataFrame | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from soilscope import findings as notes
 from soilscope.errors import UsageError
 from soilscope.report import pictures, tables
 from soilscope.report.caveats import caveats
+from soilscope.report.compared import comparison_of_profiles
 from soilscope.report.document import Comparison, CoreSection, Document, Explanation, Fact, ModelsSection, TargetSection
 from soilscope.report.methods import methods
 from soilscope.report.noticed import group_findings
@@ -82,6 +84,7 @@ def _ran(results: StudyResults) -> dict[str, Any]:
     moved = results.sensitivity
     shifts = {} if moved is None else dict(zip(moved["core"].astype(str), moved["shift"].astype(float), strict=True))
     ran["shift"] = list(dict.fromkeys(f"{shift:.4g} {units.get(core, '')}".rstrip() for core, shift in shifts.items()))
+    ran["distances"] = results.distances is not None
     ran["horizons"] = results.horizons is not None
     ran["outliers"] = len(results.cores) >= FEWEST_CORES
     return ran
@@ -111,6 +114,11 @@ def _core(core: CoreResult, results: StudyResults, names: Mapping[str, str]) -> 
 def _comparison(results: StudyResults, names: Mapping[str, str], described: Mapping[str, str]) -> Comparison | None:
     if len(results.cores) < 2:
         return None
+    drawn = comparison_of_profiles(results.slices, [core.name for core in results.cores], results.distances)
+    return replace(_side_by_side(results, names, described), profiles=drawn.pictures, distances=drawn.table)
+
+
+def _side_by_side(results: StudyResults, names: Mapping[str, str], described: Mapping[str, str]) -> Comparison:
     fractions = _fractions(results, described)
     found, scores = outliers(results.core_metrics), score_table(results.core_metrics)
     if scores.empty:

@@ -136,11 +136,16 @@ class Outlier:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The cores side by side: a picture, a table of what stands out, and a sentence on how far to trust it."""
+    """The cores side by side: a picture, a table of what stands out, and a sentence on how far to trust it.
+
+    ``profiles`` holds the profiles of all cores, and those of the two that differ most; ``distances`` says by how much.
+    """
 
     text: str
     picture: Picture | None = None
     table: Table | None = None
+    profiles: tuple[Picture, ...] = ()
+    distances: Table | None = None
 
 
 @dataclass(frozen=True, slots=True)

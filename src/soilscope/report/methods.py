@@ -161,6 +161,11 @@ def _structure(settings: Settings) -> list[str]:
             "Horizons are change points of the area fractions over depth, each explaining at least 10 % of their variance "
             "(dynamic programming; Truong et al. 2020)."
         )
+    if settings.get("distances"):
+        made.append(
+            "The distance between two cores' profiles is, for each class, the mean absolute difference of the area fractions over "
+            "relative depth, from the top of the soil (0) to its bottom (1)."
+        )
     others = [_named(name) for name in metrics if name != "porosity"]
     if others:
         made.append(f"Also measured, for every class: {and_list(others, most=99)}.")

@@ -94,6 +94,8 @@ class StudyResults:
         core, class, metric, value, low, high, unit, shift: what moved edges do; None where none were moved.
     horizons : DataFrame, optional
         core, horizon, top_mm, bottom_mm, ...: as in the study folder's table.
+    distances : DataFrame, optional
+        core, other, class, name, distance, mean, mean_other, compared: as in the study folder's table of comparison.
     explanations : tuple of ExplanationResult
     findings : tuple of Finding
         Of the study as a whole (those of cores and models come with them).
@@ -116,3 +118,4 @@ class StudyResults:
     versions: Mapping[str, str] = field(default_factory=dict)
     sensitivity: pd.DataFrame | None = None
     horizons: pd.DataFrame | None = None
+    distances: pd.DataFrame | None = None

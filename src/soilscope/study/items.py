@@ -20,6 +20,7 @@ from soilscope.study.models import ModelPlan, models, targets
 from soilscope.study.plan import CorePlan, Plan, plan_values
 from soilscope.study.steps import (
     classify,
+    compared,
     edges,
     evaluate,
     explain,
@@ -39,7 +40,14 @@ __all__ = ["STEPS", "Item", "items"]
 STEPS = ("import", "classify", "measure", "train", "transfer", "evaluate", "explain", "report")
 
 
-GATHERED = ("measure:_horizons", "measure:_sensitivity", "transfer:_table", "evaluate:", "explain:")
+GATHERED = (
+    "measure:_horizons",
+    "measure:_comparison",
+    "measure:_sensitivity",
+    "transfer:_table",
+    "evaluate:",
+    "explain:",
+)
 """What the report shows as far as it could be made."""
 
 
@@ -164,8 +172,10 @@ def _structure(build: _Builder, study: Path, plan: Plan, ledger: Ledger) -> str:
 
 
 def _moved(build: _Builder, plan: Plan, measured: list[str]) -> None:
-    """Sensitivity of each core and its table, and the table of horizons."""
+    """Sensitivity of each core and its table, and the tables of horizons and of distances between cores."""
     build.add("measure:_horizons", None, _Do(moved.join_horizons, None, [Layout.horizons]), after=measured)
+    if len(measured) > 1:
+        build.add("measure:_comparison", None, _Do(compared.compare_cores, None, [Layout.comparison]), after=measured)
     if plan.structure.sensitivity == "off":
         return
     own = [plan.structure.sensitivity, plan.structure.sensitivity_metrics]

@@ -22,6 +22,7 @@ class Layout:
     cover = "tables/cover.csv"
     sensitivity = "tables/sensitivity.csv"
     horizons = "tables/horizons.csv"
+    comparison = "tables/comparison.csv"
     materials = "tables/materials.csv"
     objects = "tables/objects.csv"
     timings = "tables/timings.csv"

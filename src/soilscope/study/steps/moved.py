@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from soilscope import structure
@@ -19,6 +18,7 @@ from soilscope.structure.sensitivity import Sensitivity, default_shift, sensitiv
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
 from soilscope.study.steps.blocks import large_core
+from soilscope.study.steps.compared import class_profiles
 from soilscope.study.steps.gathered import Gathered
 from soilscope.study.steps.measure import rule, slice_table
 from soilscope.study.steps.opened import open_core
@@ -105,14 +105,8 @@ def join_sensitivity(study: Path, _plan: Plan, gathered: Gathered, send: Callabl
 
 def horizons_of(slices: pd.DataFrame) -> tuple[list[str], tuple[Horizon, ...]]:
     """Single classes of a core's table of slices, and its horizons."""
-    single = slices[~slices["class"].astype(str).str.contains("+", regex=False)]
-    classes = list(dict.fromkeys(single["class"].astype(str)))
-    wide = single.assign(key=single["class"].astype(str)).pivot_table(
-        index="depth_mm", columns="key", values="fraction", dropna=False
-    )
-    depth = wide.index.to_numpy(float)
-    height = float(np.median(np.diff(depth))) if len(depth) > 1 else 2.0 * float(depth[0])
-    return classes, find_horizons(wide[classes].to_numpy(float), depth, height)
+    profiles = class_profiles(slices)
+    return list(profiles.classes), find_horizons(profiles.shares, profiles.depth_mm, profiles.spacing_mm)
 
 
 def join_horizons(study: Path, plan: Plan, gathered: Gathered, send: Callable[[Any], None]) -> None:

@@ -68,6 +68,7 @@ def _results(study: Path, plan: Plan, gathered: Gathered) -> StudyResults:
         predictions=predictions(study, gathered, chosen) if evaluated else None,
         sensitivity=_table(study / Layout.sensitivity) if _held(gathered, "measure:_sensitivity") else None,
         horizons=_table(study / Layout.horizons) if _held(gathered, "measure:_horizons") else None,
+        distances=_table(study / Layout.comparison) if _held(gathered, "measure:_comparison") else None,
         explanations=_explanations(study, plan, gathered, cards),
         findings=_findings(gathered, cards),
         versions=_versions(there),
@@ -79,7 +80,7 @@ def _held(gathered: Gathered, key: str) -> bool:
 
 
 def _table(path: Path) -> pd.DataFrame:
-    text = dict.fromkeys(("core", "class", "name", "model", "cores"), str)
+    text = dict.fromkeys(("core", "other", "class", "name", "model", "cores"), str)
     return pd.read_csv(path, dtype=text, keep_default_na=True)
 
 
@@ -155,3 +156,5 @@ def _keep_pictures(study: Path, page: Any) -> None:
         write_picture(study, f"explanation.{number}", shown.picture)
     if page.comparison is not None and page.comparison.picture is not None:
         write_picture(study, "comparison", page.comparison.picture)
+    for name, picture in zip(("all", "pair"), page.comparison.profiles if page.comparison else (), strict=False):
+        write_picture(study, f"comparison.{name}", picture)

@@ -1,0 +1,92 @@
+"""Class profiles of the cores side by side, and the distances between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from soilscope.report.document import Cell, Column, Picture, Table
+from soilscope.report.pictures import as_picture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Compared", "comparison_of_profiles"]
+
+MOST_PAIRS = 12
+"""Pairs of cores in the report's table, those that differ most; all are in tables/comparison.csv."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Profiles of all cores, those of the two that differ most, and the distances."""
+
+    pictures: tuple[Picture, ...]
+    table: Table | None
+
+
+def comparison_of_profiles(slices: pd.DataFrame, cores: Sequence[str], distances: pd.DataFrame | None) -> Compared:
+    """What the report shows of at least two cores' profiles.
+
+    Parameters
+    ----------
+    slices : DataFrame
+        The table of slices.
+    cores : sequence of str
+        Which of its cores, in what order; those without rows are left out.
+    distances : DataFrame, optional
+        ``tables/comparison.csv``; without it no pair is drawn and there is no table.
+    """
+    from soilscope.figures.multiples import multiples
+
+    rows = slices[slices["core"].astype(str).isin(cores)]
+    there = [core for core in cores if core in set(rows["core"].astype(str))]
+    if len(there) < 2:
+        return Compared((), None)
+    everyone = as_picture(
+        multiples(rows, there),
+        f"Area fractions of the classes over depth in {len(there)} cores, one panel a core, all on the same axes.",
+        "Area fractions of the classes over depth, before small clusters are removed; all cores on the same axes.",
+    )
+    if distances is None or distances["distance"].isna().all():
+        return Compared((everyone,), None)
+    table = _table(distances)
+    return Compared((everyone, _pair(rows, (str(table.rows[0][0]), str(table.rows[0][1])))), table)
+
+
+def _pair(slices: pd.DataFrame, pair: tuple[str, str]) -> Picture:
+    from soilscope.figures.contrast import contrast
+
+    return as_picture(
+        contrast(slices, pair),
+        f"Porosity of every class over depth in {pair[0]} and {pair[1]}, one row a core, one column a class.",
+        f"Porosity over depth of the two cores that differ most, {pair[0]} and {pair[1]}: 1 − area fraction of each class after "
+        "small clusters were removed (as figures 7 and 8 of Wieland et al. 2021). A class has one scale in both cores.",
+    )
+
+
+def _table(distances: pd.DataFrame) -> Table:
+    keys = [k for k in dict.fromkeys(distances["class"].astype(str)) if k != "all"]
+    names = dict(zip(distances["class"].astype(str), distances["name"].astype(str), strict=True))
+    pairs = distances.groupby(["core", "other"], sort=False)
+    found = [(str(a), str(b), dict(zip(rows["class"], rows["distance"], strict=True))) for (a, b), rows in pairs]
+    found.sort(key=lambda pair: -np.nan_to_num(pair[2]["all"], nan=-1.0))
+    body: list[tuple[Cell, ...]] = [
+        (a, b, float(of["all"]), *(float(of.get(k, np.nan)) for k in keys)) for a, b, of in found[:MOST_PAIRS]
+    ]
+    columns = (
+        Column("core"), Column("other core"), Column("of another class", "share", True),
+        *(Column(f"{k} {names[k]}".strip(), "distance", True) for k in keys),
+    )  # fmt: skip
+    some = f" The {MOST_PAIRS} pairs of {len(found)} that differ most; all are in tables/comparison.csv."
+    caption = (
+        "Distances between the profiles of two cores. Of each class: mean absolute difference of the area fractions over relative "
+        "depth (top of the soil 0, bottom 1), from 0 (alike) to 1. “Of another class”: half their sum, the share of the soil that "
+        "is of another class at the same relative depth. They see shares alone, not size, shape or connection; relative depth "
+        "stretches the shorter core; and no limit says what is much: compare with replicates of one soil."
+        + (some if len(found) > MOST_PAIRS else "")
+    )
+    return Table(caption, columns, tuple(body))

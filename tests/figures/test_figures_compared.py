@@ -1,0 +1,63 @@
+"""Profiles of several cores: small multiples on the same axes, and two cores as a paper prints them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from soilscope.errors import UsageError
+from soilscope.figures.contrast import contrast
+from soilscope.figures.multiples import multiples
+from soilscope.figures.style import as_svg
+
+
+def slices_of(core: str, pores: np.ndarray, dz: float = 0.5) -> pd.DataFrame:
+    depth = (np.arange(len(pores)) + 0.5) * dz
+    frames = [
+        pd.DataFrame(
+            {"core": core, "depth_mm": depth, "class": key, "name": name, "fraction": share, "porosity": 1 - share}
+        )
+        for key, name, share in (("1", "pore", pores), ("2", "matrix", 1 - pores), ("1+2", "all", np.ones(len(pores))))
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+@pytest.fixture
+def two() -> pd.DataFrame:
+    return pd.concat([slices_of("deep", np.linspace(0.1, 0.3, 40)), slices_of("shallow", np.full(10, 0.5))])
+
+
+def test_small_multiples_share_both_axes_and_reach_the_deepest_bottom(two):
+    panels = multiples(two, ["deep", "shallow"]).axes
+    assert [panel.get_title(loc="left") for panel in panels] == ["deep", "shallow"]
+    for panel in panels:
+        assert panel.get_xlim() == (0, 1)
+        assert panel.get_ylim() == (20.0, 0.0)
+        assert len(panel.collections) == 2  # joined classes are counted already
+
+
+def test_thirty_two_cores_fit_on_one_page():
+    cores = [f"core-{k}" for k in range(32)]
+    made = multiples(pd.concat([slices_of(core, np.full(8, 0.2)) for core in cores]), cores)
+    assert len(made.axes) == 32
+    assert made.get_size_inches()[1] <= 9.7
+    assert as_svg(made) == as_svg(made)
+
+
+def test_two_cores_are_drawn_row_by_row_with_one_scale_a_class(two):
+    made = contrast(two, ["deep", "shallow"])
+    grid = np.array(made.axes).reshape(2, 2)
+    for column in range(2):
+        assert grid[0, column].get_xlim() == grid[1, column].get_xlim()
+    assert all(panel.get_ylim()[1] == 0 < panel.get_ylim()[0] for panel in made.axes)
+    np.testing.assert_allclose(grid[1, 0].lines[0].get_xdata(), 0.5)
+    np.testing.assert_allclose(grid[0, 1].lines[0].get_xdata(), np.linspace(0.1, 0.3, 40))
+    assert [panel.get_title(loc="left") for panel in grid[0]] == ["1 pore", "2 matrix"]
+
+
+@pytest.mark.parametrize("draw", [multiples, contrast])
+def test_a_core_without_rows_is_named(two, draw):
+    with pytest.raises(UsageError, match="nowhere") as refused:
+        draw(two, ["deep", "nowhere"])
+    assert refused.value.code == "no-rows"
