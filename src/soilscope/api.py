@@ -9,7 +9,7 @@ import numpy as np
 
 from soilscope import structure
 from soilscope.classes import Scheme
-from soilscope.ingest import read_labels
+from soilscope.ingest import check_not_turned, read_labels
 from soilscope.types import LabelVolume
 from soilscope.volume import Volume
 
@@ -56,6 +56,8 @@ def measure(
     """
     if isinstance(labels, str | Path):
         labels = read_labels(Path(labels), like=volume)
+    elif isinstance(labels, np.ndarray) and labels.shape == volume.shape and scheme is None and labels.dtype == np.uint8:
+        check_not_turned(labels, volume)
     return structure.measure(
         volume,
         scheme,

@@ -83,7 +83,7 @@ MOST_VOXELS = 2048**3 * 2
 MOST_INFLATED_BYTES = 1 << 28
 """Bytes a deflated DICOM file may grow to: one slice of 8192 x 8192 and its header."""
 
-MOST_MEMBERS = 200_000
+MOST_MEMBERS = 50_000
 """Members of one archive."""
 
 MOST_ARCHIVE_BYTES = 1 << 36
