@@ -14,7 +14,7 @@ from matplotlib.patches import Patch, Rectangle
 from soilscope.errors import UsageError
 from soilscope.figures import style
 from soilscope.figures.colours import class_colour
-from soilscope.figures.grid import class_patches
+from soilscope.figures.grid import class_patches, legend_columns
 from soilscope.figures.text import plain
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def comparison(
         raise UsageError("no-rows", "a comparison needs the fractions of at least one core; there are none.")
     cores = list(dict.fromkeys(fractions["core"].astype(str)))
     size = 8 if len(cores) <= 26 else 200 / len(cores)
-    wanted = 1.3 + 0.27 * len(cores) + (0.9 if scores is not None else 0.0)
+    wanted = 1.5 + 0.27 * len(cores) + (0.9 if scores is not None else 0.0)
     made = style.figure(min(TALLEST, max(2.0, wanted)))
     two = scores is not None
     columns = made.add_gridspec(1, 2 if two else 1, width_ratios=[1, 1.25] if two else [1])
@@ -71,7 +71,7 @@ def comparison(
     handles = class_patches(names, outside=False)
     if scores is not None:
         handles.append(Patch(facecolor="white", edgecolor="black", linewidth=1.6, label=f"stands out: |z| > {limit:g}"))
-    made.legend(handles=handles, loc="outside lower center", ncols=style.legend_columns(handles))
+    made.legend(handles=handles, loc="outside lower center", ncols=legend_columns(handles))
     return made
 
 

@@ -11,13 +11,12 @@ import functools
 import io
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, ParamSpec
 
 import matplotlib as mpl
-from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -35,7 +34,6 @@ __all__ = [
     "as_png",
     "as_svg",
     "figure",
-    "legend_columns",
     "look",
     "save",
     "styled",
@@ -43,8 +41,6 @@ __all__ = [
 
 WIDTH = 7.2
 """Inches: two columns of a journal; on the report's page a point is then some 1.6 screen pixels."""
-LEGEND_HANDLE, LEGEND_LETTER = 0.55, 0.066
-"""Inches that a legend's patch with the room around it, and a letter of its words take."""
 DPI = 200
 """Twice what a screen shows at the figure's size on the page, so that pictures stay crisp when printed."""
 LAYOUT_PASSES = 2
@@ -139,12 +135,6 @@ def figure(height: float, layout: Literal["constrained", "none"] = "constrained"
     made = Figure(figsize=(WIDTH, height), layout=engine)
     FigureCanvasAgg(made)
     return made
-
-
-def legend_columns(handles: Sequence[Artist], most: int = 6) -> int:
-    """Columns in which a legend stays inside the page's width."""
-    longest = max(len(str(handle.get_label())) for handle in handles)
-    return max(1, min(most, len(handles), int(WIDTH / (LEGEND_HANDLE + LEGEND_LETTER * longest))))
 
 
 def as_svg(made: Figure) -> str:

@@ -20,6 +20,7 @@ from soilscope.report.outliers import FEWEST_CORES, LIMIT, outliers, score_table
 from soilscope.report.references import cited
 from soilscope.report.results import CoreResult, ExplanationResult, StudyResults
 from soilscope.report.summary import core_facts, models_text, summary, target_text, unit_of_target
+from soilscope.report.values import value_table
 from soilscope.report.words import class_ranges, count, named_ranges, target_title
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def _ran(results: StudyResults) -> dict[str, Any]:
     shifts = {} if moved is None else dict(zip(moved["core"].astype(str), moved["shift"].astype(float), strict=True))
     ran["shift"] = list(dict.fromkeys(f"{shift:.4g} {units.get(core, '')}".rstrip() for core, shift in shifts.items()))
     ran["distances"] = results.distances is not None
+    ran["erode"] = 0 if results.values is None else int(results.values["erode"].iloc[0])
     ran["horizons"] = results.horizons is not None
     ran["outliers"] = len(results.cores) >= FEWEST_CORES
     return ran
@@ -108,7 +110,10 @@ def _core(core: CoreResult, results: StudyResults, names: Mapping[str, str]) -> 
     ]
     table = tables.class_table(core, results.core_metrics, names, results.sensitivity)
     layers = tables.horizon_table(core.name, results.horizons, names)
-    return CoreSection(core.name, core_facts(core), core.findings, table, core.pictures, tuple(standing), layers)
+    values = value_table(core.name, results.values)
+    return CoreSection(
+        core.name, core_facts(core), core.findings, table, core.pictures, tuple(standing), layers, values
+    )
 
 
 def _comparison(results: StudyResults, names: Mapping[str, str], described: Mapping[str, str]) -> Comparison | None:

@@ -121,6 +121,7 @@ class CoreSection:
     pictures: tuple[Picture, ...] = ()
     stands_out: tuple[str, ...] = ()
     horizons: Table | None = None
+    values: Table | None = None
 
 
 @dataclass(frozen=True, slots=True)

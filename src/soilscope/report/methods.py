@@ -166,6 +166,11 @@ def _structure(settings: Settings) -> list[str]:
             "The distance between two cores' profiles is, for each class, the mean absolute difference of the area fractions over "
             "relative depth, from the top of the soil (0) to its bottom (1)."
         )
+    if by := settings.get("erode"):
+        made.append(
+            f"Mean and standard deviation of each class's values were taken on all its voxels, and on labels eroded by "
+            f"{count(by, 'voxel')} (boxes of {2 * by + 1} voxels a side), because voxels at borders hold mixtures."
+        )
     others = [_named(name) for name in metrics if name != "porosity"]
     if others:
         made.append(f"Also measured, for every class: {and_list(others, most=99)}.")

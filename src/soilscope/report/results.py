@@ -96,6 +96,8 @@ class StudyResults:
         core, horizon, top_mm, bottom_mm, ...: as in the study folder's table.
     distances : DataFrame, optional
         core, other, class, name, distance, mean, mean_other, compared: as in the study folder's table of comparison.
+    values : DataFrame, optional
+        core, class, name, voxels, mean, sd, voxels_eroded, mean_eroded, sd_eroded, unit, erode: one row a core and class.
     explanations : tuple of ExplanationResult
     findings : tuple of Finding
         Of the study as a whole (those of cores and models come with them).
@@ -119,3 +121,4 @@ class StudyResults:
     sensitivity: pd.DataFrame | None = None
     horizons: pd.DataFrame | None = None
     distances: pd.DataFrame | None = None
+    values: pd.DataFrame | None = None

@@ -33,6 +33,7 @@ from soilscope.study.steps import (
     report,
     train,
     transfer,
+    values,
 )
 
 __all__ = ["STEPS", "Item", "items"]
@@ -44,6 +45,7 @@ GATHERED = (
     "measure:_horizons",
     "measure:_comparison",
     "measure:_sensitivity",
+    "measure:_values",
     "transfer:_table",
     "evaluate:",
     "explain:",
@@ -161,6 +163,7 @@ def _structure(build: _Builder, study: Path, plan: Plan, ledger: Ledger) -> str:
         numbers = _Do(measure.measure_core, core.id, made)
         measured.append(build.add(f"measure:{core.id}", rule, numbers, [classes]))
     _moved(build, plan, measured)
+    _values(build, plan)
     tables = [
         *Layout.slices,
         Layout.cores,
@@ -185,6 +188,18 @@ def _moved(build: _Builder, plan: Plan, measured: list[str]) -> None:
         keys.append(build.add(moved.key(core), own, do, [f"measure:{core}"]))
     join = _Do(moved.join_sensitivity, [core.id for core in plan.cores], [Layout.sensitivity])
     build.add("measure:_sensitivity", None, join, after=keys)
+
+
+def _values(build: _Builder, plan: Plan) -> None:
+    """Mean and spread of each class's values, core by core, and their table."""
+    if plan.structure.erode == "off":
+        return
+    cores = [core.id for core in plan.cores]
+    keys = []
+    for core in cores:
+        do = _Do(values.measure_values, core, values.outputs(core))
+        keys.append(build.add(values.key(core), plan.structure.erode, do, [f"measure:{core}"]))
+    build.add("measure:_values", None, _Do(values.join_values, cores, [Layout.class_values]), after=keys)
 
 
 def _drawing(build: _Builder, plan: Plan, core: str) -> str:

@@ -23,6 +23,7 @@ class Layout:
     sensitivity = "tables/sensitivity.csv"
     horizons = "tables/horizons.csv"
     comparison = "tables/comparison.csv"
+    class_values = "tables/class_values.csv"
     materials = "tables/materials.csv"
     objects = "tables/objects.csv"
     timings = "tables/timings.csv"

@@ -91,6 +91,7 @@ class StructurePlan(_Strict):
     neighbours: Literal[6, 18, 26] = 6
     sensitivity: Positive | Literal["auto", "off"] = "auto"
     sensitivity_metrics: Annotated[tuple[str, ...], Field(min_length=1)] = ("fraction", "porosity")
+    erode: Annotated[int, Field(ge=1, le=20)] | Literal["off"] = 1
 
     @field_validator("metrics", "sensitivity_metrics")
     @classmethod

@@ -24,6 +24,7 @@ ABOUT = {
     "under": "Clusters of a class under so many voxels are removed before porosity.",
     "neighbours": "Voxels belong to one cluster through 6 faces, 18 with edges, 26 with corners.",
     "sensitivity": 'How far edges are moved to see what hangs on them: a number, "auto" (50 HU), or "off".',
+    "erode": 'Voxels taken from every class\'s rim before the mean of its values is taken (tables/class_values.csv), or "off".',
     "metrics": "Leave out for the default set.",
     "network": '"vgg16" at width 1.0 is the paper\'s; a width of 0.25 or 0.125 trains in minutes on a laptop.',
     "channels": 'How a slice becomes three channels: "paper-2021", "script-2021", "windows", "grey".',

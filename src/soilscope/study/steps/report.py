@@ -16,6 +16,7 @@ from soilscope._version import __version__
 from soilscope.files import digest_json, write_text
 from soilscope.findings import Finding
 from soilscope.report import ExplanationResult, StudyResults, document, explanation_result, render
+from soilscope.structure.erosion import pooled_values
 from soilscope.study.core_plan import SoilPlan
 from soilscope.study.layout import Layout
 from soilscope.study.models import ModelPlan, models, targets
@@ -69,10 +70,15 @@ def _results(study: Path, plan: Plan, gathered: Gathered) -> StudyResults:
         sensitivity=_table(study / Layout.sensitivity) if _held(gathered, "measure:_sensitivity") else None,
         horizons=_table(study / Layout.horizons) if _held(gathered, "measure:_horizons") else None,
         distances=_table(study / Layout.comparison) if _held(gathered, "measure:_comparison") else None,
+        values=_values(study, gathered),
         explanations=_explanations(study, plan, gathered, cards),
         findings=_findings(gathered, cards),
         versions=_versions(there),
     )
+
+
+def _values(study: Path, gathered: Gathered) -> pd.DataFrame | None:
+    return pooled_values(_table(study / Layout.class_values)) if _held(gathered, "measure:_values") else None
 
 
 def _held(gathered: Gathered, key: str) -> bool:
