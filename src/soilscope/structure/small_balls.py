@@ -200,24 +200,22 @@ def _widen(
     mz, my, mx = margin
     row, plane = ranks.shape[2], ranks.shape[1] * ranks.shape[2]
     near = ranks.ravel()
-    best = np.empty(plane, np.uint8)
+    best, bare = np.empty(plane, np.uint8), np.zeros(plane, np.bool_)
     begin, stop = my * row + mx, (my + ny) * row - mx
     for z in range(first, end):
         here = (z - first + mz) * plane
         best[:] = near[here : here + plane]
         for y in range(ny):
             for x in range(nx):
-                if painted[z, y, x] > 0:
-                    best[(y + my) * row + mx + x] = 0
+                bare[(y + my) * row + mx + x] = painted[z, y, x] == 0
         for at in range(begin, stop, CHUNK):
             size = min(CHUNK, stop - at)
-            if best[at : at + size].any():
+            if bare[at : at + size].any():
                 _take_steps(near, here + at, size, shifts, least, at, best)
         for y in range(ny):
             for x in range(nx):
-                own = squared[z, y, x]
-                widest = max(painted[z, y, x], own, radii[best[(y + my) * row + mx + x]])
-                painted[z, y, x] = np.float32(2) * np.sqrt(widest) if own > 0 else np.float32(0)
+                widest = max(painted[z, y, x], squared[z, y, x], radii[best[(y + my) * row + mx + x]])
+                painted[z, y, x] = np.float32(2) * np.sqrt(widest)
 
 
 @compiled
