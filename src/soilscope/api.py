@@ -56,7 +56,9 @@ def measure(
     """
     if isinstance(labels, str | Path):
         labels = read_labels(Path(labels), like=volume)
-    elif isinstance(labels, np.ndarray) and labels.shape == volume.shape and scheme is None and labels.dtype == np.uint8:
+    elif (
+        isinstance(labels, np.ndarray) and labels.shape == volume.shape and scheme is None and labels.dtype == np.uint8
+    ):
         check_not_turned(labels, volume)
     return structure.measure(
         volume,
