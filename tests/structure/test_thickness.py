@@ -3,6 +3,8 @@
 import numpy as np
 import porespy
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st_
 from known_bodies import ball, blobs, tube, turned
 from scipy.ndimage import distance_transform_edt
 
@@ -49,13 +51,26 @@ def test_a_window_without_a_wall_has_no_distance():
     assert squared_distance(np.zeros((0, 4, 5), bool), MEDICAL).shape == (0, 4, 5)
 
 
-@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), MEDICAL, (2.0, 1.0, 0.5)])
-@pytest.mark.parametrize("share", [0.3, 0.6])
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), MEDICAL, (2.0, 1.0, 0.5), (0.37, 0.41, 1.13)])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
 def test_local_thickness_equals_its_definition_in_every_voxel(spacing, share):
     mask = blobs((22, 23, 24), share)
     found = st.local_thickness(mask, spacing)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, by_definition(mask, spacing), rtol=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=st_.tuples(st_.integers(1, 9), st_.integers(1, 12), st_.integers(1, 40)),
+    spacing=st_.tuples(*[st_.floats(0.05, 2.0)] * 3),
+    share=st_.floats(0.2, 0.99),
+    seed=st_.integers(0, 999),
+)
+def test_local_thickness_equals_its_definition_whatever_the_window_and_the_voxel(shape, spacing, share, seed):
+    mask = np.random.default_rng(seed).random(shape) < share
+    mask[tuple(n // 2 for n in shape)] = False  # a wall somewhere: without one there is no distance
+    np.testing.assert_allclose(st.local_thickness(mask, spacing), by_definition(mask, spacing), rtol=1e-5)
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.5, 0.5, 0.5), (0.25, 0.5, 0.5), (1.0, 0.5, 0.5), MEDICAL])
