@@ -33,11 +33,17 @@ __all__ = [
     "SoilscopeError",
     "SoilscopeWarning",
     "UsageError",
+    "install_line",
 ]
 
 
 class SoilscopeWarning(UserWarning):
     """Something a caller should look at, although the result is sound."""
+
+
+def install_line(extra: str) -> str:
+    """The line that installs an extra: from an index, and in a clone, which has the tested versions."""
+    return f'pip install "soilscope[{extra}]" (in a clone: pip install -c constraints.txt -e ".[{extra}]")'
 
 
 class SoilscopeError(Exception):

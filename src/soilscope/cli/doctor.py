@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 from dataclasses import dataclass
-from importlib import metadata, util
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import typer
 
 from soilscope._version import __version__
 from soilscope.cli.output import Json, Mode, Output, Quiet
+from soilscope.errors import install_line
 
 __all__ = ["register"]
 
@@ -75,9 +76,11 @@ def _disk() -> _Check:
 
 
 def _torch() -> _Check:
-    if util.find_spec("torch") is None:
-        return _Check("learning", False, 'no PyTorch: pip install "soilscope[learn]"')
-    import torch
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        why = "no PyTorch" if isinstance(error, ModuleNotFoundError) else f"PyTorch does not load ({error})"
+        return _Check("learning", False, f"{why}: {install_line('learn')}")
 
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU, training runs on the processor"
     return _Check("learning", True, f"PyTorch {torch.__version__}, {gpu}; {torch.backends.cpu.get_cpu_capability()}")
@@ -103,5 +106,7 @@ def _gl() -> _Check:
 
 
 def _extra(package: str, extra: str) -> _Check:
-    there = util.find_spec(package) is not None
-    return _Check(f"extra {extra}", there, metadata.version(package) if there else f'pip install "soilscope[{extra}]"')
+    try:
+        return _Check(f"extra {extra}", True, metadata.version(package))
+    except metadata.PackageNotFoundError:
+        return _Check(f"extra {extra}", False, install_line(extra))

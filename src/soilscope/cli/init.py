@@ -9,6 +9,7 @@ import typer
 
 from soilscope.cli.lengths import spacing
 from soilscope.cli.output import Json, Mode, Output, Quiet
+from soilscope.errors import install_line
 
 __all__ = ["register"]
 
@@ -51,6 +52,6 @@ def init(
     )
     if not plan.learn.targets:
         output.hint(
-            'no models are planned, since PyTorch is missing: pip install "soilscope[learn]", then add [[learn.targets]]'
+            f"no models are planned, since PyTorch is missing: {install_line('learn')}, then add [[learn.targets]]"
         )
     output.hint(f"next: read {path.name}, then `soilscope run {study}`")

@@ -32,6 +32,8 @@ TITLE = 22
 """Characters of a panel's title."""
 LEAST_SPAN = 0.02
 """A porosity axis spans at least this, so that an even profile looks even."""
+CONSTANT_SPAN = 0.2
+"""What the axis of a porosity that never changes, such as an absent class's, spans."""
 
 
 @style.styled
@@ -124,7 +126,8 @@ def _profile(axes: Axes, rows: pd.DataFrame, identifier: str, band: pd.DataFrame
         porosity = np.concatenate([porosity, low, high])
     finite = porosity[np.isfinite(porosity)]
     if finite.size:
-        middle, half = (finite.max() + finite.min()) / 2, max(float(np.ptp(finite)), LEAST_SPAN) * 0.55
+        span = float(np.ptp(finite))
+        middle, half = (finite.max() + finite.min()) / 2, max(span, LEAST_SPAN if span else CONSTANT_SPAN) * 0.55
         # No porosity lies beyond 0 or 1; the line itself needs a little room there.
         axes.set_xlim(max(middle - half, -0.03 * half), min(middle + half, 1 + 0.03 * half))
     ends_inward(axes, 3, NARROW)

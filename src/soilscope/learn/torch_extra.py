@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from soilscope.errors import MissingExtra
+from soilscope.errors import MissingExtra, install_line
 
 __all__ = ["require_torch"]
 
@@ -23,5 +23,5 @@ def require_torch() -> Any:
     except ImportError as error:
         raise MissingExtra(
             "missing-extra",
-            'learning needs PyTorch: pip install "soilscope[learn]" (in a clone: pip install -c constraints.txt -e ".[learn]")',
+            f"learning needs PyTorch: {install_line('learn')}",
         ) from error

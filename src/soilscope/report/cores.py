@@ -195,5 +195,5 @@ def _slices(volume: Volume, labels: LabelVolume, classes: Mapping[int, str]) -> 
         slices(volume, labels, classes),
         f"Slices of {volume.core} at several depths and a vertical section, in grey and in classes.",
         f"Slices of {volume.core}, in grey and in classes; black to white is the 0.5 to 99.5 percentile of the soil. "
-        "What is not soil is left blank.",
+        "What is not soil is light grey.",
     )
