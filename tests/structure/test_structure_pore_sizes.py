@@ -109,3 +109,12 @@ def test_suctions_that_are_none_are_refused(suctions):
     with pytest.raises(UsageError) as told:
         st.water_retention(two_slits(), CUBIC, suctions_cm=suctions)
     assert told.value.code == "suctions"
+
+
+def test_default_edges_hold_the_widest_place_also_where_it_is_a_whole_multiple_of_the_voxel():
+    spacing = (0.25, 0.351, 0.351)
+    mask = np.zeros((40, 20, 40), bool)
+    mask[:, 8:13, :] = True  # a slit, five voxels of 0.351 mm wide
+    found = st.pore_sizes(mask, spacing)
+    assert found.volume_mm3.sum() == pytest.approx(found.class_mm3, rel=1e-12)
+    assert found.class_mm3 == pytest.approx(mask.sum() * np.prod(spacing), rel=1e-12)

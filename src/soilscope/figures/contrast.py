@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +28,7 @@ TITLE_CHARACTERS = 84
 
 
 @style.styled
-def contrast(slices: pd.DataFrame, cores: Sequence[str]) -> Figure:
+def contrast(slices: pd.DataFrame, cores: Sequence[str], ranges: Mapping[str, str] | None = None) -> Figure:
     """Porosity of every class over depth, one row a core and one column a class.
 
     Parameters
@@ -37,6 +37,8 @@ def contrast(slices: pd.DataFrame, cores: Sequence[str]) -> Figure:
         core, depth_mm, class, name, porosity; joined classes and those beyond the eighth are left out.
     cores : sequence of str
         The two cores (or a few).
+    ranges : mapping of class to str, optional
+        What values make each class, written under its name, such as ``{"3": "[0, 1024) HU"}``.
 
     Returns
     -------
@@ -69,9 +71,9 @@ def contrast(slices: pd.DataFrame, cores: Sequence[str]) -> Figure:
             axes.grid(axis="y", color="#e6e6e6", linewidth=0.6)
             axes.set_axisbelow(True)
             ends_inward(axes, 2, 9)
-        grid[0, column].set_title(
-            plain(f"{key} {names[key]}", TITLE_CHARACTERS // len(classes)), loc="left", fontsize=8
-        )
+        title = plain(f"{key} {names[key]}", TITLE_CHARACTERS // len(classes))
+        span = (ranges or {}).get(key)
+        grid[0, column].set_title("\n".join(filter(None, (title, span))), loc="left", fontsize=7.5 if span else 8)
     for row, core in enumerate(cores):
         grid[row, 0].set_ylabel(f"{chr(ord('a') + row)}  {plain(core, 30)}\ndepth (mm)")
     grid[0, 0].set_ylim(table["depth_mm"].max(), 0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
@@ -162,7 +163,7 @@ def class_patches(classes: Mapping[int, str], outside: bool) -> list[Patch]:
     return [*patches, Patch(facecolor=style.OUTSIDE, label="outside")] if outside else patches
 
 
-def legend_columns(handles: Sequence[Patch]) -> int:
+def legend_columns(handles: Sequence[Artist]) -> int:
     """Columns of a legend below a figure: fewer where names are long."""
     longest = max((len(str(handle.get_label())) for handle in handles), default=1)
     return max(1, min(5, len(handles), LEGEND_CHARACTERS // (longest + 6)))

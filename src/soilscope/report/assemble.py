@@ -21,6 +21,7 @@ from soilscope.report.references import cited
 from soilscope.report.results import CoreResult, ExplanationResult, StudyResults
 from soilscope.report.summary import core_facts, models_text, summary, target_text, unit_of_target
 from soilscope.report.values import value_table
+from soilscope.report.windows import window_table
 from soilscope.report.words import class_ranges, count, named_ranges, target_title
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ __all__ = ["CoreResult", "ExplanationResult", "StudyResults", "document"]
 
 MOST_METRICS = 12
 """Metrics drawn in the comparison: those in which some core stands out most."""
+OWN_EDGES = (
+    " The edges of the classes were found in each core's own values and so differ from core to core: part of a difference may "
+    "be one of edges, not of soil."
+)
 MANY_CORES = 12
 """A matrix wider than this would be cut in print: it is left to its picture and to tables/matrix.csv."""
 
@@ -88,6 +93,7 @@ def _ran(results: StudyResults) -> dict[str, Any]:
     ran["distances"] = results.distances is not None
     ran["erode"] = 0 if results.values is None else int(results.values["erode"].iloc[0])
     ran["horizons"] = results.horizons is not None
+    ran["windows"] = results.windows is not None
     ran["outliers"] = len(results.cores) >= FEWEST_CORES
     return ran
 
@@ -109,18 +115,29 @@ def _core(core: CoreResult, results: StudyResults, names: Mapping[str, str]) -> 
         if o.core == core.name
     ]
     table = tables.class_table(core, results.core_metrics, names, results.sensitivity)
-    layers = tables.horizon_table(core.name, results.horizons, names)
-    values = value_table(core.name, results.values)
     return CoreSection(
-        core.name, core_facts(core), core.findings, table, core.pictures, tuple(standing), layers, values
+        core.name,
+        core_facts(core),
+        core.findings,
+        table,
+        core.pictures,
+        tuple(standing),
+        tables.horizon_table(core.name, results.horizons, names),
+        value_table(core.name, results.values),
+        tables.further_table(core, results.core_metrics, names),
+        window_table(core.name, results.windows),
     )
 
 
 def _comparison(results: StudyResults, names: Mapping[str, str], described: Mapping[str, str]) -> Comparison | None:
     if len(results.cores) < 2:
         return None
-    drawn = comparison_of_profiles(results.slices, [core.name for core in results.cores], results.distances)
-    return replace(_side_by_side(results, names, described), profiles=drawn.pictures, distances=drawn.table)
+    scheme = results.settings.get("scheme")
+    ranges, own_edges = class_ranges(scheme), OWN_EDGES if scheme and scheme.get("relative") else ""
+    cores = [core.name for core in results.cores]
+    drawn = comparison_of_profiles(results.slices, cores, results.distances, ranges, own_edges)
+    beside = _side_by_side(results, names, described)
+    return replace(beside, text=beside.text + own_edges, profiles=drawn.pictures, distances=drawn.table)
 
 
 def _side_by_side(results: StudyResults, names: Mapping[str, str], described: Mapping[str, str]) -> Comparison:

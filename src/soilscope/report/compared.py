@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,13 @@ class Compared:
     table: Table | None
 
 
-def comparison_of_profiles(slices: pd.DataFrame, cores: Sequence[str], distances: pd.DataFrame | None) -> Compared:
+def comparison_of_profiles(
+    slices: pd.DataFrame,
+    cores: Sequence[str],
+    distances: pd.DataFrame | None,
+    ranges: Mapping[str, str] | None = None,
+    own_edges: str = "",
+) -> Compared:
     """What the report shows of at least two cores' profiles.
 
     Parameters
@@ -39,6 +45,10 @@ def comparison_of_profiles(slices: pd.DataFrame, cores: Sequence[str], distances
         Which of its cores, in what order; those without rows are left out.
     distances : DataFrame, optional
         ``tables/comparison.csv``; without it no pair is drawn and there is no table.
+    ranges : mapping of class to str, optional
+        What values make each class, where all cores have the same edges.
+    own_edges : str
+        The sentence that says that edges differ from core to core; empty where they do not. It ends every caption.
     """
     from soilscope.figures.multiples import multiples
 
@@ -49,26 +59,29 @@ def comparison_of_profiles(slices: pd.DataFrame, cores: Sequence[str], distances
     everyone = as_picture(
         multiples(rows, there),
         f"Area fractions of the classes over depth in {len(there)} cores, one panel a core, all on the same axes.",
-        "Area fractions of the classes over depth, before small clusters are removed; all cores on the same axes.",
+        "Area fractions of the classes over depth, before small clusters are removed; all cores on the same axes."
+        + own_edges,
     )
     if distances is None or distances["distance"].isna().all():
         return Compared((everyone,), None)
-    table = _table(distances)
-    return Compared((everyone, _pair(rows, (str(table.rows[0][0]), str(table.rows[0][1])))), table)
+    table = _table(distances, own_edges)
+    pair = (str(table.rows[0][0]), str(table.rows[0][1]))
+    return Compared((everyone, _pair(rows, pair, ranges, own_edges)), table)
 
 
-def _pair(slices: pd.DataFrame, pair: tuple[str, str]) -> Picture:
+def _pair(slices: pd.DataFrame, pair: tuple[str, str], ranges: Mapping[str, str] | None, own_edges: str) -> Picture:
     from soilscope.figures.contrast import contrast
 
     return as_picture(
-        contrast(slices, pair),
+        contrast(slices, pair, ranges),
         f"Porosity of every class over depth in {pair[0]} and {pair[1]}, one row a core, one column a class.",
         f"Porosity over depth of the two cores that differ most, {pair[0]} and {pair[1]}: 1 − area fraction of each class after "
-        "small clusters were removed (as figures 7 and 8 of Wieland et al. 2021). A class has one scale in both cores.",
+        "small clusters were removed (as figures 7 and 8 of Wieland et al. 2021). A class has one scale in both cores."
+        + own_edges,
     )
 
 
-def _table(distances: pd.DataFrame) -> Table:
+def _table(distances: pd.DataFrame, own_edges: str) -> Table:
     keys = [k for k in dict.fromkeys(distances["class"].astype(str)) if k != "all"]
     names = dict(zip(distances["class"].astype(str), distances["name"].astype(str), strict=True))
     pairs = distances.groupby(["core", "other"], sort=False)
@@ -88,5 +101,6 @@ def _table(distances: pd.DataFrame) -> Table:
         "is of another class at the same relative depth. They see shares alone, not size, shape or connection; relative depth "
         "stretches the shorter core; and no limit says what is much: compare with replicates of one soil."
         + (some if len(found) > MOST_PAIRS else "")
+        + own_edges
     )
     return Table(caption, columns, tuple(body))

@@ -32,11 +32,14 @@ class Profiles:
         class, depth_mm, porosity_low, porosity_high, shift: what moved edges make of the porosities.
     horizons_mm : tuple of float
         Depths of the borders between horizons.
+    windows : DataFrame, optional
+        Figures in windows of rising size, as :func:`soilscope.structure.representative_volume` gives them.
     """
 
     slices: pd.DataFrame
     band: pd.DataFrame | None = None
     horizons_mm: tuple[float, ...] = ()
+    windows: pd.DataFrame | None = None
 
 
 def core_result(
@@ -58,7 +61,8 @@ def core_result(
     Returns
     -------
     CoreResult
-        With the pictures in the order check, profiles, slices; without profiles where the table has no row of this core.
+        With the pictures in the order check, profiles, slices, windows; without profiles where the table has no row of this core,
+        without windows where there are none.
     """
     if isinstance(scheme, Scheme):
         held = scheme.resolve(volume)
@@ -74,6 +78,8 @@ def core_result(
     if not rows.empty:
         pictures.append(_profiles(volume, replace(shown, slices=rows), ranges))
     pictures.append(_slices(volume, labels, legend))
+    if shown.windows is not None and not shown.windows.empty:
+        pictures.append(_windows(volume.core, shown.windows))
     return CoreResult(
         volume.core,
         volume.shape,
@@ -185,6 +191,20 @@ def _profiles(volume: Volume, shown: Profiles, ranges: Mapping[str, str]) -> Pic
         profiles(shown.slices, ranges, shown.band, shown.horizons_mm),
         f"Profiles of {volume.core} over depth: area fractions of all classes, and the porosity of each.",
         said,
+    )
+
+
+def _windows(core: str, curves: pd.DataFrame) -> Picture:
+    from soilscope.figures.representative import representative
+
+    tolerance, least = float(curves["tolerance"].iloc[0]), int(curves["least"].iloc[0])
+    return as_picture(
+        representative(curves),
+        f"Mean and spread of the classes' figures in {core} against the size of the windows they were taken in.",
+        f"Figures of {core} in windows of rising size that do not overlap. Above: mean over windows, band one standard deviation "
+        "to either side; the dash at the right is the whole core. Below: standard deviation over mean; dashed the tolerance "
+        f"({tolerance:g}), dotted the slope of a field without structure (one over the root of the volume). Filled: at least "
+        f"{least} windows, judged; ringed: representative from there on.",
     )
 
 

@@ -122,6 +122,8 @@ class CoreSection:
     stands_out: tuple[str, ...] = ()
     horizons: Table | None = None
     values: Table | None = None
+    further: Table | None = None
+    windows: Table | None = None
 
 
 @dataclass(frozen=True, slots=True)

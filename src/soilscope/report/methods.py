@@ -26,6 +26,16 @@ _METRIC_WORDS = {
     "euler-3d": "Euler number density of the core",
     "surface-density": "surface area density",
     "critical-diameter": "critical diameter",
+    "percolates": "whether a cluster reaches from the first to the last slice",
+    "cluster-volume": "mean volume of a cluster",
+    "euler-3d-open": "Euler number density of the core, free of its border",
+    "perimeter-density": "length of the outline in the slice",
+    "median-diameter": "median of the pore size distribution",
+    "distance": "mean distance to the class",
+    "fractal-dimension": "box-counting dimension",
+    "fractal-dimension-2d": "box-counting dimension in the slice",
+    "anisotropy": "anisotropy of mean intercept lengths",
+    "anisotropy-2d": "anisotropy in the slice",
 }
 _SPLITS = {
     "random": "were chosen at random, as in Wieland et al. 2021",
@@ -160,6 +170,11 @@ def _structure(settings: Settings) -> list[str]:
         made.append(
             "Horizons are change points of the area fractions over depth, each explaining at least 10 % of their variance "
             "(dynamic programming; Truong et al. 2020)."
+        )
+    if settings.get("windows"):
+        made.append(
+            "Figures were also taken in cubes of rising size that lie wholly in the soil and do not overlap; a size is called "
+            "representative where their standard deviation over their mean stays within the tolerance."
         )
     if settings.get("distances"):
         made.append(

@@ -117,6 +117,17 @@ _ALL = (
         "analysis of soil images and X-ray microtomography data. Geoderma 157: 51–63.",
         "10.1016/j.geoderma.2010.03.015",
     ),
+    Reference(
+        "Rabot et al. 2018",
+        "Rabot E., Wiesmeier M., Schlüter S., Vogel H.-J. 2018. Soil structure as an indicator of soil functions: a review. "
+        "Geoderma 314: 122–137.",
+    ),
+    Reference(
+        "Harrigan & Mann 1984",
+        "Harrigan T.P., Mann R.W. 1984. Characterization of microstructural anisotropy in orthotropic materials using a second "
+        "rank tensor. J. Mater. Sci. 19: 761–767.",
+        "10.1007/BF00540446",
+    ),
 )
 REFERENCES = MappingProxyType({reference.key: reference for reference in _ALL})
 METRIC_SOURCES = MappingProxyType(
@@ -130,6 +141,12 @@ METRIC_SOURCES = MappingProxyType(
         "euler-3d": "Vogel et al. 2010",
         "surface-density": "Legland et al. 2007",
         "critical-diameter": "Katz & Thompson 1986",
+        "euler-3d-open": "Vogel et al. 2010",
+        "perimeter-density": "Legland et al. 2007",
+        "median-diameter": "Hildebrand & Rüegsegger 1997",
+        "distance": "Rabot et al. 2018",
+        "fractal-dimension": "Rabot et al. 2018",
+        "anisotropy": "Harrigan & Mann 1984",
     }
 )
 """Where a metric's definition is taken from."""

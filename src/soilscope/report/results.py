@@ -98,6 +98,8 @@ class StudyResults:
         core, other, class, name, distance, mean, mean_other, compared: as in the study folder's table of comparison.
     values : DataFrame, optional
         core, class, name, voxels, mean, sd, voxels_eroded, mean_eroded, sd_eroded, unit, erode: one row a core and class.
+    windows : DataFrame, optional
+        As :func:`soilscope.structure.representative_volume` gives it: figures in windows of rising size.
     explanations : tuple of ExplanationResult
     findings : tuple of Finding
         Of the study as a whole (those of cores and models come with them).
@@ -122,3 +124,4 @@ class StudyResults:
     horizons: pd.DataFrame | None = None
     distances: pd.DataFrame | None = None
     values: pd.DataFrame | None = None
+    windows: pd.DataFrame | None = None

@@ -10,6 +10,7 @@ import numpy as np
 from soilscope.report.document import Cell, Column, Outlier, Table
 from soilscope.report.results import CoreResult
 from soilscope.report.words import interval, unit_of
+from soilscope.structure import DEFAULT_METRICS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +19,7 @@ __all__ = [
     "class_names",
     "class_table",
     "cover_table",
+    "further_table",
     "horizon_table",
     "matrix_table",
     "models_table",
@@ -54,7 +56,7 @@ def class_table(
     if rows.empty:
         return None
     units = dict(zip(rows["metric"].astype(str), rows["unit"].astype(str), strict=True))
-    shown = [name for name in _METRICS if name in units][:MOST_METRICS]
+    shown = _first(list(units))
     values = {(str(r["class"]), str(r["metric"])): float(r["value"]) for _, r in rows.iterrows()}
     classes = list(dict.fromkeys(rows["class"].astype(str)))
     edges = list(core.scheme.get("edges", ()))
@@ -80,6 +82,28 @@ def class_table(
         unit = "HU" if core.units == "HU" else "grey values"
         caption += f" “Moved”: the figure left of it with all edges between classes moved together by up to ±{shift:.4g} {unit}."
     return Table(caption, tuple(columns), tuple(body))
+
+
+def _first(measured: Sequence[str]) -> list[str]:
+    """The metrics beside the classes: fractions, then what the plan asked for beyond the default set, then the usual ones."""
+    usual = [name for name in _METRICS if name in measured]
+    asked = [name for name in measured if name not in DEFAULT_METRICS]
+    return list(dict.fromkeys([*usual[:2], *asked, *usual]))[:MOST_METRICS]
+
+
+def further_table(core: CoreResult, metrics: pd.DataFrame, names: Mapping[str, str]) -> Table | None:
+    """All other metrics of a core, one row each and one column a class; None where :func:`class_table` shows all."""
+    rows = metrics[metrics["core"].astype(str) == core.name]
+    units = dict(zip(rows["metric"].astype(str), rows["unit"].astype(str), strict=True))
+    left = [name for name in units if name not in _first(list(units))]
+    if not left:
+        return None
+    classes = list(dict.fromkeys(rows["class"].astype(str)))
+    values = {(str(r["class"]), str(r["metric"])): float(r["value"]) for _, r in rows.iterrows()}
+    titles = [f"{key} {names.get(key, '')}".strip() for key in classes]
+    columns = (Column("metric"), Column("unit"), *(Column(title, number=True) for title in titles))
+    body = tuple((name, unit_of(units[name]) or "1", *(values.get((key, name)) for key in classes)) for name in left)
+    return Table(f"Further metrics of {core.name}, whole core. All are in tables/cores.csv.", columns, body)
 
 
 def _spans(core: str, moved: pd.DataFrame | None) -> dict[tuple[str, str], str]:

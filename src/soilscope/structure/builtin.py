@@ -260,7 +260,7 @@ register(
         "distance",
         "mm",
         "mean distance of what is not the class to the nearest voxel of the class in the window, in 3D, from centre to "
-        "centre; near the window's border an upper bound (Rabot et al. 2018, doi:10.1016/j.geoderma.2017.11.009)",
+        "centre; near the window's border an upper bound (Rabot et al. 2018, Geoderma 314: 122-137)",
         lambda p: distance_profile(p.mask, p.spacing_mm, p.valid),
         lambda p: mean_distance(p.mask, p.spacing_mm, p.valid),
     )
@@ -270,7 +270,7 @@ register(
         "fractal-dimension",
         "1",
         "box-counting dimension, 0 to 3: boxes wholly inside the window, from two of the voxel's longest edges to a quarter "
-        "of the window's shortest side, doubling (Rabot et al. 2018, doi:10.1016/j.geoderma.2017.11.009)",
+        "of the window's shortest side, doubling (Rabot et al. 2018, Geoderma 314: 122-137)",
         core=lambda p: fractal_dimension(p.mask, p.spacing_mm, p.valid),
     )
 )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from soilscope.errors import UsageError
 from soilscope.structure.labelled import GREATEST_LABEL, checked_labels, class_id, union
-from soilscope.structure.objects import OBJECT_COLUMNS, ObjectRule, objects
+from soilscope.structure.objects import OBJECT_COLUMNS, ObjectRule, find_objects
 from soilscope.structure.shells import without_shells
+from soilscope.structure.skeleton import find_skeleton, length_classes, length_of_objects
 from soilscope.structure.tubes import TubeRule, tubes
 from soilscope.types import BoolVolume, LabelVolume
 from soilscope.volume import Volume
@@ -16,9 +17,9 @@ from soilscope.volume import Volume
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["KIND_COLUMNS", "ObjectKind", "objects_in"]
+__all__ = ["KIND_COLUMNS", "ObjectKind", "objects_in", "tube_lengths_in"]
 
-KIND_COLUMNS = ("core", "kind", "class", *OBJECT_COLUMNS)
+KIND_COLUMNS = ("core", "kind", "class", *OBJECT_COLUMNS, "skeleton_mm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +92,56 @@ def objects_in(volume: Volume, labels: LabelVolume, kind: ObjectKind) -> pd.Data
     Returns
     -------
     DataFrame
-        core, kind, class (as in all tables), and the columns of :func:`soilscope.structure.objects`.
+        core, kind, class (as in all tables), the columns of :func:`soilscope.structure.objects`, and ``skeleton_mm``: of tubes the
+        length along their middle lines, bends and branches included (:func:`soilscope.structure.find_skeleton`); NaN of other
+        shapes.
 
     Raises
     ------
     InputRefused
         Codes ``labels-shape``, ``labels-values``.
     """
-    found = objects(
-        _mask(volume, checked_labels(volume, labels), kind),
-        volume.spacing_mm,
-        volume.valid,
-        ObjectRule(kind.at_least_mm3),
-    )
-    found.insert(0, "core", volume.core)
-    found.insert(1, "kind", kind.name)
-    found.insert(2, "class", class_id(kind.of))
+    bodies = _mask(volume, checked_labels(volume, labels), kind)
+    objects = find_objects(bodies, volume.spacing_mm, volume.valid, ObjectRule(kind.at_least_mm3))
+    found = _told_of(volume, kind, objects.table)
+    found["skeleton_mm"] = float("nan")
+    if kind.shape == "tubes" and len(found):
+        lines = find_skeleton(objects.labels > 0, volume.spacing_mm, volume.valid)
+        found["skeleton_mm"] = length_of_objects(lines, objects.labels, len(found))
     return found
+
+
+def tube_lengths_in(volume: Volume, labels: LabelVolume, kind: ObjectKind) -> pd.DataFrame:
+    """Length of a kind of tubes by diameter.
+
+    Parameters
+    ----------
+    volume, labels, kind
+        As for :func:`objects_in`.
+
+    Returns
+    -------
+    DataFrame
+        core, kind, class, from_mm, to_mm, length_mm, share, length_density (mm/mm³ of the window): one row a diameter class, whole
+        multiples of the voxel's longest edge. Lengths sum to those of the objects.
+
+    Raises
+    ------
+    InputRefused
+        Codes ``labels-shape``, ``labels-values``.
+    """
+    bodies = _mask(volume, checked_labels(volume, labels), kind)
+    objects = find_objects(bodies, volume.spacing_mm, volume.valid, ObjectRule(kind.at_least_mm3))
+    lines = find_skeleton(objects.labels > 0, volume.spacing_mm, volume.valid)
+    window = float(volume.valid.sum()) * volume.voxel_mm3
+    return _told_of(volume, kind, length_classes(lines, volume.spacing_mm, window))
+
+
+def _told_of(volume: Volume, kind: ObjectKind, table: pd.DataFrame) -> pd.DataFrame:
+    table.insert(0, "core", volume.core)
+    table.insert(1, "kind", kind.name)
+    table.insert(2, "class", class_id(kind.of))
+    return table
 
 
 def _mask(volume: Volume, labels: LabelVolume, kind: ObjectKind) -> BoolVolume:

@@ -105,7 +105,7 @@ def _sorted_in(
     diameters = thickness[thickness != 0]  # NaN stays: it is the class where it has no wall
     unknown = bool(np.isnan(diameters).any())
     widest = 0.0 if unknown or not diameters.size else float(diameters.max())
-    whole = np.arange(max(2, int(widest / step) + 2), dtype=np.float64) * step
+    whole = np.arange(max(2, int(widest / step * (1.0 + 1e-6)) + 2), dtype=np.float64) * step
     edges: NDArray[np.float64] = whole if edges_mm is None else np.asarray(edges_mm, dtype=np.float64)
     if edges.ndim != 1 or len(edges) < 2 or not (np.diff(edges) > 0).all():
         raise UsageError("edges", f"edges_mm {edges.tolist()} must be two or more rising diameters in mm.")

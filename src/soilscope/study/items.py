@@ -24,6 +24,7 @@ from soilscope.study.steps import (
     edges,
     evaluate,
     explain,
+    further,
     imports,
     materials,
     measure,
@@ -42,6 +43,10 @@ STEPS = ("import", "classify", "measure", "train", "transfer", "evaluate", "expl
 
 
 GATHERED = (
+    "measure:_windows",
+    "measure:_pores",
+    "measure:_fine_earth",
+    "measure:_lengths",
     "measure:_horizons",
     "measure:_comparison",
     "measure:_sensitivity",
@@ -164,6 +169,7 @@ def _structure(build: _Builder, study: Path, plan: Plan, ledger: Ledger) -> str:
         measured.append(build.add(f"measure:{core.id}", rule, numbers, [classes]))
     _moved(build, plan, measured)
     _values(build, plan)
+    _further(build, plan)
     tables = [
         *Layout.slices,
         Layout.cores,
@@ -202,10 +208,23 @@ def _values(build: _Builder, plan: Plan) -> None:
     build.add("measure:_values", None, _Do(values.join_values, cores, [Layout.class_values]), after=keys)
 
 
+def _further(build: _Builder, plan: Plan) -> None:
+    """The further tables that the plan asks for, core by core."""
+    cores = [core.id for core in plan.cores]
+    for kind in further.wanted(plan):
+        keys = []
+        for core in cores:
+            do = _Do(kind.measure, core, kind.outputs(core))
+            keys.append(build.add(kind.key(core), kind.own(plan), do, [f"measure:{core}"]))
+        build.add(kind.joined_key, None, _Do(kind.join, cores, list(kind.tables)), after=keys)
+
+
 def _drawing(build: _Builder, plan: Plan, core: str) -> str:
     do = _Do(pictures.draw_core, core, pictures.outputs(core))
-    banded = [] if plan.structure.sensitivity == "off" else [moved.key(core)]
-    return build.add(f"report:{core}", plan.structure.sensitivity, do, [f"measure:{core}", *banded])
+    asked = plan.structure
+    shown = [] if asked.sensitivity == "off" else [moved.key(core)]
+    shown += [] if asked.representative == "off" else [further.REPRESENTATIVE.key(core)]
+    return build.add(f"report:{core}", [asked.sensitivity, asked.representative], do, [f"measure:{core}", *shown])
 
 
 def _classes(study: Path, plan: Plan, core: CorePlan, ledger: Ledger) -> Any:

@@ -16,6 +16,7 @@ from soilscope.errors import PlanError, UsageError
 from soilscope.learn import channels, network
 from soilscope.structure import METRICS, ObjectKind
 from soilscope.structure import targets as structure_targets
+from soilscope.structure.representative import REPRESENTATIVE_METRICS
 from soilscope.study.core_plan import PlacePlan, SoilPlan
 
 __all__ = ["PLAN_FILE", "CorePlan", "Plan", "TargetPlan", "read_plan"]
@@ -23,6 +24,11 @@ __all__ = ["PLAN_FILE", "CorePlan", "Plan", "TargetPlan", "read_plan"]
 PLAN_FILE = "study.toml"
 NAME = re.compile(r"^[^\W_][\w.+-]*$")
 Positive = Annotated[float, Field(gt=0)]
+CALLED = {
+    "pores": {"air", "pore", "pores", "macropores", "void", "voids"},
+    "stones": {"stone", "stones", "gravel", "rock", "rocks"},
+}
+"""Names by which a scheme's classes are taken for pores and stones where the plan does not say."""
 
 
 class _Strict(BaseModel):
@@ -92,8 +98,13 @@ class StructurePlan(_Strict):
     sensitivity: Positive | Literal["auto", "off"] = "auto"
     sensitivity_metrics: Annotated[tuple[str, ...], Field(min_length=1)] = ("fraction", "porosity")
     erode: Annotated[int, Field(ge=1, le=20)] | Literal["off"] = 1
+    representative: Positive | Literal["off"] = 0.1
+    representative_metrics: Annotated[tuple[str, ...], Field(min_length=1)] = REPRESENTATIVE_METRICS
+    pores: tuple[Annotated[int, Field(ge=1, le=255)], ...] | Literal["auto"] = "auto"
+    stones: tuple[Annotated[int, Field(ge=1, le=255)], ...] | Literal["auto"] = "auto"
+    stones_mm3: Positive = 4.19
 
-    @field_validator("metrics", "sensitivity_metrics")
+    @field_validator("metrics", "sensitivity_metrics", "representative_metrics")
     @classmethod
     def _known(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         unknown = sorted(set(value or ()) - set(METRICS))
@@ -282,6 +293,10 @@ class Plan(_Strict):
         if unknown:
             raise ValueError(f"targets of classes {unknown}, but there are {sorted(known)}")
         self._objects_are_told_apart(known)
+        for key in ("pores", "stones"):
+            of = self.classes_of(key)
+            if not set(of) <= known or len(set(of)) != len(of):
+                raise ValueError(f"structure.{key} names classes {list(of)}, but there are {sorted(known)}, each once")
         return self
 
     def _objects_are_told_apart(self, known: set[int]) -> None:
@@ -309,6 +324,15 @@ class Plan(_Strict):
         if isinstance(self.scheme, str):
             return named_scheme(self.scheme)
         return self.scheme.value()
+
+    def classes_of(self, key: Literal["pores", "stones"]) -> tuple[int, ...]:
+        """The classes that are pores, or stones: those the plan names, or those that are called so; maybe none."""
+        asked = self.structure.pores if key == "pores" else self.structure.stones
+        if asked != "auto":
+            return asked
+        scheme = self.scheme_value()
+        names = self.names() or {} if scheme is None else {value: name for value, name, *_ in scheme.ranges()}
+        return tuple(value for value, name in names.items() if name.lower() in CALLED[key])
 
     def names(self) -> dict[int, str] | None:
         """Names of labels made elsewhere, by value."""

@@ -16,6 +16,7 @@ from soilscope.files import write_bytes, write_json
 from soilscope.report import CoreResult, Picture, Profiles, core_result
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
+from soilscope.study.steps.further import REPRESENTATIVE
 from soilscope.study.steps.imported import imported
 from soilscope.study.steps.measure import core_provenance, slice_table
 from soilscope.study.steps.moved import bands, horizons_of
@@ -23,7 +24,7 @@ from soilscope.study.steps.opened import open_core
 
 __all__ = ["draw_core", "kept_core", "outputs", "picture_of", "picture_values", "write_picture"]
 
-KINDS = ("check", "profiles", "slices")
+KINDS = ("check", "profiles", "slices", "windows")
 
 
 def outputs(core: str) -> list[str]:
@@ -36,7 +37,8 @@ def draw_core(study: Path, plan: Plan, core: str, send: Callable[[Any], None]) -
     send(("progress", 0, 1, f"pictures of {core}"))
     opened = open_core(study, plan, core)
     slices = slice_table(study, core)
-    shown = Profiles(slices, _band(study, plan, core), tuple(h.top_mm for h in horizons_of(slices)[1][1:]))
+    borders = tuple(h.top_mm for h in horizons_of(slices)[1][1:])
+    shown = Profiles(slices, _band(study, plan, core), borders, _windows(study, plan, core))
     result = core_result(opened.volume, opened.labels, opened.scheme or opened.names, shown)
     for kind, picture in zip(KINDS, result.pictures, strict=False):
         write_picture(study, f"{core}.{kind}", picture)
@@ -53,6 +55,11 @@ def draw_core(study: Path, plan: Plan, core: str, send: Callable[[Any], None]) -
 
 def _band(study: Path, plan: Plan, core: str) -> pd.DataFrame | None:
     return None if plan.structure.sensitivity == "off" else bands(study, core)
+
+
+def _windows(study: Path, plan: Plan, core: str) -> pd.DataFrame | None:
+    made = None if plan.structure.representative == "off" else REPRESENTATIVE.rows(study, core)
+    return None if made is None else made[0]
 
 
 def kept_core(study: Path, core: str) -> CoreResult:

@@ -23,6 +23,7 @@ from soilscope.study.models import ModelPlan, models, targets
 from soilscope.study.plan import Plan, plan_values
 from soilscope.study.steps import edges
 from soilscope.study.steps.evaluate import predictions
+from soilscope.study.steps.further import REPRESENTATIVE
 from soilscope.study.steps.gathered import Gathered
 from soilscope.study.steps.pictures import kept_core, write_picture
 from soilscope.study.steps.transfer import made, model_card
@@ -71,6 +72,7 @@ def _results(study: Path, plan: Plan, gathered: Gathered) -> StudyResults:
         horizons=_table(study / Layout.horizons) if _held(gathered, "measure:_horizons") else None,
         distances=_table(study / Layout.comparison) if _held(gathered, "measure:_comparison") else None,
         values=_values(study, gathered),
+        windows=_table(study / Layout.representative) if _held(gathered, REPRESENTATIVE.joined_key) else None,
         explanations=_explanations(study, plan, gathered, cards),
         findings=_findings(gathered, cards),
         versions=_versions(there),

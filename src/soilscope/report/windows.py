@@ -1,0 +1,49 @@
+"""Representative windows in the report: from which size on a core's figures no longer depend on where the window lies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from soilscope.report.document import Cell, Column, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["window_table"]
+
+
+def window_table(core: str, curves: pd.DataFrame | None) -> Table | None:
+    """The smallest representative window of every class and metric of a core; None where none were laid."""
+    rows = None if curves is None else curves[curves["core"].astype(str) == core]
+    if rows is None or rows.empty:
+        return None
+    columns = (
+        Column("class"), Column("name"), Column("metric"), Column("representative from", "mm", True),
+        Column("share of the core", "one window", True), Column("largest judged", "mm", True), Column("windows", "", True),
+        Column("spread there", "SD / |mean|", True), Column("within a depth", "SD / |mean|", True),
+    )  # fmt: skip
+    body: list[tuple[Cell, ...]] = []
+    for (key, name, metric), own in rows.groupby(["class", "name", "metric"], sort=False):
+        body.append((str(key), str(name), str(metric), *_verdict(own.sort_values("edge_mm"))))
+    tolerance = float(rows["tolerance"].iloc[0])
+    caption = (
+        f"Is {core} big enough? Figures were taken in windows that do not overlap; a size is representative where their standard "
+        f"deviation, here and in all larger judged sizes, is at most {tolerance:g} of the mean. “Not reached”: at the largest size "
+        "of which enough fit, windows still differ by more; nothing says that another core of this size would read the same. "
+        "Layers and gradients keep figures from coming to rest; “within a depth” leaves them out. One core is one place: how much "
+        "cores of a field differ, only more cores show. All sizes: tables/representative.csv."
+    )
+    return Table(caption, columns, tuple(body))
+
+
+def _verdict(own: pd.DataFrame) -> tuple[Cell, ...]:
+    edge = float(own["representative_mm"].iloc[0])
+    shares = own.loc[own["edge_mm"] == edge, "share"]
+    judged = own[own["placed"] >= own["least"]]
+    found: tuple[Cell, ...] = ("not reached", None) if np.isnan(edge) else (edge, float(shares.iloc[0]))
+    if judged.empty:
+        return (*found, None, None, None, None)
+    last = judged.iloc[-1]
+    return (*found, float(last["edge_mm"]), int(last["windows"]), float(last["spread"]), float(last["spread_within"]))

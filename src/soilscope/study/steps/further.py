@@ -1,0 +1,101 @@
+"""Further tables of structure, core by core: representative windows, pore sizes and retention, fine earth, lengths of tubes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from soilscope import structure
+from soilscope.structure.fine_earth import fine_earth, fine_earth_of_core
+from soilscope.structure.kinds import tube_lengths_in
+from soilscope.structure.labelled import class_id, union
+from soilscope.study.layout import Layout
+from soilscope.study.plan import Plan
+from soilscope.study.steps.by_core import ByCore
+from soilscope.study.steps.measure import rule
+from soilscope.study.steps.opened import OpenedCore
+from soilscope.types import BoolVolume
+
+__all__ = ["FURTHER", "REPRESENTATIVE", "wanted"]
+
+
+def _windows(plan: Plan, opened: OpenedCore) -> tuple[pd.DataFrame]:
+    asked = plan.structure
+    classes: dict[str, Any] = {"scheme": opened.scheme} if opened.scheme else {"names": opened.names}
+    found = structure.representative_volume(
+        opened.volume,
+        labels=opened.labels,
+        metrics=asked.representative_metrics,
+        rule=rule(plan),
+        joined=plan.joined,
+        windows=structure.WindowRule(float(asked.representative), seed=plan.seed),
+        **classes,
+    )
+    return (found,)
+
+
+def _windows_asked(plan: Plan) -> Any:
+    asked = plan.structure
+    if asked.representative == "off":
+        return None
+    return [asked.representative, asked.representative_metrics, plan.seed]
+
+
+def _pores(plan: Plan, opened: OpenedCore) -> tuple[pd.DataFrame, pd.DataFrame]:
+    volume, of = opened.volume, plan.classes_of("pores")
+    held = rule(plan)
+    pores: BoolVolume = structure.remove_small_clusters(
+        union(opened.labels, of) & volume.valid, held.under, held.neighbours
+    )
+    made = []
+    sizes = structure.pore_sizes(pores, volume.spacing_mm, volume.valid).frame()
+    for table in (sizes, structure.water_retention(pores, volume.spacing_mm, volume.valid)):
+        name = " + ".join(opened.names[k] for k in of)
+        for place, (column, value) in enumerate((("core", volume.core), ("class", class_id(of)), ("name", name))):
+            table.insert(place, column, value)
+        made.append(table)
+    return made[0], made[1]
+
+
+def _earth(plan: Plan, opened: OpenedCore) -> tuple[pd.DataFrame, pd.DataFrame]:
+    stones = structure.ObjectRule(plan.structure.stones_mm3)
+    slices = fine_earth(opened.volume, opened.labels, opened.names, plan.classes_of("stones"), stones)
+    return slices, fine_earth_of_core(slices)
+
+
+def _earth_asked(plan: Plan) -> Any:
+    of = plan.classes_of("stones")
+    return [of, plan.structure.stones_mm3] if of else None
+
+
+def _lengths(plan: Plan, opened: OpenedCore) -> tuple[pd.DataFrame]:
+    kinds = [kind for kind in plan.object_kinds if kind.shape == "tubes"]
+    tables = [tube_lengths_in(opened.volume, opened.labels, kind) for kind in kinds]
+    return (pd.concat(tables, ignore_index=True),)
+
+
+def _lengths_asked(plan: Plan) -> Any:
+    kinds = [kind.model_dump(mode="json") for kind in plan.objects if kind.shape == "tubes"]
+    return kinds or None
+
+
+REPRESENTATIVE = ByCore("windows", "windows", (Layout.representative,), _windows, _windows_asked)
+FURTHER = (
+    REPRESENTATIVE,
+    ByCore(
+        "pores",
+        "pore sizes",
+        (Layout.pore_sizes, Layout.retention),
+        _pores,
+        lambda plan: [plan.classes_of("pores")] if plan.classes_of("pores") else None,
+    ),
+    ByCore("fine_earth", "fine earth", (Layout.fine_earth, Layout.fine_earth_cores), _earth, _earth_asked),
+    ByCore("lengths", "lengths of tubes", (Layout.tube_lengths,), _lengths, _lengths_asked),
+)
+"""All of them."""
+
+
+def wanted(plan: Plan) -> list[ByCore]:
+    """Those that the plan asks for."""
+    return [kind for kind in FURTHER if kind.own(plan) is not None]
