@@ -7,13 +7,15 @@ server, beside other pools and after a fork. No result depends on the number of 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar, cast
 
 import numba
 
-__all__ = ["compiled", "over_slabs", "thread_count"]
+__all__ = ["alone", "compiled", "over_slabs", "thread_count"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -38,11 +40,24 @@ def thread_count() -> int:
         return os.cpu_count() or 1
 
 
+_ALONE: ContextVar[bool] = ContextVar("alone", default=False)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Loops inside run on the calling thread: for many small arrays, starting threads takes longer than the work."""
+    token = _ALONE.set(True)
+    try:
+        yield
+    finally:
+        _ALONE.reset(token)
+
+
 def over_slabs(work: Callable[[int, int], None], slices: int) -> None:
     """Call ``work(first, end)`` for slabs that together cover ``range(slices)`` once, on all CPUs of the process."""
     if slices == 0:
         return
-    threads = min(thread_count(), slices)
+    threads = 1 if _ALONE.get() else min(thread_count(), slices)
     if threads <= 1:
         work(0, slices)
         return

@@ -25,7 +25,6 @@ MOST_METRICS = 3
 """Beside each other in a figure's width; the table has all."""
 MOST_CLASSES = 8
 MARKERS = "osD^vPX*"
-BAND = 0.14
 LEAST_SPREAD = 1e-3
 """A spread of nothing stands at this, since a logarithm has no 0."""
 
@@ -43,9 +42,9 @@ def representative(curves: pd.DataFrame) -> Figure:
     Returns
     -------
     Figure
-        One column a metric. Above: the mean over windows, its band one standard deviation to either side, and at the right the
-        whole core's figure (dash). Below: standard deviation over mean, both axes logarithmic, with the tolerance (dashed) and the
-        slope by which an uncorrelated field falls (dotted). Filled marks: sizes that are judged; ringed: representative.
+        One column a metric. Above: the mean over windows, and at the right the whole core's figure (dash). Below: standard
+        deviation over mean, both axes logarithmic, with the tolerance (dashed) and the slope by which an uncorrelated field falls
+        (dotted). Filled marks: sizes that are judged; ringed: representative.
 
     Raises
     ------
@@ -64,13 +63,14 @@ def representative(curves: pd.DataFrame) -> Figure:
         rows = table[table["metric"] == metric]
         for key in classes:
             own = rows[rows["key"] == key].sort_values("edge_mm")
-            _mean(grid[0, column], own, key)
-            _spread(grid[1, column], own, key, MARKERS[classes.index(key)])
+            marker = MARKERS[classes.index(key)]
+            _mean(grid[0, column], own, key, marker)
+            _spread(grid[1, column], own, key, marker)
         unit = str(rows["unit"].iloc[0]).replace("mm2", "mm²").replace("mm3", "mm³")
         grid[0, column].set_title(plain(metric, 30) + ("" if unit == "1" else f" ({unit})"), loc="left")
         _guides(grid[1, column], rows)
         _edges(grid[1, column], rows["edge_mm"].to_numpy(float))
-    grid[0, 0].set_ylabel("mean ± SD of windows")
+    grid[0, 0].set_ylabel("mean of the windows")
     grid[1, 0].set_ylabel("SD / |mean|")
     made.supxlabel("edge of the window (mm)", fontsize=8.5)
     handles = _handles(table, classes)
@@ -78,11 +78,16 @@ def representative(curves: pd.DataFrame) -> Figure:
     return made
 
 
-def _mean(axes: Axes, rows: pd.DataFrame, key: str) -> None:
-    edge, mean, sd = (rows[name].to_numpy(float) for name in ("edge_mm", "mean", "sd"))
+def _mean(axes: Axes, rows: pd.DataFrame, key: str, marker: str) -> None:
     colour = class_colour(key)
-    axes.fill_between(edge, mean - sd, mean + sd, color=colour, alpha=BAND, linewidth=0)
-    axes.plot(edge, mean, color=colour)
+    axes.plot(
+        rows["edge_mm"].to_numpy(float),
+        rows["mean"].to_numpy(float),
+        marker,
+        color=colour,
+        linestyle="-",
+        markersize=3.6,
+    )
     whole = float(rows["core_value"].iloc[0])
     if np.isfinite(whole):
         axes.plot(

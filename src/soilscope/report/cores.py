@@ -201,8 +201,8 @@ def _windows(core: str, curves: pd.DataFrame) -> Picture:
     return as_picture(
         representative(curves),
         f"Mean and spread of the classes' figures in {core} against the size of the windows they were taken in.",
-        f"Figures of {core} in windows of rising size that do not overlap. Above: mean over windows, band one standard deviation "
-        "to either side; the dash at the right is the whole core. Below: standard deviation over mean; dashed the tolerance "
+        f"Figures of {core} in windows of rising size that do not overlap. Above: mean over windows; the dash at the "
+        "right is the whole core. Below: standard deviation over mean; dashed the tolerance "
         f"({tolerance:g}), dotted the slope of a field without structure (one over the root of the volume). Filled: at least "
         f"{least} windows, judged; ringed: representative from there on.",
     )

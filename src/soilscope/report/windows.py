@@ -20,19 +20,19 @@ def window_table(core: str, curves: pd.DataFrame | None) -> Table | None:
     if rows is None or rows.empty:
         return None
     columns = (
-        Column("class"), Column("name"), Column("metric"), Column("representative from", "mm", True),
-        Column("share of the core", "one window", True), Column("largest judged", "mm", True), Column("windows", "", True),
-        Column("spread there", "SD / |mean|", True), Column("within a depth", "SD / |mean|", True),
+        Column("class"), Column("metric"), Column("representative", "from mm", True), Column("that is", "of the core", True),
+        Column("judged", "up to mm", True), Column("windows", "", True), Column("spread", "SD / |mean|", True),
+        Column("in a depth", "SD / |mean|", True),
     )  # fmt: skip
     body: list[tuple[Cell, ...]] = []
     for (key, name, metric), own in rows.groupby(["class", "name", "metric"], sort=False):
-        body.append((str(key), str(name), str(metric), *_verdict(own.sort_values("edge_mm"))))
+        body.append((f"{key} {name}", str(metric), *_verdict(own.sort_values("edge_mm"))))
     tolerance = float(rows["tolerance"].iloc[0])
     caption = (
         f"Is {core} big enough? Figures were taken in windows that do not overlap; a size is representative where their standard "
         f"deviation, here and in all larger judged sizes, is at most {tolerance:g} of the mean. “Not reached”: at the largest size "
         "of which enough fit, windows still differ by more; nothing says that another core of this size would read the same. "
-        "Layers and gradients keep figures from coming to rest; “within a depth” leaves them out. One core is one place: how much "
+        "Spread: at the largest judged size. Layers and gradients keep figures from coming to rest; “in a depth” leaves them out. One core is one place: how much "
         "cores of a field differ, only more cores show. All sizes: tables/representative.csv."
     )
     return Table(caption, columns, tuple(body))

@@ -36,6 +36,7 @@ _METRICS = {
     "connection-3d": "connection probability in the core",
 }
 SHOWN_IN_LIST = 8
+OPEN_UPWARDS = 32767
 
 
 def unit_of(unit: str) -> str:
@@ -143,12 +144,18 @@ def named_ranges(names: Mapping[str, str], ranges: Mapping[str, str]) -> dict[st
 def interval(edges: Sequence[float], number_of: int, closed: str) -> str:
     """The range of class ``number_of`` (from 1) with its brackets; closed at the left, the last class holds its upper edge too.
 
+    A class up to the greatest value that 16 bits hold is open upwards.
+
     Examples
     --------
     >>> interval([-1024, 0, 3071], 1, "left"), interval([-1024, 0, 3071], 2, "left"), interval([-1024, 0, 3071], 2, "right")
     ('[−1024, 0)', '[0, 3071]', '(0, 3071]')
+    >>> interval([-700, 2000, 32767], 2, "right")
+    '> 2000'
     """
     low, high = (f"{edges[k]:.6g}".replace("-", "−") for k in (number_of - 1, number_of))
+    if edges[number_of] >= OPEN_UPWARDS and closed == "right":
+        return f"> {low}"
     if closed == "right":
         return f"({low}, {high}]"
     return f"[{low}, {high}{']' if number_of == len(edges) - 1 else ')'}"

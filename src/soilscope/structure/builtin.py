@@ -80,6 +80,8 @@ def _percolates(phase: Phase) -> float:
 
 
 def _critical(phase: Phase) -> float:
+    if not phase.area.any():
+        return float("nan")
     return critical_from_distance(phase.squared_distance[_from_top_to_bottom(phase)], 0, phase.neighbours)
 
 

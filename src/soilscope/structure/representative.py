@@ -7,12 +7,14 @@ may differ by more, and no window of this core knows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.classes import Scheme
+from soilscope.classes.loops import alone
 from soilscope.structure.clusters import ClusterRule
 from soilscope.structure.labelled import class_id, label_core
 from soilscope.structure.measure import DEFAULT_RULE, check_classes, phases
@@ -33,6 +35,8 @@ REPRESENTATIVE_COLUMNS = (
     "spread_within", "centred", "core_value", "tolerance", "least", "representative_mm",
 )  # fmt: skip
 DEFAULT_WINDOWS = WindowRule()
+WORTH_THREADS = 500_000
+"""Voxels of a window from which on threads make it quicker."""
 
 Say = Callable[[int, int, str], None]
 Row = dict[str, Any]
@@ -162,8 +166,9 @@ def _figures(pair: tuple[Phase, Phase], chosen: tuple[Metric, ...], boxes: Seque
     made = np.full((len(chosen), len(boxes)), np.nan)
     for column, box in enumerate(boxes):
         cut = tuple(Phase.of(p.mask[box], p.valid[box], p.spacing_mm, p.neighbours) for p in pair)
-        for row, metric in enumerate(chosen):
-            made[row, column] = metric.total_of(_seen_by(metric, (cut[0], cut[1])))
+        with alone() if cut[0].mask.size < WORTH_THREADS else nullcontext():
+            for row, metric in enumerate(chosen):
+                made[row, column] = metric.total_of(_seen_by(metric, (cut[0], cut[1])))
     return list(made)
 
 
