@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import soilscope as ss
 from soilscope import ingest
 from soilscope.cli.app import app
-from soilscope.errors import InputRefused, OutputRefused
+from soilscope.errors import InputRefused
 from soilscope.ingest import archives
 from soilscope.volume import read_store
 
@@ -238,19 +238,6 @@ def test_a_name_that_is_no_text_is_refused_by_init(tmp_path):
     folder = save(series(soil()), tmp_path / os.fsdecode(b"bad\xff"))
     ran = CliRunner().invoke(app, ["init", str(tmp_path / "study"), "--cores", str(folder)])
     assert ran.exception.code == "name-not-text"
-
-
-def test_a_full_disk_while_unpacking_is_told_as_such(tmp_path, monkeypatch):
-    """25. ... disk full at every write (injected ENOSPC) -> refuse, inputs untouched, no partial visible."""
-    path = packed(save(series(soil()), tmp_path / "scan"), "one-more")
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(archives, "_copy", full)
-    with pytest.raises(OutputRefused) as caught:
-        ss.read(path)
-    assert caught.value.code == "cannot-write"
 
 
 def test_burned_in_text_is_told(tmp_path):

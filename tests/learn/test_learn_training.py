@@ -15,7 +15,7 @@ from drawn_slices import pores
 from soilscope import errors, learn
 from soilscope.learn import Schedule, checkpoint, fitting, splits
 from soilscope.learn.examples import FeatureExamples
-from soilscope.learn.fitting import Fitted
+from soilscope.learn.standing import Fitted
 
 torch = pytest.importorskip("torch", reason="learning needs PyTorch")
 pytestmark = pytest.mark.learn

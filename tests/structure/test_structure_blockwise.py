@@ -35,8 +35,14 @@ def labelled_core(seed, shape=(19, 14, 17)):
 
 
 def assert_same(found, expected):
-    assert_frame_equal(found.slices, expected.slices, rtol=1e-12, check_exact=False)
-    assert_frame_equal(found.core, expected.core, rtol=1e-12, check_exact=False)
+    """Equal but for rounding; squared distances are in single precision."""
+    single = ["distance_mm", "critical_diameter_mm", "median_diameter_mm"]
+    for column in expected.slices:
+        rtol = 1e-6 if column in single else 1e-12
+        assert_frame_equal(found.slices[[column]], expected.slices[[column]], rtol=rtol, check_exact=False)
+    of_distance = expected.core.metric.isin(["distance", "critical-diameter", "median-diameter"])
+    assert_frame_equal(found.core[of_distance], expected.core[of_distance], rtol=1e-6, check_exact=False)
+    assert_frame_equal(found.core[~of_distance], expected.core[~of_distance], rtol=1e-12, check_exact=False)
     assert found.provenance == expected.provenance
 
 
@@ -105,13 +111,31 @@ def test_thickness_beyond_what_memory_lets_a_block_see_is_missing_and_said():
     assert "memory" in told["text"]
 
 
-def test_a_metric_that_needs_the_whole_core_is_missing_and_said():
-    core, labels = labelled_core(1)
-    found = measure_blockwise(
-        core, labels=labels, names=NAMES, metrics=["critical-diameter"], ways=Ways(slab=5, block=9000)
+def of_my_own(sees):
+    """The share of each slice's class that lies in its first row; nothing but the slice is needed for it."""
+    return st.Metric(
+        "first-row", "1", "share in the first row", lambda p: p.mask[:, 0].sum(axis=1) / p.counts.clip(1), sees=sees
     )
-    assert found.core[found.core.metric == "critical-diameter"].value.isna().all()
-    assert any(f["code"] == "not-blockwise" and "critical-diameter" in f["text"] for f in found.provenance["findings"])
+
+
+def test_a_metric_of_my_own_that_sees_one_slice_has_the_same_figures_slab_by_slab(monkeypatch):
+    monkeypatch.setitem(st.METRICS, "first-row", of_my_own("slice"))
+    core, labels = labelled_core(1)
+    asked = {"labels": labels, "names": NAMES, "metrics": ["first-row"]}
+    assert_same(measure_blockwise(core, **asked, ways=Ways(slab=5, block=9000)), st.measure(core, **asked))
+
+
+def test_a_metric_of_my_own_that_may_see_the_whole_core_is_missing_and_said(monkeypatch):
+    monkeypatch.setitem(st.METRICS, "first-row", of_my_own("core"))
+    core, labels = labelled_core(1)
+    found = measure_blockwise(core, labels=labels, names=NAMES, metrics=["first-row"], ways=Ways(slab=5, block=9000))
+    assert found.core[found.core.metric == "first-row"].value.isna().all()
+    assert any(f["code"] == "not-blockwise" and "first-row" in f["text"] for f in found.provenance["findings"])
+
+
+def test_every_metric_that_comes_with_soilscope_has_figures_of_cores_of_any_size():
+    """Skeletons are the exception where there are any: a body's skeleton hangs on all of it."""
+    assert {name for name in st.METRICS if name not in BLOCKWISE} == set()
 
 
 def test_too_big_is_refused_with_the_figure_before_the_work_starts():

@@ -8,24 +8,35 @@ import pytest
 from known_bodies import blobs
 from pandas.testing import assert_frame_equal
 
+from soilscope.core.density import Rod, fit_density
 from soilscope.errors import InputRefused
 from soilscope.study.plan import CorePlan, Plan
 from soilscope.study.steps import blocks
 from soilscope.study.steps.classify import classify_core
+from soilscope.study.steps.edges import find_edges, scheme_of
+from soilscope.study.steps.gathered import Gathered
 from soilscope.study.steps.measure import measure_core
-from soilscope.volume import Volume, write_store
+from soilscope.volume import Volume, read_store, write_store
 
 CORE = CorePlan(id="3243", path="scan")
+SPACING = (0.25, 0.351, 0.351)
+OTSU = {"name": "found", "method": "otsu", "classes": 3}
+DENSITIES = {"name": "by density", "method": "density", "edges": (0.0, 0.5, 1.8, 9.0)}
 
 
-def study_of(folder, scheme):
+def too_big(monkeypatch):
+    """Just too little memory to hold the core."""
+    monkeypatch.setattr(blocks, "memory_gb", lambda _plan: blocks.in_memory_gb((50, 40, 40), 2) - 1e-6)
+
+
+def study_of(folder, scheme, source=None, **more):
     shape = (50, 40, 40)
     rng = np.random.default_rng(0)
     hu = np.where(blobs(shape, 0.3), -900, rng.integers(300, 2500, shape)).astype(np.int16)
     y, x = np.indices(shape[1:]) - 19.5
     valid = np.broadcast_to(np.hypot(y, x) < 19, shape).copy()
-    write_store(folder / "cores/3243.zarr", Volume(hu, valid, (0.25, 0.351, 0.351), "HU", core="3243"))
-    return Plan(name="large", scheme=scheme, cores=(CORE,))
+    write_store(folder / "cores/3243.zarr", Volume(hu, valid, SPACING, "HU", core="3243", source=source or {}))
+    return Plan(name="large", scheme=scheme, cores=(CORE,), **more)
 
 
 def made(folder, plan, heard):
@@ -37,12 +48,12 @@ def made(folder, plan, heard):
     return summary, tables, json.loads((parts / "measure/3243.json").read_text())
 
 
-@pytest.mark.parametrize("scheme", ["physical", "script-2021"])
+@pytest.mark.parametrize("scheme", ["physical", "script-2021", "otsu-3", OTSU])
 def test_a_study_has_the_same_tables_where_a_core_does_not_fit(tmp_path, monkeypatch, scheme):
     plan = study_of(tmp_path, scheme)
     summary, tables, provenance = made(tmp_path, plan, [])
     heard = []
-    monkeypatch.setattr(blocks, "memory_gb", lambda _plan: blocks.in_memory_gb((50, 40, 40), 2) - 1e-6)
+    too_big(monkeypatch)
     again, by_slabs, its_provenance = made(tmp_path, plan, heard)
     assert again == summary
     assert its_provenance.pop("scheme") == summary["scheme"]
@@ -71,3 +82,46 @@ def test_labels_made_elsewhere_need_the_core_in_memory_and_are_refused_where_it_
         measure_core(tmp_path, plan, "3243", [].append)
     assert told.value.code == "memory-budget"
     assert "labels" in str(told.value)
+
+
+def test_densities_and_objects_of_a_core_that_does_not_fit_are_those_of_one_that_does(tmp_path, monkeypatch):
+    density = fit_density([Rod("air", 0.0, -1000.0), Rod("water", 1.0, 0.0)])
+    kinds = ({"name": "stones", "of": (3,), "at_least_mm3": 0.2}, {"name": "pores", "of": (1,)})
+    plan = study_of(tmp_path, DENSITIES, {"density": density.as_dict()}, core={"density": "coreCT"}, objects=kinds)
+    extra = [tmp_path / "parts/measure" / f"3243.{kind}.parquet" for kind in ("materials", "objects")]
+    made(tmp_path, plan, [])
+    held = [pd.read_parquet(path) for path in extra]
+    for path in extra:
+        path.unlink()
+    too_big(monkeypatch)
+    made(tmp_path, plan, [])
+    for path, expected in zip(extra, held, strict=True):
+        assert len(expected) > 0
+        assert_frame_equal(pd.read_parquet(path), expected, rtol=1e-9, check_exact=False)
+
+
+def test_edges_of_all_cores_are_found_without_holding_one(tmp_path, monkeypatch):
+    plan = study_of(tmp_path, OTSU | {"over": "study"})
+    monkeypatch.setattr(blocks, "memory_gb", lambda _plan: 0.1)
+    find_edges(tmp_path, plan, Gathered(None, frozenset({"import:3243"}), {}, {}), [].append)
+    expected = plan.scheme_value().resolve_for([read_store(tmp_path / "cores/3243.zarr")])
+    assert scheme_of(tmp_path, plan) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ({"objects": ({"name": "biopores", "of": (1,), "shape": "tubes", "at_least_mm": 1.0},)}, "biopores"),
+        ({"objects": ({"name": "litter", "of": (2,), "beside": (3,)},)}, "litter"),
+        ({"core": {"density": "coreCT", "density_volume": True}}, "density_volume"),
+        ({"scheme": {"name": "b", "edges": (-1000, 0, 3000), "bands": ((-100, 100),)}}, "bands"),
+    ],
+)
+def test_what_needs_the_whole_core_is_refused_by_name_with_the_figure(tmp_path, monkeypatch, asked, named):
+    plan = study_of(tmp_path, **{"scheme": "physical", **asked})
+    too_big(monkeypatch)
+    with pytest.raises(InputRefused) as told:
+        blocks.large_core(tmp_path, plan, "3243")
+    assert told.value.code == "memory-budget"
+    assert named in str(told.value)
+    assert f"{blocks.in_memory_gb((50, 40, 40), 2):.2f} GB" in str(told.value)

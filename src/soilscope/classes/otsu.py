@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.classes.cuts import valid_range
 from soilscope.errors import InputRefused, UsageError
+from soilscope.types import BoolVolume
 from soilscope.volume import Volume
 
-__all__ = ["BINS", "MOST_OTSU", "otsu_edges", "pooled_histogram"]
+__all__ = ["BINS", "MOST_OTSU", "SlabsOfValues", "otsu_edges", "pooled_histogram"]
 
 BINS = 256
 """As in scikit-image: thresholds lie on the centres of so many bins between the least and the greatest value."""
@@ -19,13 +21,31 @@ MOST_OTSU = 5
 """Each further class multiplies the work by the number of bins."""
 
 
-def pooled_histogram(cores: Sequence[Volume]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+class SlabsOfValues(Protocol):
+    """A core that is not held in memory as a whole."""
+
+    @property
+    def core(self) -> str:
+        """Its name."""
+
+    def slabs(self) -> Iterator[tuple[NDArray[Any], BoolVolume]]:
+        """Values and mask of a few slices after the other; may be asked for again."""
+
+
+def _slabs(core: Volume | SlabsOfValues) -> Iterator[tuple[NDArray[Any], BoolVolume]]:
+    if isinstance(core, Volume):
+        yield core.values, core.valid
+    else:
+        yield from core.slabs()
+
+
+def pooled_histogram(cores: Sequence[Volume | SlabsOfValues]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Valid voxels by value, over one or several cores.
 
     Parameters
     ----------
-    cores : sequence of Volume
-        Read one after the other, slice by slice.
+    cores : sequence of Volume, or of what gives slabs of one
+        Read twice, one after the other, slice by slice.
 
     Returns
     -------
@@ -37,7 +57,8 @@ def pooled_histogram(cores: Sequence[Volume]) -> tuple[NDArray[np.int64], NDArra
     InputRefused
         Code ``no-range``: no valid voxel, or all the same value.
     """
-    found = [span for span in (valid_range(core.values, core.valid) for core in cores) if span is not None]
+    ranges = (valid_range(*slab) for core in cores for slab in _slabs(core))
+    found = [span for span in ranges if span is not None]
     low, high = min((s[0] for s in found), default=0.0), max((s[1] for s in found), default=0.0)
     if not low < high:
         raise InputRefused(
@@ -47,18 +68,18 @@ def pooled_histogram(cores: Sequence[Volume]) -> tuple[NDArray[np.int64], NDArra
         )
     borders = np.linspace(low, high, BINS + 1)
     counts = np.zeros(BINS, np.int64)
-    for core in cores:
-        for plane, valid in zip(core.values, core.valid, strict=True):
+    for values, mask in (slab for core in cores for slab in _slabs(core)):
+        for plane, valid in zip(values, mask, strict=True):
             counts += np.histogram(plane[valid].astype(np.float64), borders)[0]
     return counts, borders
 
 
-def otsu_edges(cores: Sequence[Volume], classes: int) -> tuple[float, ...]:
+def otsu_edges(cores: Sequence[Volume | SlabsOfValues], classes: int) -> tuple[float, ...]:
     """Edges of so many classes between which the variance is greatest.
 
     Parameters
     ----------
-    cores : sequence of Volume
+    cores : sequence of Volume, or of what gives slabs of one
         One core, or all of a study, whose voxels are then pooled.
     classes : int
         2 to 5.

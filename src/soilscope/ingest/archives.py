@@ -1,28 +1,36 @@
-"""Zip and tar archives, unpacked member by member into a temporary folder: judged first, then copied under limits."""
+"""Zip and tar archives: all members judged first, by name and claimed size; then they are read where they lie."""
 
 from __future__ import annotations
 
 import bz2
 import contextlib
-import errno
 import gzip
+import io
 import lzma
+import os
 import stat
 import struct
 import tarfile
-import tempfile
 import unicodedata
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import IO, Any
 
-from soilscope.errors import OutputRefused
-from soilscope.ingest.limits import MOST_ARCHIVE_BYTES, MOST_EXPANSION, MOST_MEMBERS, SMALL_ARCHIVE_BYTES
+from soilscope.ingest.discover import Found, natural
+from soilscope.ingest.limits import (
+    MOST_ARCHIVE_BYTES,
+    MOST_EXPANSION,
+    MOST_HELD_BYTES,
+    MOST_MEMBERS,
+    SMALL_ARCHIVE_BYTES,
+    SMALL_MEMBER_BYTES,
+)
+from soilscope.ingest.members import Archive, Entry
 from soilscope.ingest.verdict import parsing, refuse
 
-__all__ = ["unpacked"]
+__all__ = ["inside"]
 
 BLOCK_BYTES = 1 << 20
 LONGEST_NAME = 1024
@@ -30,44 +38,166 @@ LARGEST_READ = 1 << 22
 """Headers of tar archives and blocks of files are read in less; only a header that lies about its length asks for more."""
 
 END_OF_ZIP, END_OF_ZIP64, LOCATOR_OF_ZIP64, ENTRY_OF_ZIP = b"PK\5\6", b"PK\6\6", b"PK\6\7", b"PK\1\2"
+TAR_MARK, TAR_MARK_AT = b"ustar", 257
 LONGEST_END = 22 + 0xFFFF
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 COMPRESSED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One file of an archive: the name it claims, the size it claims, and how to read it."""
-
-    name: str
-    size: int
-    handle: zipfile.ZipInfo | tarfile.TarInfo
-
-
 @contextlib.contextmanager
-def unpacked(path: Path) -> Iterator[Path]:
-    """A temporary folder with the archive's files, gone afterwards.
+def inside(path: Path) -> Iterator[Found]:
+    """The files of an archive, to be read while the context lasts. Nothing is unpacked to a disk.
 
     Raises
     ------
     InputRefused
         Codes ``archive-unsafe`` (a member leads outside, is a link or device, or two share a name), ``archive-too-large``,
-        ``archive-damaged``. The whole archive is refused; nothing is written outside the temporary folder.
-    OutputRefused
-        Code ``cannot-write``: the disk is full.
+        ``archive-damaged``. The whole archive is refused.
     """
-    with tempfile.TemporaryDirectory(prefix="soilscope-") as folder:
-        root = Path(folder) / "scan"
-        root.mkdir()
+    with contextlib.ExitStack() as stack:
         with parsing("archive-damaged", f"{path.name} is damaged, encrypted or no archive ({{error}}).", [path]):
-            if zipfile.is_zipfile(path):
-                _not_too_many(path)
-                with zipfile.ZipFile(path) as archive:
-                    _unpack(path, _zip_members(path, archive), archive.open, root)
-            else:
-                with _plain(path) as stream, _tar(_Sober(stream)) as tar:
-                    _unpack(path, _tar_members(path, tar), tar.extractfile, root)
-        yield root
+            listed = _zip(path, stack) if _is_zip(path) else _tar(path, stack)
+        archive = Archive(path.name, path.stat().st_mtime_ns, listed.files, frozenset({".", *listed.above.values()}))
+        root = archive.root(path.name.split(".")[0] or path.name)
+        members = sorted((root / key for key in listed.files), key=lambda p: natural(p.relative_to(root).as_posix()))
+        yield Found(root, tuple(members))
+
+
+@dataclass(slots=True)
+class _Listed:
+    """Members that were judged: files by their paths, what would collide with them, and the bytes claimed so far.
+
+    ``seen`` and ``above`` hold names of files and of folders as the least careful file system compares them.
+    """
+
+    path: Path
+    limit: int
+    files: dict[str, Entry] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    above: dict[str, str] = field(default_factory=dict)
+    claimed: int = 0
+    entries: int = 0
+
+    def count(self) -> None:
+        """One more entry, be it a file or a folder."""
+        self.entries += 1
+        if self.entries > MOST_MEMBERS:
+            _too_large(self.path, self.limit)
+
+    def judge(self, name: str, size: int, packed: int) -> str:
+        """The path of a member that may be read: its size as it claims, and as the archive holds it.
+
+        Raises
+        ------
+        InputRefused
+            Codes ``archive-unsafe``, ``archive-too-large``.
+        """
+        parts = [part for part in name.split("/") if part not in ("", ".")]
+        upward = ["/".join(parts[:k]) for k in range(1, len(parts))]
+        key, folders = "/".join(parts), {_folded(folder): folder for folder in upward}
+        folded = _folded(key)
+        if not parts or folded in self.seen or folded in self.above or not self.seen.isdisjoint(folders):
+            _unsafe(self.path, name, "has the name of another member, or none")
+        self.seen.add(folded)
+        self.above |= folders
+        self.claimed += size
+        if self.claimed > self.limit or size > max(SMALL_MEMBER_BYTES, MOST_EXPANSION * packed):
+            _too_large(self.path, self.limit)
+        return key
+
+
+def _is_zip(path: Path) -> bool:
+    """Whether it is a zip; a tar whose last member is one ends like one, and is none."""
+    with path.open("rb") as stream:
+        head = stream.read(TAR_MARK_AT + len(TAR_MARK))
+    return not head.endswith(TAR_MARK) and zipfile.is_zipfile(path)
+
+
+def _listing(path: Path) -> _Listed:
+    return _Listed(path, min(MOST_ARCHIVE_BYTES, max(SMALL_ARCHIVE_BYTES, MOST_EXPANSION * path.stat().st_size)))
+
+
+def _zip(path: Path, stack: contextlib.ExitStack) -> _Listed:
+    """Members of a zip, inflated whenever they are opened: no more comes out of one than it claims."""
+    _not_too_many(path)
+    archive, listed = stack.enter_context(zipfile.ZipFile(path)), _listing(path)
+    for info in archive.infolist():
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            _unsafe(path, info.orig_filename, "is a link or a device")
+        _safe_name(path, info.orig_filename)
+        listed.count()
+        if not info.is_dir():
+            key = listed.judge(info.orig_filename, info.file_size, info.compress_size)
+            listed.files[key] = Entry(info.file_size, lambda i=info: archive.open(i))  # type: ignore[misc]  # bound early
+    return listed
+
+
+def _tar(path: Path, stack: contextlib.ExitStack) -> _Listed:
+    """Members of a tar: where they lie in the file, or what they hold where that cannot be read from its middle."""
+    listed, handle = _listing(path), stack.enter_context(path.open("rb")).fileno()
+    with _plain(path) as (stream, packed), tarfile.open(fileobj=_Sober(stream), mode="r:") as archive:  # type: ignore[call-overload]  # reads, seeks and tells
+        for info in archive:
+            if not (info.isfile() or info.isdir()):
+                _unsafe(path, info.name, "is a link or a device")
+            _safe_name(path, info.name)
+            listed.count()
+            if info.isfile():
+                held = packed or info.issparse()
+                key = listed.judge(info.name, info.size, path.stat().st_size if held else info.size)
+                listed.files[key] = _held(path, archive, info, listed) if held else _lying(handle, info)
+    return listed
+
+
+def _lying(handle: int, info: tarfile.TarInfo) -> Entry:
+    start, size = info.offset_data, info.size
+    return Entry(size, lambda: io.BufferedReader(_Part(lambda at, count: os.pread(handle, count, start + at), size)))
+
+
+def _held(path: Path, archive: tarfile.TarFile, info: tarfile.TarInfo, listed: _Listed) -> Entry:
+    most = max(SMALL_MEMBER_BYTES, min(MOST_HELD_BYTES, MOST_EXPANSION * path.stat().st_size))
+    if listed.claimed > most:
+        refuse(
+            "archive-too-large",
+            f"{path.name} is a compressed tar of more than {most >> 20} MB, which can only be read from its beginning and is held "
+            "in memory; unpack it by hand, or pack the scan as a zip.",
+            [path],
+        )
+    data, at = memoryview(bytearray(info.size)), 0
+    stream = archive.extractfile(info)
+    while stream is not None and at < info.size and (block := stream.read(BLOCK_BYTES)):
+        data[at : at + len(block)] = block
+        at += len(block)
+    if at != info.size:
+        raise tarfile.ReadError("a member ends early")
+    return Entry(
+        info.size, lambda: io.BufferedReader(_Part(lambda start, count: data[start : start + count], info.size))
+    )
+
+
+class _Part(io.RawIOBase):
+    """A member as a stream: ``piece(start, count)`` gives its bytes."""
+
+    def __init__(self, piece: Callable[[int, int], bytes | memoryview], size: int) -> None:
+        self._piece, self._size, self._at = piece, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._piece(self._at, max(0, min(len(buffer), self._size - self._at)))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._at = max(0, offset + {0: 0, 1: self._at, 2: self._size}[whence])
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
 
 
 def _not_too_many(path: Path) -> None:
@@ -92,17 +222,13 @@ def _not_too_many(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _plain(path: Path) -> Iterator[IO[bytes]]:
-    """A tar archive without its compression."""
+def _plain(path: Path) -> Iterator[tuple[IO[bytes], bool]]:
+    """A tar archive without its compression, and whether it had one."""
     with path.open("rb") as stream:
         head = stream.read(6)
     opener = next((opened for magic, opened in COMPRESSED.items() if head.startswith(magic)), None)
     with opener(path, "rb") if opener else path.open("rb") as stream:
-        yield stream
-
-
-def _tar(stream: Any) -> tarfile.TarFile:
-    return tarfile.open(fileobj=stream, mode="r:")
+        yield stream, opener is not None
 
 
 class _Sober:
@@ -116,25 +242,6 @@ class _Sober:
         if not 0 <= size <= LARGEST_READ:
             raise tarfile.ReadError("a header of the archive claims to be longer than any is")
         return self._stream.read(size)
-
-
-def _zip_members(path: Path, archive: zipfile.ZipFile) -> Iterator[Member]:
-    for info in archive.infolist():
-        kind = stat.S_IFMT(info.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            _unsafe(path, info.orig_filename, "is a link or a device")
-        _safe_name(path, info.orig_filename)
-        if not info.is_dir():
-            yield Member(info.orig_filename, info.file_size, info)
-
-
-def _tar_members(path: Path, archive: tarfile.TarFile) -> Iterator[Member]:
-    for info in archive:
-        if not (info.isfile() or info.isdir()):
-            _unsafe(path, info.name, "is a link or a device")
-        _safe_name(path, info.name)
-        if info.isfile():
-            yield Member(info.name, info.size, info)
 
 
 def _safe_name(path: Path, name: str) -> None:
@@ -155,58 +262,8 @@ def _unsafe(path: Path, name: str, why: str) -> None:
     )
 
 
-def _unpack(path: Path, members: Iterator[Member], opened: object, root: Path) -> None:
-    """Judge all names and claimed sizes first, then copy, counting what really comes out."""
-    limit = min(MOST_ARCHIVE_BYTES, max(SMALL_ARCHIVE_BYTES, MOST_EXPANSION * path.stat().st_size))
-    listed: list[Member] = []
-    seen: set[str] = set()
-    above: set[str] = set()
-    claimed = 0
-    for member in members:
-        parts = [part for part in _folded(member.name).split("/") if part not in ("", ".")]
-        key, folders = "/".join(parts), {"/".join(parts[:k]) for k in range(1, len(parts))}
-        if not parts or key in seen or key in above or not folders.isdisjoint(seen):
-            _unsafe(path, member.name, "has the name of another member, or none")
-        seen.add(key)
-        above |= folders
-        listed.append(member)
-        claimed += member.size
-        if claimed > limit or len(listed) > MOST_MEMBERS:
-            _too_large(path, limit)
-    left = limit
-    for member in listed:
-        stream = opened(member.handle)  # type: ignore[operator]  # ZipFile.open or TarFile.extractfile
-        if stream is not None:
-            with stream, _room(path):
-                target = root / member.name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with target.open("xb") as out:
-                    left = _copy(stream, out, left, path)
-
-
 def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
-
-
-@contextlib.contextmanager
-def _room(path: Path) -> Iterator[None]:
-    """A full disk is no damage of the archive."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            raise
-        text = f"{path.name} cannot be unpacked: {error.strerror}. Free some space, or set TMPDIR to a folder with more room."
-        raise OutputRefused("cannot-write", text, [path.name]) from None
-
-
-def _copy(stream: IO[bytes], out: IO[bytes], left: int, path: Path) -> int:
-    while block := stream.read(BLOCK_BYTES):
-        left -= len(block)
-        if left < 0:
-            _too_large(path, MOST_ARCHIVE_BYTES)
-        out.write(block)
-    return left
 
 
 def _too_large(path: Path, limit: int) -> None:

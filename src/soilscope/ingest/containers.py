@@ -11,16 +11,17 @@ from typing import Any
 
 from soilscope.errors import InputRefused
 from soilscope.files import digest_folder
-from soilscope.findings import Finding
+from soilscope.findings import Finding, from_records
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.chunks import Presence, needed_chunks
 from soilscope.ingest.grey import as_volume, keepable, plausible
+from soilscope.ingest.members import Member
 from soilscope.ingest.planes import Planes, digest_files, from_array
 from soilscope.ingest.spacing import needed, told_twice
 from soilscope.ingest.verdict import parsing, refuse
 from soilscope.types import Shape, Spacing
 from soilscope.volume import Volume, read_store
-from soilscope.volume.store import store_digest
+from soilscope.volume.store import store_digest, verify_store
 
 __all__ = ["hdf5_candidates", "zarr_candidates"]
 
@@ -148,12 +149,12 @@ def _core_store(root: Path, options: Options) -> Candidate:
     """A core that was imported before: values, mask, voxel size, units and findings as they were kept."""
     from soilscope.ingest import omezarr
 
-    store_digest(root)  # refuses one that was never finished
+    _finished(root)
     about = omezarr.core_attributes(root)
     stated: Spacing = about["spacing_mm"]
 
     def load() -> Volume:
-        kept = read_store(root)
+        kept = _archived(root) if isinstance(root, Member) else read_store(root)
         if options.units not in (None, kept.units):
             text = f"{root.name} is a core store of {kept.units}; import the scan itself to state other units."
             refuse("units-mismatch", text, [root])
@@ -168,3 +169,23 @@ def _core_store(root: Path, options: Options) -> Candidate:
         options.spacing_mm or stated,
         about["units"],
     )
+
+
+def _finished(root: Path) -> None:
+    """Refuse a store that was never finished, and one in an archive that is not as it was written."""
+    if not isinstance(root, Member):
+        store_digest(root)
+    elif wrong := verify_store(root):
+        text = f"{root.name} in {root.archive.name} is damaged: {wrong[0]} is not as it was written; copy the archive again."
+        refuse("store-damaged", text, [root.archive.name])
+
+
+def _archived(root: Member) -> Volume:
+    """A finished core store in an archive, as :func:`~soilscope.volume.read_store` reads one in a folder."""
+    from soilscope.ingest import omezarr
+
+    with _typed(root):
+        values, valid, own = omezarr.core_content(root)
+        dz, dy, dx = own["spacing_mm"]
+        findings = from_records(own["findings"])
+        return Volume(values, valid, (dz, dy, dx), own["units"], findings, own["core"], own["source"])

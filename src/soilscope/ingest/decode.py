@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from pydicom.uid import UID
 from soilscope.ingest.decoding import Frame, decoded
 from soilscope.ingest.headers import Encoding, Slice
 from soilscope.ingest.limits import MOST_EXPANSION, SMALL_FRAME_BYTES
+from soilscope.ingest.members import stamp
 from soilscope.ingest.padding import beyond_stored_bits
 from soilscope.ingest.part10 import as_part10
 from soilscope.ingest.verdict import parsing, refuse
@@ -226,12 +226,12 @@ class Buffer:
         """
         try:
             with one.path.open("rb", buffering=0) as stream:
-                status = os.fstat(stream.fileno())
-                if (status.st_size, status.st_mtime_ns) != one.stamp:
+                found = stamp(one.path, stream)
+                if found != one.stamp:
                     _changed(one)
-                if len(self._memory) < status.st_size:
-                    self._memory = bytearray(status.st_size)
-                view = memoryview(self._memory)[: status.st_size]
+                if len(self._memory) < found[0]:
+                    self._memory = bytearray(found[0])
+                view = memoryview(self._memory)[: found[0]]
                 read = 0
                 while read < len(view):
                     count = stream.readinto(view[read:])

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from soilscope.ingest.chunks import Presence
 from soilscope.ingest.grey import within_limits
+from soilscope.ingest.members import seekable
 from soilscope.ingest.units import mm_of, spacing_from
 from soilscope.ingest.verdict import refuse
 from soilscope.types import Shape, Spacing
@@ -48,7 +49,7 @@ def data_sets(path: Path) -> tuple[list[str], str | None]:
         if isinstance(thing, h5py.Dataset) and thing.dtype.kind in "buif" and _is_volume(thing.shape):
             found.append("/" + name)
 
-    with h5py.File(path, "r", locking=False) as file:
+    with h5py.File(seekable(path), "r", locking=False) as file:
         file.visititems(look)
         default = _default(file)
     return sorted(found), default if default in found else None
@@ -86,7 +87,7 @@ def opened(path: Path, name: str) -> Iterator[HeldSet]:
         Codes ``external-data`` (the values lie in another file), ``filter-missing``, ``chunks-missing`` (nothing was ever
         written), ``shape``, ``too-large``.
     """
-    with h5py.File(path, "r", locking=False) as file:
+    with h5py.File(seekable(path), "r", locking=False) as file:
         data = file[name]
         shape = within_limits(data.shape, f"{path.name}:{name}")
         _own(path, name, data)

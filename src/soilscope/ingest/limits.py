@@ -16,6 +16,7 @@ __all__ = [
     "MOST_DEPTH",
     "MOST_EXPANSION",
     "MOST_FILES",
+    "MOST_HELD_BYTES",
     "MOST_INFLATED_BYTES",
     "MOST_MEMBERS",
     "MOST_PIXELS",
@@ -24,6 +25,7 @@ __all__ = [
     "ORIENTATION",
     "SMALL_ARCHIVE_BYTES",
     "SMALL_FRAME_BYTES",
+    "SMALL_MEMBER_BYTES",
     "SPACING_SHARE",
     "SPACING_SLACK_MM",
     "TILT_DEGREES",
@@ -94,6 +96,12 @@ SMALL_ARCHIVE_BYTES = 1 << 30
 
 MOST_EXPANSION = 100
 """Beyond that, an archive may unpack to this many times its own size."""
+
+SMALL_MEMBER_BYTES = 1 << 28
+"""One member of an archive may always unpack to this much, and so may a compressed tar, which is held in memory."""
+
+MOST_HELD_BYTES = 1 << 31
+"""Most of an archive that is held in memory: what libraries must jump about in, and compressed tars."""
 
 SMALL_FRAME_BYTES = 1 << 26
 """A compressed frame may always decode to this much (5792 x 5792 pixels of 16 bits); beyond, to

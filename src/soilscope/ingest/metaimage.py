@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from soilscope.findings import Finding
 from soilscope.ingest.grey import within_limits
+from soilscope.ingest.members import Member
 from soilscope.ingest.oriented import Oriented, Placement, place
 from soilscope.ingest.units import mm_of
 from soilscope.ingest.verdict import note, refuse
@@ -82,10 +83,7 @@ def load(path: Path) -> Oriented:
     """Values in (z, y, x)."""
     about = _about(path)
     _sized(about, path)
-    if about.compressed:
-        stored = np.frombuffer(_inflated(about, path), about.dtype)
-    else:
-        stored = np.fromfile(about.data, about.dtype, offset=about.offset, count=int(np.prod(about.shape)))
+    stored = np.frombuffer(_inflated(about, path), about.dtype) if about.compressed else _plain(about)
     return _turned(about, np.ascontiguousarray(_seen(about, stored)))
 
 
@@ -95,9 +93,18 @@ def view(path: Path) -> Oriented | None:
     _sized(about, path)
     if about.compressed:
         return None
-    return _turned(
-        about, _seen(about, np.memmap(about.data, about.dtype, "r", about.offset, (int(np.prod(about.shape)),)))
-    )
+    if isinstance(about.data, Member):
+        return _turned(about, _seen(about, _plain(about)))
+    stored = np.memmap(about.data, about.dtype, "r", about.offset, (int(np.prod(about.shape)),))
+    return _turned(about, _seen(about, stored))
+
+
+def _plain(about: About) -> NDArray[Any]:
+    """Stored values that are not compressed, in memory."""
+    count = int(np.prod(about.shape))
+    if isinstance(about.data, Member):
+        return np.frombuffer(about.data.read_bytes(), about.dtype, count, about.offset)
+    return np.fromfile(about.data, about.dtype, count, offset=about.offset)
 
 
 def _seen(about: About, stored: NDArray[Any]) -> NDArray[Any]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import nibabel as nib
 import numpy as np
 
 from soilscope.ingest.grey import within_limits
+from soilscope.ingest.members import Member
 from soilscope.ingest.oriented import Oriented, Placement, place
 from soilscope.ingest.verdict import note, refuse
 from soilscope.types import Shape
@@ -16,13 +20,16 @@ from soilscope.types import Shape
 __all__ = ["header", "load"]
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+GZIP = b"\x1f\x8b"
+NIFTI2_SIZES = {540, 0x1C020000}
+"""How a NIfTI-2 header begins, in either byte order."""
 UNSTATED = "orientation-unstated"
 MM_PER_UNIT = {"meter": 1000.0, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
 
 
 def header(path: Path) -> Oriented:
     """Shape and voxel size without reading voxels."""
-    image = nib.load(path)
+    image = _image(path)
     shape, placed, findings = _about(image, path)
     turned = (shape[placed.order[0]], shape[placed.order[1]], shape[placed.order[2]])
     return Oriented(np.empty((0, 0, 0), image.get_data_dtype()), placed.spacing_mm, {}, findings, turned)
@@ -30,13 +37,25 @@ def header(path: Path) -> Oriented:
 
 def load(path: Path) -> Oriented:
     """Values in (z, y, x), by the file's own scale where it has one."""
-    image = nib.load(path)
+    image = _image(path)
     shape, placed, findings = _about(image, path)
     slope, inter = image.dataobj.slope, image.dataobj.inter
     plain = (slope, inter) == (1, 0)
     values = np.asarray(image.dataobj.get_unscaled() if plain else image.dataobj).reshape(shape)
     grid = {} if any(f.code == UNSTATED for f in findings) else placed.grid
     return Oriented(placed.apply(values), placed.spacing_mm, grid, findings)
+
+
+def _image(path: Path) -> Any:
+    if not isinstance(path, Member):
+        return nib.load(path)
+    stream: Any = io.BytesIO(path.read_bytes())
+    if stream.getbuffer()[:2] == GZIP:
+        stream = gzip.GzipFile(fileobj=stream)
+    second = int.from_bytes(stream.read(4), sys.byteorder) in NIFTI2_SIZES
+    kind: Any = nib.Nifti2Image if second else nib.Nifti1Image
+    stream.seek(0)
+    return kind.from_file_map({"header": nib.FileHolder(fileobj=stream), "image": nib.FileHolder(fileobj=stream)})
 
 
 def _about(image: Any, path: Path) -> tuple[Shape, Placement, tuple[Any, ...]]:

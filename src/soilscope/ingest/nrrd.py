@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import nrrd as pynrrd
 import numpy as np
 
 from soilscope.ingest.grey import within_limits
+from soilscope.ingest.members import Member
 from soilscope.ingest.oriented import Oriented, Placement, place
 from soilscope.ingest.verdict import refuse
 from soilscope.types import Shape, Spacing
@@ -38,12 +40,25 @@ def header(path: Path) -> Oriented:
 def load(path: Path) -> Oriented:
     """Values in (z, y, x)."""
     shape = _stored_shape(_header(path), path)
-    values, about = pynrrd.read(str(path), index_order="F")
+    values, about = _read(path)
     values = values.reshape(shape, order="F")
     placed, spacing = _placed(about, shape, path)
     if placed is None:
         return Oriented(np.ascontiguousarray(values.transpose(2, 1, 0)), spacing)
     return Oriented(placed.apply(values), spacing, placed.grid)
+
+
+def _read(path: Path) -> tuple[Any, dict[str, Any]]:
+    if not isinstance(path, Member):
+        values, about = pynrrd.read(str(path), index_order="F")
+        return values, about
+    stream = io.BytesIO(path.read_bytes())
+    about = dict(pynrrd.read_header(stream))
+    beside = [key for key in ("data file", "datafile") if key in about]
+    if beside:
+        stream = io.BytesIO((path.parent / about[beside[0]]).read_bytes())
+    attached = {key: value for key, value in about.items() if key not in beside}
+    return pynrrd.read_data(attached, stream, index_order="F"), about
 
 
 def files(path: Path) -> tuple[Path, ...]:
@@ -54,7 +69,8 @@ def files(path: Path) -> tuple[Path, ...]:
 
 
 def _header(path: Path) -> dict[str, Any]:
-    about: dict[str, Any] = pynrrd.read_header(str(path))
+    with path.open("rb") as stream:
+        about: dict[str, Any] = pynrrd.read_header(stream)
     data = about.get("data file", about.get("datafile"))
     if data is not None and (not isinstance(data, str) or Path(data).name != data or data.startswith((".", "LIST"))):
         refuse("detached-data", f"{path.name} points to data in another folder; put the data file beside it.", [path])

@@ -22,9 +22,9 @@ from soilscope.ingest.chunks import Presence
 from soilscope.ingest.grey import within_limits
 from soilscope.ingest.units import mm_of, spacing_from
 from soilscope.ingest.verdict import refuse
-from soilscope.types import Shape, Spacing
+from soilscope.types import BoolVolume, Shape, Spacing
 
-__all__ = ["HeldArray", "Image", "core_attributes", "images", "is_core_store", "opened", "roots"]
+__all__ = ["HeldArray", "Image", "core_attributes", "core_content", "images", "is_core_store", "opened", "roots"]
 
 METADATA = ("zarr.json", ".zgroup", ".zarray")
 EMPTY = (1 << 64) - 1
@@ -74,6 +74,13 @@ def core_attributes(root: Path) -> dict[str, Any]:
     dz, dy, dx = own["spacing_mm"]
     z, y, x = zarr.open_array(root, path="0", mode="r").shape
     return {"shape": (z, y, x), "spacing_mm": (float(dz), float(dy), float(dx)), "units": own["units"]}
+
+
+def core_content(root: Path) -> tuple[NDArray[Any], BoolVolume, dict[str, Any]]:
+    """Values, mask and what a core store says of itself."""
+    group = zarr.open_group(root, mode="r")
+    values, valid = (np.asarray(group[name][...]) for name in ("0", "labels/valid/0"))
+    return values, valid.astype(np.bool_), dict(group.attrs["soilscope"])
 
 
 def images(root: Path, files: Collection[Path]) -> list[Image]:

@@ -7,7 +7,6 @@ inflated under a limit, and a file that ends before its pixels do is told from o
 from __future__ import annotations
 
 import io
-import os
 import struct
 import zlib
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import pydicom
 
 from soilscope.errors import InputRefused
 from soilscope.ingest.limits import MOST_INFLATED_BYTES
+from soilscope.ingest.members import stamp
 from soilscope.ingest.plain import PlainFile, walk
 from soilscope.ingest.verdict import refuse
 
@@ -88,20 +88,19 @@ def parse(path: Path, wanted: list[str]) -> Parsed:
     and ``excess-bytes`` where bytes follow that belong to nothing.
     """
     with path.open("rb", buffering=0) as raw:
-        status = os.fstat(raw.fileno())
-        stamp = (status.st_size, status.st_mtime_ns)
+        seen = stamp(path, raw)
         head = raw.read(HEAD_BYTES)
         deflated = DEFLATED in head[:META_PROBE_BYTES]
-        ordinary = None if deflated else _ordinary(raw, head, status.st_size)
+        ordinary = None if deflated else _ordinary(raw, head, seen[0])
         if ordinary is not None:
-            return Parsed(ordinary.dataset, PixelElement(ordinary.offset, ordinary.length), stamp=stamp)
+            return Parsed(ordinary.dataset, PixelElement(ordinary.offset, ordinary.length), stamp=seen)
         raw.seek(0)
         if head[128:132] == b"DICM" and not deflated:
-            return _parse(io.BufferedReader(raw), path, wanted, stamp)
-        return _parse(io.BytesIO(as_part10(raw.readall(), path.name)), path, wanted, stamp)
+            return _parse(io.BufferedReader(raw), path, wanted, seen)
+        return _parse(io.BytesIO(as_part10(raw.readall(), path.name)), path, wanted, seen)
 
 
-def _ordinary(raw: io.FileIO, head: bytes, size: int) -> PlainFile | None:
+def _ordinary(raw: io.RawIOBase, head: bytes, size: int) -> PlainFile | None:
     """The header if it is an ordinary one, be it as long as scanners' own elements make it."""
     found = walk(head, size)
     if found is not None or len(head) < HEAD_BYTES:
@@ -109,12 +108,12 @@ def _ordinary(raw: io.FileIO, head: bytes, size: int) -> PlainFile | None:
     return walk(head + (raw.read(LONG_HEAD_BYTES) or b""), size)
 
 
-def _parse(stream: BinaryIO, path: Path, wanted: list[str], stamp: tuple[int, int]) -> Parsed:
+def _parse(stream: BinaryIO, path: Path, wanted: list[str], seen: tuple[int, int]) -> Parsed:
     dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=wanted)
     try:
-        return Parsed(dataset, _pixels(stream, path, dataset.original_encoding), stamp=stamp)
+        return Parsed(dataset, _pixels(stream, path, dataset.original_encoding), stamp=seen)
     except InputRefused as problem:
-        return Parsed(dataset, problem=problem, stamp=stamp)
+        return Parsed(dataset, problem=problem, stamp=seen)
 
 
 def _pixels(stream: BinaryIO, path: Path, encoding: tuple[bool, bool]) -> PixelElement | None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from soilscope.findings import Finding
 from soilscope.ingest.decode import content
 from soilscope.ingest.limits import MOST_PIXELS, MOST_PLANES
+from soilscope.ingest.members import seekable
 from soilscope.ingest.tiff_spacing import spacing_of
 from soilscope.ingest.verdict import note, parsing, refuse, warn
 from soilscope.types import Spacing
@@ -65,7 +66,7 @@ def picture_of(path: Path) -> Picture:
 
 
 def _tiff_header(path: Path) -> Picture:
-    with tifffile.TiffFile(path) as tiff:
+    with tifffile.TiffFile(seekable(path)) as tiff:
         page = tiff.pages.first
         series = tiff.series[0]
         shape = tuple(int(n) for n in series.shape if n != 1) or (1,)
@@ -135,12 +136,13 @@ def opened(one: Picture, raw: bytes | None = None) -> Iterator[Any]:
         data = content(one.path) if raw is None else raw
         yield _Turned([np.asarray(imagecodecs.png_decode(data))], size, one)
         return
-    with tifffile.TiffFile(one.path if raw is None else io.BytesIO(raw)) as tiff:
+    source = seekable(one.path) if raw is None else io.BytesIO(raw)
+    with tifffile.TiffFile(source) as tiff:
         series = tiff.series[0]
         plain = int(tiff.pages.first.bitspersample) in WHOLE_BYTES
-        if series.dataoffset is not None and plain and raw is None:
+        if series.dataoffset is not None and plain and isinstance(source, Path):
             kind = np.dtype(series.dtype).newbyteorder(tiff.byteorder)
-            yield _Turned(np.memmap(one.path, kind, "r", series.dataoffset, (one.pages, *size)), size, one)
+            yield _Turned(np.memmap(source, kind, "r", series.dataoffset, (one.pages, *size)), size, one)
         elif len(series.pages) == one.pages > 1:
             yield _Turned(_Decoded(series.pages), size, one)
         else:

@@ -130,7 +130,7 @@ class OpenScan:
 
 @contextlib.contextmanager
 def open_scan(path: str | Path, series: str | None, options: Options) -> Iterator[OpenScan]:
-    """Choose the scan at a path; an archive stays unpacked while it is open.
+    """Choose the scan at a path; an archive stays open as long.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A path -> the candidates in it, whatever their format; archives stay unpacked while the candidates are used."""
+"""A path -> the candidates in it, whatever their format; archives stay open while the candidates are used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from soilscope.errors import InputRefused, UsageError
 from soilscope.findings import Finding
 from soilscope.ingest import containers, dicom, omezarr, stacks, volumes
-from soilscope.ingest.archives import unpacked
+from soilscope.ingest.archives import inside
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.discover import Found, discover
 from soilscope.ingest.sniff import Kind, sniff
@@ -45,14 +45,14 @@ def opened(path: Path, options: Options) -> Iterator[Source]:
     Raises
     ------
     InputRefused
-        What :func:`~soilscope.ingest.discover.discover` and :func:`~soilscope.ingest.archives.unpacked` refuse.
+        What :func:`~soilscope.ingest.discover.discover` and :func:`~soilscope.ingest.archives.inside` refuse.
     """
     found = discover(path)
     if options.shape is not None or options.dtype is not None:
         yield _raw(path, found, options)
     elif len(found.files) == 1 and found.files[0] == path and sniff(path) == "archive":
-        with unpacked(path) as folder:
-            yield _look(discover(folder), options, path.name)
+        with inside(path) as members:
+            yield _look(members, options, path.name)
     else:
         yield _look(found, options, path.name or found.root.name)
 

@@ -17,6 +17,7 @@ from soilscope.ingest import metaimage, nifti, nrrd
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.grey import as_volume, keepable, plausible, within_limits
 from soilscope.ingest.limits import MOST_ARCHIVE_BYTES
+from soilscope.ingest.members import seekable
 from soilscope.ingest.oriented import Oriented
 from soilscope.ingest.planes import Planes, digest_files, from_array
 from soilscope.ingest.sniff import Kind
@@ -170,7 +171,7 @@ def _numpy(path: Path, options: Options) -> list[Candidate]:
         return [candidate(path.name, reader, options)]
     with (
         parsing("file-damaged", f"{path.name} is no readable npz ({{error}}).", [path]),
-        zipfile.ZipFile(path) as archive,
+        zipfile.ZipFile(seekable(path)) as archive,
     ):
         members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
     return [
@@ -210,16 +211,18 @@ def _npy_header(path: Path) -> Oriented:
 
 def _npy(path: Path) -> Oriented:
     head = _npy_header(path)
-    return Oriented(np.load(path, allow_pickle=False).reshape(head.shape), None)
+    return Oriented(np.load(seekable(path), allow_pickle=False).reshape(head.shape), None)
 
 
 def _npy_view(path: Path) -> Oriented:
     head = _npy_header(path)
-    return Oriented(np.load(path, mmap_mode="r", allow_pickle=False).reshape(head.shape), None)
+    source = seekable(path)
+    values = np.load(source, mmap_mode="r" if isinstance(source, Path) else None, allow_pickle=False)
+    return Oriented(values.reshape(head.shape), None)
 
 
 def _npz_header(path: Path, member: zipfile.ZipInfo) -> Oriented:
-    with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
+    with zipfile.ZipFile(seekable(path)) as archive, archive.open(member) as stream:
         head = _array_header(stream, path.name)
     if int(np.prod(head.shape, dtype=np.int64)) * head.values.dtype.itemsize > MOST_ARCHIVE_BYTES:
         refuse("too-large", f"{path.name} claims {head.shape} voxels of {head.values.dtype}.", [path])
@@ -228,6 +231,6 @@ def _npz_header(path: Path, member: zipfile.ZipInfo) -> Oriented:
 
 def _npz(path: Path, member: zipfile.ZipInfo) -> Oriented:
     head = _npz_header(path, member)
-    with np.load(path, allow_pickle=False) as archive:
+    with np.load(seekable(path), allow_pickle=False) as archive:
         values = archive[member.filename[:-4]]
     return Oriented(values.reshape(head.shape), None)

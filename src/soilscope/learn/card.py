@@ -15,10 +15,10 @@ from soilscope.findings import Finding
 from soilscope.learn import machine, splits
 from soilscope.learn.baselines import Values, rmse, scores
 from soilscope.learn.examples import Scaling, gather, targets_of
-from soilscope.learn.fitting import Fitted
 from soilscope.learn.model import Model, in_order, require_finite
 from soilscope.learn.schedule import Schedule
 from soilscope.learn.slices import Slices, digest
+from soilscope.learn.standing import Fitted
 from soilscope.learn.torch_extra import require_torch
 from soilscope.learn.winograd import Winograd, for_precision
 

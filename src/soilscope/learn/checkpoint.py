@@ -10,15 +10,13 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from soilscope.errors import Damaged
 from soilscope.files import as_json, digest_file, publish
 from soilscope.findings import Finding
+from soilscope.learn.standing import Fitted, Run
 from soilscope.learn.torch_extra import require_torch
-
-if TYPE_CHECKING:
-    from soilscope.learn.fitting import Fitted, Run
 
 __all__ = ["Saver", "restore"]
 
@@ -76,8 +74,6 @@ def _tensors(module: Any, optimiser: Any, state: Fitted) -> dict[str, Any]:
 
 def restore(module: Any, optimiser: Any, run: Run) -> Fitted:
     """Put a training back to its last checkpoint; a fresh state where there is none that fits."""
-    from soilscope.learn.fitting import Fitted
-
     if run.keep is None or not run.keep.exists():
         return Fitted()
     try:
@@ -118,8 +114,6 @@ def _check(module: Any, tensors: dict[str, Any]) -> None:
 
 
 def _apply(module: Any, optimiser: Any, record: dict[str, Any], tensors: dict[str, Any]) -> Fitted:
-    from soilscope.learn.fitting import Fitted
-
     torch = require_torch()
     module.load_state_dict({name: tensors[f"weights/{name}"] for name in module.state_dict()})
     for name, parameter in module.named_parameters():

@@ -3,70 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.errors import LearningStopped
-from soilscope.findings import Finding
 from soilscope.learn import checkpoint, thin
 from soilscope.learn.examples import Examples
 from soilscope.learn.machine import autocast
 from soilscope.learn.schedule import Schedule
+from soilscope.learn.standing import Fitted, Run
 from soilscope.learn.torch_extra import require_torch
 from soilscope.learn.winograd import Winograd, worth_it
 
-__all__ = ["Fitted", "Progress", "Run", "answer", "fit", "forward", "pooled_features"]
-
-Progress = Callable[[int, int, float], None]
-"""``progress(epoch, epochs, loss)`` after each epoch, counted from 1; loss is 1 for a constant prediction."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """How one fit is run.
-
-    Parameters
-    ----------
-    schedule : Schedule
-    rate : float
-        Greatest learning rate.
-    precision : {"bf16", "fp32"}
-    seed : int
-    convolve : Winograd, optional
-        How wide convolutions are multiplied in fp32; PyTorch's own way by default.
-    identity : str
-        Digest of everything the result depends on; a checkpoint of another identity is not used.
-    keep : Path, optional
-        Folder of the checkpoint.
-    progress : callable, optional
-    """
-
-    schedule: Schedule
-    rate: float
-    precision: str
-    seed: int
-    convolve: Winograd | None = None
-    identity: str = ""
-    keep: Path | None = None
-    progress: Progress | None = None
-
-
-@dataclass(slots=True)
-class Fitted:
-    """Where a fit stands: what a checkpoint holds beside weights and moments."""
-
-    epoch: int = 0
-    step: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-    best_epoch: int = 0
-    best_loss: float = math.inf
-    best_weights: dict[str, Any] | None = None
-    findings: tuple[Finding, ...] = ()
+__all__ = ["answer", "fit", "forward", "pooled_features"]
 
 
 def forward(module: Any, inputs: Any, precision: str, convolve: Winograd | None = None) -> Any:

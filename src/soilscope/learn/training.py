@@ -14,11 +14,12 @@ from soilscope.learn import machine, network, splits
 from soilscope.learn.augment import check_target
 from soilscope.learn.card import Outcome, Plan, finish
 from soilscope.learn.examples import ImageExamples, Scaling, as_parts
-from soilscope.learn.fitting import Progress, Run, fit
+from soilscope.learn.fitting import fit
 from soilscope.learn.model import Model, in_order
 from soilscope.learn.schedule import Schedule
 from soilscope.learn.slices import Slices
 from soilscope.learn.splits import Positions, Split
+from soilscope.learn.standing import Progress, Run
 from soilscope.learn.torch_extra import require_torch
 
 __all__ = ["Sets", "make_plan", "sets_of", "train"]

@@ -22,11 +22,12 @@ from soilscope.learn import machine, network
 from soilscope.learn.augment import check_target
 from soilscope.learn.card import Outcome, Plan, finish
 from soilscope.learn.examples import FeatureExamples, ImageExamples, Scaling, as_parts, gather, target_scale, targets_of
-from soilscope.learn.fitting import Fitted, Progress, Run, answer, fit
+from soilscope.learn.fitting import answer, fit
 from soilscope.learn.model import Model, features, in_order
 from soilscope.learn.schedule import Schedule
 from soilscope.learn.slices import Slices
 from soilscope.learn.splits import Positions, Split
+from soilscope.learn.standing import Fitted, Progress, Run
 from soilscope.learn.torch_extra import require_torch
 from soilscope.learn.training import Sets, make_plan, named_validation, sets_of
 

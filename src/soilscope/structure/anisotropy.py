@@ -8,9 +8,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from soilscope.structure.corners import bit_of, corner_counts
-from soilscope.structure.masks import as_mask, as_spacing, as_valid
-from soilscope.structure.surface import DIRECTIONS, direction_weights
+from soilscope.structure.corners import Table, bit_of, corner_counts
+from soilscope.structure.masks import as_spacing, in_window
+from soilscope.structure.surface import DIRECTIONS, direction_weights, twice_the_patterns
 from soilscope.types import BoolVolume, Spacing
 
 __all__ = ["Intercepts", "anisotropy", "intercept_tensor", "mean_intercepts"]
@@ -37,6 +37,35 @@ class Intercepts:
     lengths_mm: Floats
     axes: Floats
     degree: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CornerTables:
+    """Corner patterns of a class in its window, which add up over slabs.
+
+    Parameters
+    ----------
+    twice : int array, shape (256,)
+        See :func:`soilscope.structure.surface.twice_the_patterns`.
+    window : int array, shape (256,)
+        Patterns of the window itself.
+    """
+
+    twice: Table
+    window: Table
+
+    @classmethod
+    def empty(cls) -> CornerTables:
+        """Of nothing."""
+        return cls(np.zeros(256, np.int64), np.zeros(256, np.int64))
+
+    @classmethod
+    def of(cls, inside: BoolVolume, window: BoolVolume, layers: tuple[int, int] | None = None) -> CornerTables:
+        """Of some layers of corners, all by default."""
+        return cls(twice_the_patterns(inside, window, layers), corner_counts(window, layers))
+
+    def __add__(self, other: CornerTables) -> CornerTables:
+        return CornerTables(self.twice + other.twice, self.window + other.window)
 
 
 def anisotropy(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolume | None = None) -> float:
@@ -75,8 +104,12 @@ def intercept_tensor(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolume | 
         Mann 1984, doi:10.1007/BF00540446). Bodies stretched along an axis, layers and bundles of tubes have such an
         ellipsoid exactly. NaN where the class has no surface in the window.
     """
-    spacing = as_spacing(spacing_mm)
-    lengths = mean_intercepts(mask, spacing, valid)
+    return tensor_of_corners(_corners(mask, valid), as_spacing(spacing_mm))
+
+
+def tensor_of_corners(corners: CornerTables, spacing: Spacing) -> Intercepts:
+    """:func:`intercept_tensor` from corner patterns."""
+    lengths = _lengths(corners, spacing)
     known = ~np.isnan(lengths)
     if known.sum() < 6 or np.isinf(lengths[known]).all():
         return Intercepts(np.full(3, np.nan), np.full((3, 3), np.nan), float("nan"))
@@ -107,15 +140,20 @@ def mean_intercepts(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolume | N
         rest taken together. Infinite where they never do, NaN where no line of the direction fits into the window. The
         directions are :data:`soilscope.structure.surface.DIRECTIONS` times the voxel size.
     """
-    mask = as_mask(mask)
-    window = as_valid(valid, mask)
-    spacing = as_spacing(spacing_mm)
-    inside = mask & window
-    around_class, around_rest, around_window = (corner_counts(one) for one in (inside, window & ~inside, window))
+    return _lengths(_corners(mask, valid), as_spacing(spacing_mm))
+
+
+def _corners(mask: BoolVolume, valid: BoolVolume | None) -> CornerTables:
+    inside, window = in_window(mask, valid)
+    return CornerTables.of(inside, window)
+
+
+def _lengths(corners: CornerTables, spacing: Spacing) -> Floats:
+    """:func:`mean_intercepts` from corner patterns."""
     split, joined = _pair_tables()
     # Pairs X | rest = (pairs around X + pairs around the rest - pairs around the window) / 2.
-    crossings = (split @ (around_class + around_rest - around_window)) / 2.0
-    pairs = joined @ around_window
+    crossings = (split @ corners.twice) / 2.0
+    pairs = joined @ corners.window
     steps = np.linalg.norm(np.asarray(DIRECTIONS) * np.asarray(spacing), axis=1)
     lengths = np.full(len(DIRECTIONS), np.nan)
     seen = pairs > 0

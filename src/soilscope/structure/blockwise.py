@@ -1,17 +1,18 @@
 """Measure a core of any size, slab by slab, with the numbers it would have in memory.
 
 Two passes over the slices. The first counts, and finds the clusters of each slab and which of them are one across the seams. The
-second knows every cluster's size: it cleans the classes, works out what is said of single slices, and adds up what whole
-numbers make of the core (Euler number, surface). Thickness follows block by block, with halos (:mod:`soilscope.structure.halo`).
+second knows every cluster's size: it cleans the classes, works out what is said of single slices, and adds up what adds up
+(:mod:`soilscope.structure.adding`). Thickness follows block by block, with halos (:mod:`soilscope.structure.halo`); distances
+from temporary files, without (:mod:`soilscope.structure.far`).
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,73 +21,25 @@ from soilscope.classes import Scheme
 from soilscope.classes import scheme as named_scheme
 from soilscope.errors import UsageError
 from soilscope.findings import Finding
-from soilscope.structure.budget import Budget, available_gb
+from soilscope.structure.adding import ADDING, CoreOutline
+from soilscope.structure.budget import Budget
 from soilscope.structure.builtin import DEFAULT_METRICS
-from soilscope.structure.clusters import ClusterRule, Clusters
-from soilscope.structure.halo import Scratch, ThicknessSums, sum_thickness
+from soilscope.structure.clusters import ClusterRule
+from soilscope.structure.fields import FieldFiles, Fields
+from soilscope.structure.figures import BLOCKWISE, ClassFigures, has_figures, slice_by_slice
+from soilscope.structure.fractal import box_of
 from soilscope.structure.labelled import Labelled, findings_of_counts
 from soilscope.structure.layer import Layer
-from soilscope.structure.measure import (
-    ALWAYS,
-    DEFAULT_RULE,
-    Measured,
-    Say,
-    Seen,
-    Structure,
-    check_classes,
-    structure_of,
-)
+from soilscope.structure.measure import ALWAYS, DEFAULT_RULE, Measured, Seen, Structure, check_classes, structure_of
 from soilscope.structure.metric import Metric, metrics_named
-from soilscope.structure.phase import Known, Phase
 from soilscope.structure.porosity import label_counts
-from soilscope.structure.slabs import ArraySource, ClassSlabs, Source, names_of, resolved, slab_bounds
-from soilscope.structure.surface import density_of_patterns
+from soilscope.structure.scratch import Box, scratch_room
+from soilscope.structure.slabs import ClassSlabs, Source, names_of, resolved, slab_bounds, source_of
+from soilscope.structure.ways import AS_FITS, Ways
 from soilscope.types import FloatProfile, LabelVolume
 from soilscope.volume import Volume, outline
-from soilscope.volume.partial import OpenStore
 
-__all__ = ["BLOCKWISE", "measure_blockwise"]
-
-BLOCKWISE = (*DEFAULT_METRICS, "surface-density")
-"""Metrics that have exact figures slab by slab."""
-OF_SUMS = ("fraction", "porosity", "clusters", "largest-fraction", "connection-3d")
-"""Metrics whose figure of the core needs counts and cluster sizes only."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """How a core is worked through; none of it changes a number.
-
-    Parameters
-    ----------
-    memory_gb : float, optional
-        Memory to stay within; None takes what the machine has to spare.
-    slab : int, optional
-        Slices at a time; None takes as many as fit.
-    block : int, optional
-        Voxels of a block for thickness, halo included; None takes as many as fit.
-    folder : path, optional
-        Where the temporary file of classes goes, one byte a voxel; the system's own by default.
-    say : callable
-        Told ``(done, of, what)``.
-    """
-
-    memory_gb: float | None = None
-    slab: int | None = None
-    block: int | None = None
-    folder: Path | None = None
-    say: Say = lambda _done, _of, _what: None
-
-    def budget(self, about: Volume) -> Budget:
-        """Slabs and blocks that fit."""
-        if self.slab is not None and self.block is not None:
-            return Budget(self.slab, self.block)
-        memory = available_gb() if self.memory_gb is None else self.memory_gb
-        fits = Budget.of(about.shape, about.values.dtype.itemsize, memory)
-        return Budget(self.slab or fits.slab, self.block or fits.block)
-
-
-AS_FITS = Ways()
+__all__ = ["BLOCKWISE", "Ways", "measure_blockwise"]
 
 
 def measure_blockwise(
@@ -113,18 +66,21 @@ def measure_blockwise(
     Returns
     -------
     Structure
-        Counts are equal whatever the slabs, other figures to 1e-12. Thickness is exact as long as a block's halo is as wide as
-        its widest place, which is seen to as far as memory allows; a class wider than that is NaN there, with the
-        finding ``thickness-bound``. A metric that needs the whole core at once is NaN, with the finding ``not-blockwise``.
+        Counts are equal whatever the slabs, distances to 1e-6, other figures to 1e-12. Thickness is exact as long as a block's
+        halo is as wide as its widest place, which is seen to as far as memory allows; a class wider than that is NaN there, with
+        the finding ``thickness-bound``. A metric of your own that looks beyond a slice is NaN, with the finding
+        ``not-blockwise``.
 
     Raises
     ------
     InputRefused
         Code ``memory-budget``: not even slab by slab. Else as :func:`soilscope.structure.measure`.
+    OutputRefused
+        Code ``disk-space``: temporary files do not fit onto the disk.
     UsageError
         Code ``classes``: neither a scheme, nor labels with names. Else as :func:`soilscope.structure.measure`.
     """
-    source = _source(core)
+    source = source_of(core)
     chosen = metrics_named(list(dict.fromkeys([*ALWAYS, *(DEFAULT_METRICS if metrics is None else metrics)])))
     budget = ways.budget(source.about)
     known = named_scheme(scheme) if isinstance(scheme, str) else scheme
@@ -141,12 +97,6 @@ def measure_blockwise(
     work = _Work(slabs, about, chosen, rule, budget, ways)
     measured = work.measured(groups)
     return structure_of(about, work.seen(), measured, chosen, rule)
-
-
-def _source(core: Volume | Source | Path | str) -> Source:
-    if isinstance(core, Volume):
-        return ArraySource(core)
-    return OpenStore(Path(core)) if isinstance(core, str | Path) else core
 
 
 def _outlined(volume: Volume) -> Volume:
@@ -168,31 +118,23 @@ class _Work:
     counts: NDArray[np.int64] = field(init=False)
     area: NDArray[np.int64] = field(init=False)
     outside: int = 0
+    window: Box = ((0, 0), (0, 0), (0, 0))
 
     def measured(self, groups: list[tuple[int, ...]]) -> list[Measured]:
         """The figures of all classes and joined classes."""
         single = tuple(k for (k, *more) in groups if not more)
+        together = [of for of in groups if len(of) > 1]
         layers = [Layer({k: k for k in single}, self.rule)]
-        layers += [Layer(dict.fromkeys(of, 1), self.rule) for of in groups if len(of) > 1]
+        layers += [Layer(dict.fromkeys(of, 1), self.rule) for of in together]
         self._first_pass(layers)
-        self._second_pass(layers)
-        asked = {m.name for m in self.chosen}
-        unknown = [m.name for m in self.chosen if m.name not in BLOCKWISE]
-        if unknown:
-            self.findings.append(
-                Finding(
-                    "not-blockwise",
-                    "warning",
-                    f"{', '.join(unknown)}: needs the whole core in memory at once, so that there is no "
-                    "figure; cut a window, or raise the memory budget.",
-                )
-            )
+        fields = self._second_pass(layers)
+        self._note_missing()
         out = []
         for of in groups:
-            layer = layers[0] if len(of) == 1 else layers[1 + [g for g in groups if len(g) > 1].index(of)]
-            value = of[0] if len(of) == 1 else 1
-            thick = layer.thickness if "local-thickness" in asked else None
-            out.append(self._of_class(of, layer, value, thick))
+            at, value = (0, of[0]) if len(of) == 1 else (1 + together.index(of), 1)
+            before = self.counts[:, [k - 1 for k in of]].sum(axis=1)
+            found = ClassFigures(self.core.volume, layers[at], value, self.area, before, fields[at])
+            out.append(self._of_class(of, found))
         return out
 
     def seen(self) -> Seen:
@@ -203,6 +145,10 @@ class _Work:
         )
         return Seen(int(self.area.sum()), (*told, *self.findings))
 
+    @property
+    def _wanted(self) -> set[str]:
+        return {m.name for m in self.chosen}
+
     def _bounds(self) -> list[tuple[int, int]]:
         return list(slab_bounds(self.core.volume.shape[0], self.budget.slab))
 
@@ -210,121 +156,86 @@ class _Work:
         depth = self.core.volume.shape[0]
         most = max(self.core.names)
         self.counts, self.area = np.zeros((depth, most), np.int64), np.zeros(depth, np.int64)
+        boxes = []
         for first, end in self._bounds():
             self.ways.say(first, 2 * depth, "clusters")
             labels, valid = self.slabs.read(first, end)
             self.outside += self.slabs.outside(first, end, valid)
             self.counts[first:end], self.area[first:end] = label_counts(labels, valid, most)
+            boxes.append(_moved(box_of(valid), first))
             for layer in layers:
                 layer.look(labels)
+        self.window = _around(boxes)
         for layer in layers:
             layer.close(self.area)
 
-    def _second_pass(self, layers: list[Layer]) -> None:
-        depth = self.core.volume.shape[0]
-        profiles = [
-            m for m in self.chosen if m.slices is not None and m.name in BLOCKWISE and m.name != "local-thickness"
-        ]
-        wanted = {m.name for m in self.chosen}
+    def _second_pass(self, layers: list[Layer]) -> list[Fields]:
+        volume = self.core.volume
+        outlined = CoreOutline(volume.shape, volume.spacing_mm, int(self.area.sum()), self.window)
+        sums = {name: partial(begin, outlined) for name, begin in ADDING.items() if name in self._wanted}
         for layer in layers:
-            layer.begin(profiles, wanted, depth)
-        with tempfile.TemporaryDirectory(prefix="soilscope-", dir=self.ways.folder) as folder:
-            streams = [(Path(folder) / str(n)).open("w+b") for n in range(len(layers))]
-            try:
-                files = [Scratch(stream, self.core.volume.shape) for stream in streams]
-                for number, (first, end) in enumerate(self._bounds()):
-                    self.ways.say(depth + first, 2 * depth, "slices and seams")
-                    labels, valid = self.slabs.read(first, end)
-                    for layer, file in zip(layers, files, strict=True):
-                        cleaned = layer.measure(number, (first, labels, valid), self.core.volume.spacing_mm)
-                        if "local-thickness" in wanted:
-                            file.append(cleaned)
-                if "local-thickness" in wanted:
-                    for layer, file in zip(layers, files, strict=True):
-                        layer.thickness = self._thickness(file)
-            finally:
-                for stream in streams:
-                    stream.close()
+            layer.begin([m for m in self.chosen if slice_by_slice(m)], sums, volume.shape[0])
+        with scratch_room(self.ways.folder, volume.shape) as room, ExitStack() as stack:
+            files = [FieldFiles(stack, room, self._wanted) for _ in layers]
+            self._through_slabs(layers, files)
+            at = volume.spacing_mm, self.rule, self.budget.block
+            return [
+                file.fields(layer.values, at, self.window[0], self.ways.say)
+                for layer, file in zip(layers, files, strict=True)
+            ]
 
-    def _thickness(self, file: Scratch) -> ThicknessSums:
-        def say(done: int, of: int) -> None:
-            self.ways.say(done, of, "thickness")
+    def _through_slabs(self, layers: list[Layer], files: list[FieldFiles]) -> None:
+        depth = self.core.volume.shape[0]
+        for number, (first, end) in enumerate(self._bounds()):
+            self.ways.say(depth + first, 2 * depth, "slices and seams")
+            labels, valid = self.slabs.read(first, end)
+            for layer, file in zip(layers, files, strict=True):
+                file.append(layer.measure(number, (first, labels, valid), self.core.volume.spacing_mm), valid)
 
-        return sum_thickness(file, self.core.volume.spacing_mm, self.budget.block, say)
+    def _note_missing(self) -> None:
+        missing = [m.name for m in self.chosen if not has_figures(m)]
+        if missing:
+            self.findings.append(
+                Finding(
+                    "not-blockwise",
+                    "warning",
+                    f"{', '.join(missing)}: needs the whole core in memory at once, so that there is no "
+                    "figure; cut a window, or raise the memory budget.",
+                )
+            )
 
-    def _of_class(self, of: tuple[int, ...], layer: Layer, value: int, thick: ThicknessSums | None) -> Measured:
+    def _of_class(self, of: tuple[int, ...], found: ClassFigures) -> Measured:
         name = " + ".join(self.core.names[k] for k in of)
-        before = self.counts[:, [k - 1 for k in of]].sum(axis=1)
-        kept, removed = (self._whole(counts, layer, value) for counts in (before, layer.counts_of(value)))
         profiles: dict[str, FloatProfile] = {}
         totals = []
         for metric in self.chosen:
-            whole = kept if metric.clusters == "kept" else removed
-            profile, total = self._figures(metric, whole, (layer, value), thick)
+            profile, total = found.of(metric)
             if metric.slices is not None:
                 profiles[metric.column] = profile
             totals.append((metric, total))
-        if thick is not None and thick.beyond[:, value].any():
+        if (bound := found.fields.beyond(found.value)) is not None:
             self.findings.append(
                 Finding(
                     "thickness-bound",
                     "warning",
-                    f"local thickness of {name} is wider than {thick.bound_mm[value]:.3g} mm in "
-                    f"{int(thick.beyond[:, value].sum())} slices: more than the memory budget lets a block see, so that there is "
-                    "no figure.",
+                    f"local thickness of {name} is wider than {bound[0]:.3g} mm in {bound[1]} slices: more than the memory "
+                    "budget lets a block see, so that there is no figure.",
                 )
             )
-        return Measured(of, name, profiles, totals, self.area * kept.pixel_mm2)
-
-    def _whole(self, counts: NDArray[np.int64], layer: Layer, value: int) -> Phase:
-        """The class of the whole core as far as counts and cluster sizes go."""
-        mask, _ = outline(self.core.volume.shape, np.dtype(np.bool_))
-        sizes = layer.sizes_of(value)
-        empty = np.zeros((0, *mask.shape[1:]), np.uint32)
-        known = Known(clusters=lambda: Clusters(empty, sizes), counted=lambda: (counts[:, None], self.area))
-        return Phase(mask, mask, self.core.volume.spacing_mm, self.rule.neighbours, known=known)
-
-    def _figures(
-        self, metric: Metric, whole: Phase, of: tuple[Layer, int], thick: ThicknessSums | None
-    ) -> tuple[FloatProfile, float]:
-        layer, value = of
-        nothing = np.full(len(self.area), np.nan)
-        if metric.name not in BLOCKWISE:
-            return nothing, float("nan")
-        if metric.name == "local-thickness" and thick is not None:
-            return _thickness_of(thick, value, whole.counts)
-        profile = nothing
-        if metric.slices is not None:
-            found = (
-                metric.slices(whole)
-                if metric.name in ("fraction", "porosity", "area")
-                else layer.profile(metric, value)
-            )
-            profile = np.where(self.area > 0, found, np.nan)
-        return profile, self._total(metric, whole, (layer, value), profile)
-
-    def _total(self, metric: Metric, whole: Phase, of: tuple[Layer, int], profile: FloatProfile) -> float:
-        layer, value = of
-        window_mm3 = float(self.area.sum()) * whole.voxel_mm3
-        if metric.name in OF_SUMS and metric.core is not None:
-            return float(metric.core(whole))
-        if metric.name == "percolating-fraction":
-            return layer.percolating(value)
-        if metric.name == "euler-3d":
-            return layer.euler[value] / window_mm3 if window_mm3 else float("nan")
-        if metric.name == "surface-density":
-            patterns = layer.patterns[value]
-            return density_of_patterns(patterns, whole.spacing_mm, window_mm3) if window_mm3 else float("nan")
-        said = profile[~np.isnan(profile)]
-        return float(said.mean()) if said.size else float("nan")
+        _, dy, dx = self.core.volume.spacing_mm
+        return Measured(of, name, profiles, totals, self.area * (dy * dx))
 
 
-def _thickness_of(thick: ThicknessSums, value: int, counts: NDArray[np.int64]) -> tuple[FloatProfile, float]:
-    """Mean over the voxels of each slice and of the core; NaN where a place was too wide to be measured."""
-    profile: FloatProfile = np.full(len(counts), np.nan)
-    np.divide(thick.sums[:, value], counts, out=profile, where=counts > 0)
-    profile[thick.beyond[:, value]] = np.nan
-    if thick.beyond[:, value].any() or not counts.any():
-        return profile, float("nan")
-    seen: NDArray[Any] = counts > 0
-    return profile, float((profile[seen] * counts[seen]).sum()) / float(counts.sum())
+def _moved(box: Box, by: int) -> Box:
+    (first, end), y, x = box
+    return (first + by, end + by), y, x
+
+
+def _around(boxes: Sequence[Box]) -> Box:
+    """The box of all boxes that hold something."""
+    there = np.array([box for box in boxes if box[0][0] < box[0][1]]).reshape(-1, 3, 2)
+    if not len(there):
+        return (0, 0), (0, 0), (0, 0)
+    lows, highs = there[:, :, 0].min(axis=0), there[:, :, 1].max(axis=0)
+    z, y, x = ((int(low), int(high)) for low, high in zip(lows, highs, strict=True))
+    return z, y, x

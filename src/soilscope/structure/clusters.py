@@ -203,8 +203,10 @@ def _translate(labels: NDArray[Any], table: NDArray[Any], out: NDArray[Any]) -> 
 @compiled
 def _count_largest(labels: NDArray[Any], largest: int, inside: NDArray[np.int64], found: NDArray[np.int64]) -> None:
     for z in range(labels.shape[0]):
+        filled, own = 0, 0
         for y in range(labels.shape[1]):
             for x in range(labels.shape[2]):
                 label = labels[z, y, x]
-                inside[z] += label > 0
-                found[z] += label == largest and label > 0
+                filled += label > 0
+                own += label == largest
+        inside[z], found[z] = filled, own if largest > 0 else 0

@@ -12,7 +12,7 @@ from soilscope.structure.distance import squared_distance
 from soilscope.structure.masks import as_mask
 from soilscope.types import BoolVolume, Neighbours3D, Spacing
 
-__all__ = ["critical_diameter", "critical_from_distance"]
+__all__ = ["LevelSearch", "critical_diameter", "critical_from_distance"]
 
 
 def critical_diameter(mask: BoolVolume, spacing_mm: Spacing, axis: int = 0, neighbours: Neighbours3D = 6) -> float:
@@ -47,12 +47,43 @@ def critical_from_distance(squared: NDArray[np.float32], axis: int = 0, neighbou
         return float("nan")
     widest: NDArray[Any] = squared.max(axis=tuple(a for a in range(3) if a != axis))
     ceiling = widest.min()  # the path crosses every plane, and none lets more through than its widest point
-    levels = np.unique(squared[(squared > 0) & (squared <= ceiling)])
-    low, high = 0, len(levels)  # levels below ``low`` percolate, levels from ``high`` on do not
-    while low < high:
-        middle = (low + high) // 2
-        if percolates(squared >= levels[middle], axis, neighbours):
-            low = middle + 1
-        else:
-            high = middle
-    return 2.0 * float(np.sqrt(levels[low - 1])) if low else 0.0
+    search = LevelSearch(np.unique(squared[(squared > 0) & (squared <= ceiling)]))
+    while not search.ended:
+        search.note(passes=percolates(squared >= search.level, axis, neighbours))
+    return search.diameter_mm
+
+
+class LevelSearch:
+    """The greatest of some squared distances, mm², rising, at which a path is open, by halving."""
+
+    def __init__(self, levels: NDArray[np.float32]) -> None:
+        self._levels = levels
+        self._low, self._high = 0, len(levels)  # levels below ``low`` let pass, those from ``high`` on do not
+
+    @property
+    def most_trials(self) -> int:
+        """How often it has to ask at most."""
+        return len(self._levels).bit_length()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer is known."""
+        return self._low >= self._high
+
+    @property
+    def _middle(self) -> int:
+        return (self._low + self._high) // 2
+
+    @property
+    def level(self) -> np.float32:
+        """What to try next."""
+        return np.float32(self._levels[self._middle])
+
+    def note(self, *, passes: bool) -> None:
+        """Whether that lets pass."""
+        self._low, self._high = (self._middle + 1, self._high) if passes else (self._low, self._middle)
+
+    @property
+    def diameter_mm(self) -> float:
+        """Twice the distance at that level; 0 where none lets pass."""
+        return 2.0 * float(np.sqrt(self._levels[self._low - 1])) if self._low else 0.0

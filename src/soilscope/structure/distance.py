@@ -11,7 +11,7 @@ from soilscope.classes.loops import compiled, over_slabs, thread_count
 from soilscope.structure.masks import as_mask, as_spacing
 from soilscope.types import BoolVolume, LabelVolume, Spacing
 
-__all__ = ["squared_distance", "squared_distance_of_labels"]
+__all__ = ["squared_distance", "squared_distance_of_labels", "through_slices", "within_slices"]
 
 Squares = NDArray[np.float32]
 Bits = NDArray[np.int32]
@@ -46,7 +46,9 @@ def squared_distance(mask: BoolVolume, spacing_mm: Spacing) -> Squares:
     filled = np.count_nonzero(mask)
     if filled in (0, mask.size):
         return np.full(mask.shape, np.inf if filled else 0.0, np.float32)
-    return _by_parabolas(mask, spacing) if filled > WIDE_OPEN * mask.size else _by_search(mask, spacing)
+    if filled > WIDE_OPEN * mask.size:
+        return _by_parabolas(mask, spacing)
+    return _by_search(mask.view(np.uint8), spacing, None)
 
 
 def squared_distance_of_labels(labels: LabelVolume, spacing_mm: Spacing) -> Squares:
@@ -77,7 +79,7 @@ def squared_distance_of_labels(labels: LabelVolume, spacing_mm: Spacing) -> Squa
         return np.full(labels.shape, np.inf, np.float32)
     if held[1:].max() > WIDE_OPEN * labels.size:
         return _by_parabolas(labels, spacing)
-    return _by_search_of_labels(labels, spacing)
+    return _by_search(labels, spacing, labels)
 
 
 def _by_parabolas(mask: BoolVolume | LabelVolume, spacing: Spacing) -> Squares:
@@ -87,78 +89,76 @@ def _by_parabolas(mask: BoolVolume | LabelVolume, spacing: Spacing) -> Squares:
     return np.ascontiguousarray(squared, dtype=np.float32)
 
 
-def _by_search(mask: BoolVolume, spacing: Spacing) -> Squares:
-    dz, dy, dx = spacing
-    rows = np.empty(mask.shape, np.float32)
-    planes = np.empty_like(rows)
+def _by_search(inside: LabelVolume, spacing: Spacing, labels: LabelVolume | None) -> Squares:
+    """``labels`` tells several labels apart; None where ``inside`` is one mask of 0 and 1."""
+    planes = within_slices(inside, spacing, labels)
+    through_slices(planes, spacing[0], labels)
+    return planes
 
-    def within_slices(first: int, end: int) -> None:
-        _along_rows(mask[first:end].view(np.uint8), dx, rows[first:end])
+
+def within_slices(inside: LabelVolume, spacing: Spacing, labels: LabelVolume | None = None) -> Squares:
+    """Squared distance within each slice, mm², infinite in a slice without an end; see :func:`squared_distance_of_labels`."""
+    out = np.empty(inside.shape, np.float32)
+
+    def work(first: int, end: int) -> None:
+        rows = np.empty(inside.shape[1:], np.float32)
         for z in range(first, end):
-            _outwards(rows[z], dy, planes[z])
+            _along_rows(inside[z], spacing[2], rows)
+            _outwards(rows, None if labels is None else labels[z], spacing[1], out[z])
 
-    over_slabs(within_slices, mask.shape[0])
+    over_slabs(work, len(inside))
+    return out
 
-    def through_slices(first: int, end: int) -> None:
+
+def through_slices(planes: Squares, dz: float, labels: LabelVolume | None = None) -> None:
+    """Turn squared distances within slices into those through all slices, in place; any rows of a core will do."""
+
+    def work(first: int, end: int) -> None:
+        rows = np.empty((len(planes), planes.shape[2]), np.float32)
         for y in range(first, end):
-            _outwards(planes[:, y], dz, rows[:, y])
+            rows[:] = planes[:, y]
+            _outwards(rows, None if labels is None else labels[:, y], dz, planes[:, y])
 
-    over_slabs(through_slices, mask.shape[1])
-    return rows
-
-
-def _by_search_of_labels(labels: LabelVolume, spacing: Spacing) -> Squares:
-    dz, dy, dx = spacing
-    rows = np.empty(labels.shape, np.float32)
-    planes = np.empty_like(rows)
-
-    def within_slices(first: int, end: int) -> None:
-        _along_labelled_rows(labels[first:end], dx, rows[first:end])
-        for z in range(first, end):
-            _outwards_in_label(rows[z], labels[z], dy, planes[z])
-
-    over_slabs(within_slices, labels.shape[0])
-
-    def through_slices(first: int, end: int) -> None:
-        for y in range(first, end):
-            _outwards_in_label(planes[:, y], labels[:, y], dz, rows[:, y])
-
-    over_slabs(through_slices, labels.shape[1])
-    return rows
+    over_slabs(work, planes.shape[1])
 
 
 @compiled
-def _along_rows(mask: NDArray[np.uint8], dx: float, out: Squares) -> None:
-    """Squared distance within each row along x, infinite in a row without an end."""
-    nz, ny, nx = mask.shape
-    for z in range(nz):
-        for y in range(ny):
-            steps = np.float32(np.inf)
-            for x in range(nx):
-                steps = steps + np.float32(1) if mask[z, y, x] else np.float32(0)
-                out[z, y, x] = steps
-            steps = np.float32(np.inf)
-            for x in range(nx - 1, -1, -1):
-                steps = steps + np.float32(1) if mask[z, y, x] else np.float32(0)
-                nearest = np.float32(dx) * min(steps, out[z, y, x])
-                out[z, y, x] = nearest * nearest
+def _along_rows(labels: NDArray[np.uint8], dx: float, out: Squares) -> None:
+    """Squared distance to the nearest other label within each row along x, 0 where there is no label."""
+    for y in range(labels.shape[0]):
+        row, nx = labels[y], labels.shape[1]
+        steps = np.float32(np.inf)
+        for x in range(nx):
+            if x > 0 and row[x] != row[x - 1]:
+                steps = np.float32(0)
+            steps = steps + np.float32(1)
+            out[y, x] = steps
+        steps = np.float32(np.inf)
+        for x in range(nx - 1, -1, -1):
+            if x + 1 < nx and row[x] != row[x + 1]:
+                steps = np.float32(0)
+            steps = steps + np.float32(1)
+            nearest = np.float32(dx) * min(steps, out[y, x])
+            out[y, x] = nearest * nearest if row[x] else np.float32(0)
 
 
-def _outwards(before: Squares, step: float, after: Squares) -> None:
+def _outwards(before: Squares, labels: LabelVolume | None, step: float, after: Squares) -> None:
     """Take an axis more into account: the first of (n, x) arrays, its voxels being ``step`` apart."""
     away = np.square(np.arange(before.shape[0], dtype=np.float32) * np.float32(step))
-    _search(before, away, away.view(np.int32), after)
+    _search(before, labels, away, away.view(np.int32), after)
 
 
 @compiled
-def _search(before: Squares, away: Squares, away_bits: Bits, after: Squares) -> None:
+def _search(before: Squares, labels: LabelVolume | None, away: Squares, away_bits: Bits, after: Squares) -> None:
     """The outward search; floats that are not negative rise with their bits, whose maximum can be had eight at a time.
 
     A search takes few steps, and handing rows to a function costs as much as one of them: hence loops within loops, over flat
-    copies. Rows lie far apart, often by a power of two, which caches do not like either.
+    copies. Rows lie far apart, often by a power of two, which caches do not like either. A voxel of another label is a wall, and
+    its own distance to a wall is nothing to this one; labels are as wide as the distances, so that one comparison is for as
+    many voxels. Without labels that part is not compiled at all.
     """
     n, nx = before.shape
-    near = np.zeros(n * LANES, np.float32)
+    near, kind = np.zeros(n * LANES, np.float32), np.zeros(n * LANES, np.int32)
     own = np.empty(LANES, np.float32)
     own_bits = own.view(np.int32)
     for left in range(0, nx, LANES):
@@ -166,6 +166,9 @@ def _search(before: Squares, away: Squares, away_bits: Bits, after: Squares) -> 
         for i in range(n):
             for x in range(width):
                 near[i * LANES + x] = before[i, left + x]
+            if labels is not None:
+                for x in range(width):
+                    kind[i * LANES + x] = labels[i, left + x]
             near[i * LANES + width : (i + 1) * LANES] = 0
         for i in range(n):
             here = np.uint64(i * LANES)
@@ -181,74 +184,17 @@ def _search(before: Squares, away: Squares, away_bits: Bits, after: Squares) -> 
                 # Where there is no voxel on one side, the other one counts twice.
                 low = np.uint64((i - k if i >= k else i + k) * LANES)
                 high = np.uint64((i + k if i + k < n else i - k) * LANES)
-                for x in range(np.uint64(LANES)):
-                    one, other = near[low + x], near[high + x]
-                    through = (one if one < other else other) + step
-                    own[x] = through if through < own[x] else own[x]
-            for x in range(width):
-                after[i, left + x] = own[x]
-
-
-@compiled
-def _along_labelled_rows(labels: LabelVolume, dx: float, out: Squares) -> None:
-    """Squared distance to the nearest other label within each row along x, 0 where there is no label."""
-    nz, ny, nx = labels.shape
-    for z in range(nz):
-        for y in range(ny):
-            row = labels[z, y]
-            steps = np.float32(np.inf)
-            for x in range(nx):
-                if x > 0 and row[x] != row[x - 1]:
-                    steps = np.float32(0)
-                steps = steps + np.float32(1)
-                out[z, y, x] = steps
-            steps = np.float32(np.inf)
-            for x in range(nx - 1, -1, -1):
-                if x + 1 < nx and row[x] != row[x + 1]:
-                    steps = np.float32(0)
-                steps = steps + np.float32(1)
-                nearest = np.float32(dx) * min(steps, out[z, y, x])
-                out[z, y, x] = nearest * nearest if row[x] else np.float32(0)
-
-
-def _outwards_in_label(before: Squares, labels: LabelVolume, step: float, after: Squares) -> None:
-    """As :func:`_outwards`; a voxel of another label is a wall, and its own distance to a wall is nothing to this one."""
-    away = np.square(np.arange(before.shape[0], dtype=np.float32) * np.float32(step))
-    _search_in_label(before, labels, away, away.view(np.int32), after)
-
-
-@compiled
-def _search_in_label(before: Squares, labels: LabelVolume, away: Squares, away_bits: Bits, after: Squares) -> None:
-    """As :func:`_search`; labels are as wide as the distances, so that one comparison is for as many voxels."""
-    n, nx = before.shape
-    near, kind = np.zeros(n * LANES, np.float32), np.zeros(n * LANES, np.int32)
-    own = np.empty(LANES, np.float32)
-    own_bits = own.view(np.int32)
-    for left in range(0, nx, LANES):
-        width = min(LANES, nx - left)
-        for i in range(n):
-            for x in range(width):
-                near[i * LANES + x] = before[i, left + x]
-                kind[i * LANES + x] = labels[i, left + x]
-            near[i * LANES + width : (i + 1) * LANES] = 0
-        for i in range(n):
-            here = np.uint64(i * LANES)
-            for x in range(np.uint64(LANES)):
-                own[x] = near[here + x]
-            for k in range(1, max(i, n - 1 - i) + 1):
-                most = np.int32(0)
-                for x in range(np.uint64(LANES)):
-                    most = max(most, own_bits[x])
-                step = away[k]
-                if away_bits[k] >= most:
-                    break
-                low = np.uint64((i - k if i >= k else i + k) * LANES)
-                high = np.uint64((i + k if i + k < n else i - k) * LANES)
-                for x in range(np.uint64(LANES)):
-                    mine = kind[here + x]
-                    one = near[low + x] if kind[low + x] == mine else np.float32(0)
-                    other = near[high + x] if kind[high + x] == mine else np.float32(0)
-                    through = (one if one < other else other) + step
-                    own[x] = through if through < own[x] else own[x]
+                if labels is None:
+                    for x in range(np.uint64(LANES)):
+                        one, other = near[low + x], near[high + x]
+                        through = (one if one < other else other) + step
+                        own[x] = through if through < own[x] else own[x]
+                else:
+                    for x in range(np.uint64(LANES)):
+                        mine = kind[here + x]
+                        one = near[low + x] if kind[low + x] == mine else np.float32(0)
+                        other = near[high + x] if kind[high + x] == mine else np.float32(0)
+                        through = (one if one < other else other) + step
+                        own[x] = through if through < own[x] else own[x]
             for x in range(width):
                 after[i, left + x] = own[x]

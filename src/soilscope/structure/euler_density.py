@@ -48,11 +48,15 @@ def euler_density(
     mask = as_mask(mask)
     window = as_valid(valid, mask)
     spacing = as_spacing(spacing_mm)
-    counts = whole_corner_counts(mask, window)
+    return density_of_whole_corners(whole_corner_counts(mask, window), spacing, neighbours)
+
+
+def density_of_whole_corners(counts: Table, spacing_mm: Spacing, neighbours: Neighbours3D = 26) -> float:
+    """1/mm³ from :func:`whole_corner_counts`; NaN where there is no such corner."""
     places = int(counts.sum())
     if places == 0:
         return float("nan")
-    return float(counts @ _euler_of_patterns(neighbours == 26)) / (places * float(np.prod(spacing)))
+    return float(counts @ _euler_of_patterns(neighbours == 26)) / (places * float(np.prod(spacing_mm)))
 
 
 def whole_corner_counts(mask: BoolVolume, window: BoolVolume) -> Table:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.errors import UsageError
-from soilscope.structure.masks import as_mask, as_spacing, as_valid
+from soilscope.structure.masks import as_spacing, in_window
+from soilscope.structure.scratch import Box
 from soilscope.types import BoolVolume, FloatProfile, Spacing
 
 __all__ = ["BoxCounts", "box_counts", "fractal_dimension", "fractal_dimension_of_slices"]
@@ -67,10 +69,9 @@ def fractal_dimension(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolume |
 
 def fractal_dimension_of_slices(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolume | None = None) -> FloatProfile:
     """Box-counting dimension of a class in each slice, shape (z,): 0 to 2, squares in place of boxes; NaN as in the core."""
-    mask = as_mask(mask)
-    window = as_valid(valid, mask)
+    inside, window = in_window(mask, valid)
     spacing = as_spacing(spacing_mm)
-    sides = [_boxes(m[None], w[None], spacing, None, (1, 2)).dimension for m, w in zip(mask, window, strict=True)]
+    sides = [_boxes(m[None], w[None], spacing, None, (1, 2)).dimension for m, w in zip(inside, window, strict=True)]
     return np.array(sides, dtype=np.float64)
 
 
@@ -102,33 +103,36 @@ def box_counts(
     UsageError
         Code ``boxes``: a size that is not positive.
     """
-    mask = as_mask(mask)
-    return _boxes(mask, as_valid(valid, mask), as_spacing(spacing_mm), sizes_mm, (0, 1, 2))
+    return _boxes(*in_window(mask, valid), as_spacing(spacing_mm), sizes_mm, (0, 1, 2))
 
 
 def _boxes(
     mask: BoolVolume, window: BoolVolume, spacing: Spacing, sizes_mm: Sequence[float] | None, axes: tuple[int, ...]
 ) -> BoxCounts:
-    mask, window = _cut_to_window(mask & window, window)
+    inside = tuple(slice(*side) for side in box_of(window))
+    mask, window = mask[inside], window[inside]
     sizes = _sizes(mask.shape, spacing, axes) if sizes_mm is None else np.array(sizes_mm, dtype=np.float64)
     if not (np.isfinite(sizes) & (sizes > 0)).all():
         raise UsageError("boxes", f"sizes_mm {sizes.tolist()} must be positive lengths in mm.")
-    counted = [_count(mask, window, spacing, float(size), axes) for size in sizes]
+    return _fitted(sizes, [_count(mask, window, spacing, float(size), axes) for size in sizes], len(axes))
+
+
+def _fitted(sizes: NDArray[np.float64], counted: Sequence[tuple[int, int]], axes: int) -> BoxCounts:
+    """Counts and dimension from boxes met and whole boxes of each size."""
     enough = np.array([whole >= FEWEST_BOXES for _, whole in counted], dtype=np.bool_)
     met = np.array([hit for hit, _ in counted], dtype=np.float64)[enough]
     whole = np.array([n for _, n in counted], dtype=np.int64)[enough]
     sizes, share = sizes[enough], met / np.maximum(whole, 1)
-    dimension, r2 = _slope(sizes, share, len(axes))
+    dimension, r2 = _slope(sizes, share, axes)
     return BoxCounts(sizes, share, whole, dimension, r2)
 
 
-def _cut_to_window(mask: BoolVolume, window: BoolVolume) -> tuple[BoolVolume, BoolVolume]:
-    """Both without the slices, rows and columns in front of and behind the window."""
-    inside = []
-    for axis in range(3):
-        seen = np.flatnonzero(window.any(axis=tuple(a for a in range(3) if a != axis)))
-        inside.append(slice(int(seen[0]), int(seen[-1]) + 1) if seen.size else slice(0, 0))
-    return mask[tuple(inside)], window[tuple(inside)]
+def box_of(window: BoolVolume) -> Box:
+    """First and end of the window along each axis; empty where it holds nothing."""
+    flat: NDArray[np.bool_] = np.asarray(window.any(axis=0))
+    seen = [np.flatnonzero(side) for side in (window.any(axis=(1, 2)), flat.any(axis=1), flat.any(axis=0))]
+    z, y, x = ((int(at[0]), int(at[-1]) + 1) if at.size else (0, 0) for at in seen)
+    return z, y, x
 
 
 def _sizes(shape: tuple[int, ...], spacing: Spacing, axes: tuple[int, ...]) -> NDArray[np.float64]:
@@ -157,17 +161,22 @@ def _count(
 
 def _joined(met: BoolVolume, whole: BoolVolume, axis: int, edge: float) -> list[tuple[BoolVolume, BoolVolume]]:
     """Voxels joined to boxes of an edge (in voxels) along an axis, laid from its first end and from its last."""
-    number = met.shape[axis]
+    return [
+        (_any(np.logical_or, met, axis, bounds), _any(np.logical_and, whole, axis, bounds))
+        for bounds in _bounds(met.shape[axis], edge)
+    ]
+
+
+def _bounds(number: int, edge: float) -> list[list[int]]:
+    """Where boxes of an edge (in voxels) begin and end among so many voxels, laid from either end."""
     fit = int(number / edge + TOUCH)
     # Voxel i has its centre at i + 0.5; box k begins with the first centre at or after k * edge.
     starts = np.ceil(np.arange(fit + 1) * edge - 0.5 - TOUCH).astype(np.int64)
     starts[0] = 0
     if fit == 0 or (np.diff(starts) < 1).any():
         return []
-    bounds = np.unique(np.stack([starts, number - starts[::-1]]), axis=0)  # the same twice where the boxes fit exactly
-    return [
-        (_any(np.logical_or, met, axis, along), _any(np.logical_and, whole, axis, along)) for along in bounds.tolist()
-    ]
+    both = np.stack([starts, number - starts[::-1]])
+    return np.unique(both, axis=0).tolist()  # type: ignore[no-any-return]  # once where the boxes fit exactly
 
 
 def _any(combine: np.ufunc, voxels: BoolVolume, axis: int, bounds: list[int]) -> BoolVolume:
@@ -185,3 +194,77 @@ def _slope(sizes: NDArray[np.float64], share: NDArray[np.float64], axes: int) ->
     spread = float(np.square(y - y.mean()).sum())
     left = float(np.square(y - slope * x - offset).sum())
     return float(slope), 1.0 - left / spread if spread > 0 else 1.0
+
+
+class BoxSlabs:
+    """Boxes counted slab by slab, from the top down: the figures of :func:`box_counts` with its own sizes.
+
+    Parameters
+    ----------
+    window : ((first, end), (first, end), (first, end))
+        The window's box in the core (:func:`box_of`).
+    spacing : (dz, dy, dx)
+    """
+
+    def __init__(self, window: Box, spacing: Spacing) -> None:
+        self._window = window
+        depth, *_ = shape = tuple(end - first for first, end in window)
+        self._sizes = _sizes(shape, spacing, (0, 1, 2))
+        self._flat = [[_bounds(shape[axis], size / spacing[axis]) for axis in (1, 2)] for size in self._sizes]
+        # For each size and each way of laying it in the plane: its piles, laid from the top and from the bottom.
+        self._piles = [
+            [[_Pile(along) for along in _bounds(depth, size / spacing[0])] for _ in range(len(rows) * len(columns))]
+            for size, (rows, columns) in zip(self._sizes, self._flat, strict=True)
+        ]
+
+    def add(self, mask: BoolVolume, window: BoolVolume, first: int) -> None:
+        """The next slices: a class and the window it lies in, and the first one's number in the core."""
+        (top, bottom), rows, columns = self._window
+        here = slice(max(top - first, 0), max(bottom - first, 0)), slice(*rows), slice(*columns)
+        mask, window, first = mask[here], window[here], max(first - top, 0)
+        if not len(mask):
+            return
+        for (along_y, along_x), piles in zip(self._flat, self._piles, strict=True):
+            layers = [
+                (_any(np.logical_or, mask, 1, bounds), _any(np.logical_and, window, 1, bounds)) for bounds in along_y
+            ]
+            flat = [
+                (_any(np.logical_or, met, 2, bounds), _any(np.logical_and, whole, 2, bounds))
+                for met, whole in layers
+                for bounds in along_x
+            ]
+            for (met, whole), laid in zip(flat, piles, strict=True):
+                for pile in laid:
+                    pile.add(met, whole, first)
+
+    def counts(self) -> BoxCounts:
+        """What all slabs together hold."""
+        counted = [
+            (sum(p.met for laid in piles for p in laid), sum(p.whole for laid in piles for p in laid))
+            for piles in self._piles
+        ]
+        return _fitted(self._sizes, counted, 3)
+
+
+class _Pile:
+    """Boxes above each other, closed one after the other as their last slice comes."""
+
+    def __init__(self, bounds: list[int]) -> None:
+        self.bounds, self.met, self.whole = bounds, 0, 0
+        self._ends = frozenset(bounds)
+        self._open: tuple[BoolVolume, BoolVolume] | None = None
+
+    def add(self, met: BoolVolume, whole: BoolVolume, first: int) -> None:
+        """Slices whose rows and columns are joined to boxes already."""
+        start, end = max(first, self.bounds[0]), min(first + len(met), self.bounds[-1])
+        inner = [b for b in self.bounds if start < b < end]
+        for a, b in pairwise([start, *inner, end] if start < end else []):
+            bounds = [a - first, b - first]
+            hit, full = _any(np.logical_or, met, 0, bounds), _any(np.logical_and, whole, 0, bounds)
+            if self._open is not None:
+                hit, full = hit | self._open[0], full & self._open[1]
+            self._open = hit, full
+            if b in self._ends:
+                self.met += int(np.count_nonzero(hit & full))
+                self.whole += int(np.count_nonzero(full))
+                self._open = None

@@ -7,50 +7,28 @@ them are those of the whole core; where one does, the halo is widened, until the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.classes.loops import compiled, over_slabs
 from soilscope.structure.distance import squared_distance_of_labels
+from soilscope.structure.scratch import Box, Scratch
 from soilscope.structure.thickness import thickness_from_distance
 from soilscope.types import LabelVolume, Shape, Spacing
 
-__all__ = ["Scratch", "ThicknessSums", "sum_thickness"]
+__all__ = ["ThicknessSums", "thickness_of_blocks"]
 
-Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 FIRST_HALO = 8
 """Voxels of the coarsest spacing that the first block's halo is wide."""
 GROWTH = 1.6
 
 
-@dataclass(frozen=True, slots=True)
-class Scratch:
-    """Labels of a whole core in a temporary file: written slab by slab, read block by block."""
-
-    stream: BinaryIO
-    shape: Shape
-
-    def append(self, labels: LabelVolume) -> None:
-        """The next slices."""
-        self.stream.write(np.ascontiguousarray(labels).data)
-
-    def read(self, box: Box) -> LabelVolume:
-        """A box, plane by plane: what is read is not kept mapped."""
-        (z0, z1), (y0, y1), (x0, x1) = box
-        _, ny, nx = self.shape
-        out = np.empty((z1 - z0, y1 - y0, x1 - x0), np.uint8)
-        rows = np.empty((y1 - y0, nx), np.uint8)
-        for z in range(z0, z1):
-            self.stream.seek((z * ny + y0) * nx)
-            if self.stream.readinto(rows.data) != rows.size:  # type: ignore[attr-defined]
-                raise OSError("the temporary file of classes ended early; is its disk full?")
-            out[z - z0] = rows[:, x0:x1]
-        return out
+Take = Callable[[Box, LabelVolume, NDArray[np.float32], float], None]
+"""Shown a block, its labels, their thickness in mm, and the bound up to which that is exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +49,33 @@ class ThicknessSums:
     beyond: NDArray[np.bool_]
     bound_mm: NDArray[np.float64]
 
+    @classmethod
+    def empty(cls, depth: int) -> ThicknessSums:
+        """For a core of so many slices."""
+        return cls(np.zeros((depth, 256)), np.zeros((depth, 256), np.bool_), np.full(256, np.inf))
 
-def sum_thickness(
-    scratch: Scratch, spacing: Spacing, room: int, say: Callable[[int, int], None] = lambda _done, _of: None
-) -> ThicknessSums:
-    """Local thickness summed over the voxels of each label in each slice.
+    def take(self, block: Box, labels: LabelVolume, thick: NDArray[np.float32], bound: float) -> None:
+        """Add a block."""
+        rows = slice(*block[0])
+        sums, beyond = self.sums[rows], self.beyond[rows]
+        fresh = np.zeros(beyond.shape, np.bool_)
+        over_slabs(
+            lambda first, end: _sum(labels[first:end], thick[first:end], bound, sums[first:end], fresh[first:end]),
+            len(labels),
+        )
+        beyond |= fresh
+        met = fresh.any(axis=0)
+        self.bound_mm[met] = np.minimum(self.bound_mm[met], bound)
+
+
+def thickness_of_blocks(
+    scratch: Scratch,
+    spacing: Spacing,
+    room: int,
+    take: Sequence[Take],
+    say: Callable[[int, int], None] = lambda _done, _of: None,
+) -> None:
+    """Show the local thickness of a core, block by block.
 
     Parameters
     ----------
@@ -84,23 +84,22 @@ def sum_thickness(
     spacing : (dz, dy, dx)
     room : int
         Voxels, halo included, that a block may have.
+    take : sequence of callable
+        Shown each block that holds a label, without its halo.
     say : callable
         Told how many blocks are done, and of how many.
     """
-    depth = scratch.shape[0]
-    found = ThicknessSums(np.zeros((depth, 256)), np.zeros((depth, 256), np.bool_), np.full(256, np.inf))
     halo = FIRST_HALO * max(spacing)
     blocks = list(_blocks(scratch.shape, spacing, room))
     for done, block in enumerate(blocks):
         say(done, len(blocks))
-        halo = _measure_block(scratch, spacing, block, halo, room, found)
-    return found
+        halo = _measure_block(scratch, spacing, block, halo, room, take)
 
 
 def _measure_block(
-    scratch: Scratch, spacing: Spacing, block: Box, halo: float, room: int, found: ThicknessSums
+    scratch: Scratch, spacing: Spacing, block: Box, halo: float, room: int, take: Sequence[Take]
 ) -> float:
-    """Add a block's thickness; returns the halo with which to begin the next."""
+    """Show a block's thickness; returns the halo with which to begin the next."""
     while True:
         box = _widened(block, halo, spacing, scratch.shape)
         labels = scratch.read(box)
@@ -116,23 +115,11 @@ def _measure_block(
         if fits or _voxels(wider) > room:
             break
         halo *= GROWTH
-    _add(labels[inner], thick, bound, block[0][0], found)
+    for one in take:
+        one(block, labels[inner], thick, bound)
     if not fits:
         return halo
     return max(FIRST_HALO * max(spacing), widest + 3.0 * float(np.linalg.norm(spacing)))
-
-
-def _add(labels: LabelVolume, thick: NDArray[np.float32], bound: float, top: int, found: ThicknessSums) -> None:
-    rows = slice(top, top + len(labels))
-    sums, beyond = found.sums[rows], found.beyond[rows]
-    fresh = np.zeros(beyond.shape, np.bool_)
-    over_slabs(
-        lambda first, end: _sum(labels[first:end], thick[first:end], bound, sums[first:end], fresh[first:end]),
-        len(labels),
-    )
-    beyond |= fresh
-    met = fresh.any(axis=0)
-    found.bound_mm[met] = np.minimum(found.bound_mm[met], bound)
 
 
 @compiled

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from soilscope.structure.adding import Adding, Slab
 from soilscope.structure.clusters import ClusterRule, Clusters, translated
-from soilscope.structure.corners import Table
-from soilscope.structure.halo import ThicknessSums
 from soilscope.structure.metric import Metric
 from soilscope.structure.phase import Known, Phase
 from soilscope.structure.seams import CoreClusters, Seams, label_slab
-from soilscope.structure.surface import twice_the_patterns
-from soilscope.structure.topology import euler_of_layers
 from soilscope.types import BoolVolume, FloatProfile, LabelVolume, Spacing
 
 __all__ = ["Layer"]
 
-Slab = tuple[int, LabelVolume, BoolVolume]
+SlabOfLabels = tuple[int, LabelVolume, BoolVolume]
 """First slice, labels and window."""
 
 
@@ -40,7 +37,6 @@ class Layer:
         self._table = np.zeros(256, np.uint8)
         self._table[list(becomes)] = list(becomes.values())
         self._seams = Seams(rule.neighbours)
-        self.thickness: ThicknessSums | None = None
 
     def look(self, labels: LabelVolume) -> None:
         """First pass: the next slab's clusters."""
@@ -52,17 +48,16 @@ class Layer:
         seen = np.flatnonzero(area)
         self._ends = (int(seen[0]), int(seen[-1])) if seen.size else None
 
-    def begin(self, profiles: list[Metric], wanted: set[str], depth: int) -> None:
-        """Before the second pass: what is asked for."""
+    def begin(self, profiles: list[Metric], sums: Mapping[str, Callable[[], Adding]], depth: int) -> None:
+        """Before the second pass: the metrics of slices, and how to begin those that add up over slabs."""
         self._profiles = {(m.name, k): np.full(depth, np.nan) for m in profiles for k in self.values}
-        self._metrics, self._wanted, self._depth = profiles, wanted, depth
+        self._metrics, self._depth = profiles, depth
         self._counts = {k: np.zeros(depth, np.int64) for k in self.values}
         self._touching: dict[tuple[int, int], NDArray[Any]] = {}
-        self.euler = dict.fromkeys(self.values, 0)
-        self.patterns: dict[int, Table] = {k: np.zeros(256, np.int64) for k in self.values}
+        self.sums = {(name, k): begun() for name, begun in sums.items() for k in self.values}
         self._above: tuple[LabelVolume, BoolVolume] | None = None
 
-    def measure(self, slab_number: int, slab: Slab, spacing_mm: Spacing) -> LabelVolume:
+    def measure(self, slab_number: int, slab: SlabOfLabels, spacing_mm: Spacing) -> LabelVolume:
         """Second pass: the next slab's figures; returns its labels without small clusters."""
         first, labels, valid = slab
         mine = translated(labels, self._table)
@@ -74,40 +69,43 @@ class Layer:
         for value in self.values:
             table = np.where(class_of == value, here, np.uint32(0))
             clusters = Clusters(translated(found, table), self.sizes_of(value))
-            self._slices(value, first, (cleaned == value, valid, clusters), spacing_mm)
-        self._seam(first, cleaned, valid)
+            known = Known(clusters=lambda of=clusters: of)  # type: ignore[misc]
+            removed = Phase(cleaned == value, valid, spacing_mm, self.rule.neighbours, known=known)
+            self._note_ends(value, first, clusters)
+            self._slices(value, first, removed, mine)
+        self._add(first, cleaned, valid)
         return cleaned
 
-    def _slices(
-        self, value: int, first: int, slab: tuple[BoolVolume, BoolVolume, Clusters], spacing_mm: Spacing
-    ) -> None:
-        mask, valid, clusters = slab
-        phase = Phase(mask, valid, spacing_mm, self.rule.neighbours, known=Known(clusters=lambda: clusters))
-        rows = slice(first, first + len(mask))
-        self._counts[value][rows] = phase.counts
-        for metric in self._metrics:
-            if metric.slices is not None and metric.clusters == "removed" and metric.name != "porosity":
-                self._profiles[metric.name, value][rows] = metric.slices(phase)
+    def _note_ends(self, value: int, first: int, clusters: Clusters) -> None:
         if self._ends is not None:
             for end in (0, 1):
-                if first <= self._ends[end] < first + len(mask):
+                if first <= self._ends[end] < first + len(clusters.labels):
                     self._touching[value, end] = np.unique(clusters.labels[self._ends[end] - first])
 
-    def _seam(self, first: int, cleaned: LabelVolume, valid: BoolVolume) -> None:
+    def _slices(self, value: int, first: int, removed: Phase, mine: LabelVolume) -> None:
+        rows = slice(first, first + len(mine))
+        self._counts[value][rows] = removed.counts
+        for metric in self._metrics:
+            seen = removed
+            if metric.clusters == "kept":
+                seen = Phase(mine == value, removed.valid, removed.spacing_mm, removed.neighbours)
+            self._profiles[metric.name, value][rows] = metric.profile_of(seen)
+
+    def _add(self, first: int, cleaned: LabelVolume, valid: BoolVolume) -> None:
         """What adds up over layers of grid edges: this slab's own, and the one between it and the slab above."""
-        if "euler-3d" in self._wanted or "surface-density" in self._wanted:
-            last = first + len(cleaned) == self._depth
-            joined, window = cleaned, valid
-            if self._above is not None:
-                joined = np.concatenate([self._above[0], cleaned])
-                window = np.concatenate([self._above[1], valid])
-            layers = (0 if self._above is None else 1, len(joined) + (1 if last else 0))
-            for value in self.values:
-                mask = joined == value
-                if "euler-3d" in self._wanted:
-                    self.euler[value] += euler_of_layers(mask, layers)
-                if "surface-density" in self._wanted:
-                    self.patterns[value] += twice_the_patterns(mask, window, layers)
+        if not self.sums:
+            return
+        last = first + len(cleaned) == self._depth
+        joined, window = cleaned, valid
+        if self._above is not None:
+            joined = np.concatenate([self._above[0], cleaned])
+            window = np.concatenate([self._above[1], valid])
+        layers = (0 if self._above is None else 1, len(joined) + (1 if last else 0))
+        for value in self.values:
+            slab = Slab(joined == value, window, layers, first)
+            for (_, of), one in self.sums.items():
+                if of == value:
+                    one.add(slab)
         self._above = cleaned[-1:].copy(), valid[-1:].copy()
 
     def sizes_of(self, value: int) -> NDArray[np.int64]:

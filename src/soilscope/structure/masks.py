@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from soilscope.errors import UsageError
 from soilscope.types import BoolVolume, Spacing
 
-__all__ = ["as_mask", "as_spacing", "as_valid"]
+__all__ = ["as_mask", "as_spacing", "as_valid", "in_window"]
 
 
 def as_mask(mask: NDArray[Any]) -> BoolVolume:
@@ -48,6 +48,19 @@ def as_valid(valid: NDArray[Any] | None, mask: BoolVolume) -> BoolVolume:
     if window.shape != mask.shape:
         raise UsageError("mask", f"mask {mask.shape} and valid {window.shape} must have one (z, y, x) shape.")
     return window
+
+
+def in_window(mask: NDArray[Any], valid: NDArray[Any] | None) -> tuple[BoolVolume, BoolVolume]:
+    """A mask as far as it lies in its window, and the window; None takes the whole array.
+
+    Raises
+    ------
+    UsageError
+        Code ``mask``: see :func:`as_mask` and :func:`as_valid`.
+    """
+    given = as_mask(mask)
+    window = as_valid(valid, given)
+    return given & window, window
 
 
 def as_spacing(spacing_mm: Sequence[float]) -> Spacing:

@@ -58,6 +58,9 @@ class Metric:
         Gives one float. Left out, it is the mean of ``slices`` over the slices that have a value.
     clusters : {"removed", "kept"}
         Whether it sees the class after small clusters were removed, or before.
+    sees : {"core", "slice"}
+        What a slice's figure depends on: the whole core, or mask, window and spacing of that slice alone. The latter can be
+        worked out a few slices at a time, and so has figures in cores that do not fit into memory.
 
     Raises
     ------
@@ -71,6 +74,7 @@ class Metric:
     slices: Callable[[Phase], FloatProfile] | None = None
     core: Callable[[Phase], float] | None = None
     clusters: Literal["removed", "kept"] = field(default="removed", kw_only=True)
+    sees: Literal["core", "slice"] = field(default="core", kw_only=True)
 
     def __post_init__(self) -> None:
         if self.unit not in UNIT_SUFFIX:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.structure.distance import squared_distance
-from soilscope.structure.masks import as_mask, as_valid
+from soilscope.structure.masks import in_window
 from soilscope.types import BoolVolume, FloatProfile, Spacing
 
 __all__ = ["distance_profile", "distance_to_class"]
@@ -31,9 +31,8 @@ def distance_to_class(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolume |
         border are upper bounds. Of pores: the way of oxygen and roots into the matrix (Rabot et al. 2018,
         doi:10.1016/j.geoderma.2017.11.009).
     """
-    mask = as_mask(mask)
-    window = as_valid(valid, mask)
-    away = np.sqrt(squared_distance(~(mask & window), spacing_mm))
+    inside, window = in_window(mask, valid)
+    away = np.sqrt(squared_distance(~inside, spacing_mm))
     away[~window | np.isinf(away)] = np.nan
     return away
 
@@ -47,13 +46,13 @@ def distance_profile(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolume | 
         mm; the nearest voxel of the class may lie in another slice. NaN where a slice holds nothing but the class, or the
         window holds none of it.
     """
-    return _means(*_sums(mask, spacing_mm, valid))
+    return means_of(*_sums(mask, spacing_mm, valid))
 
 
 def mean_distance(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolume | None = None) -> float:
     """Mean of :func:`distance_to_class` over what is not the class, in the whole window; mm, NaN as in the profile."""
     sums, counts = _sums(mask, spacing_mm, valid)
-    return float(_means(sums.sum(keepdims=True), counts.sum(keepdims=True))[0])
+    return float(means_of(sums.sum(keepdims=True), counts.sum(keepdims=True))[0])
 
 
 def _sums(
@@ -65,7 +64,8 @@ def _sums(
     return sums, np.count_nonzero(outside, axis=(1, 2))
 
 
-def _means(sums: NDArray[np.float64], counts: NDArray[np.int64]) -> FloatProfile:
+def means_of(sums: NDArray[np.float64], counts: NDArray[np.int64]) -> FloatProfile:
+    """Means where there is something to take one of, and a class to be distant from; else NaN."""
     means = np.full(len(counts), np.nan)
-    np.divide(sums, counts, out=means, where=counts > 0)
+    np.divide(sums, counts, out=means, where=(counts > 0) & np.isfinite(sums))
     return means

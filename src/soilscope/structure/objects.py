@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from soilscope.classes.loops import over_slabs
 from soilscope.errors import UsageError
 from soilscope.structure.clusters import find_clusters
-from soilscope.structure.masks import as_mask, as_spacing, as_valid
+from soilscope.structure.masks import as_spacing, in_window
 from soilscope.structure.runs import Runs, greatest_widths, moments, runs_of, touching
 from soilscope.structure.thickness import local_thickness
 from soilscope.types import BoolVolume, Neighbours3D, Spacing
@@ -19,7 +19,7 @@ from soilscope.types import BoolVolume, Neighbours3D, Spacing
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OBJECT_COLUMNS", "ObjectRule", "Objects", "find_objects", "objects"]
+__all__ = ["DIRECTIONS", "OBJECT_COLUMNS", "Bodies", "ObjectRule", "Objects", "find_objects", "objects", "table_of"]
 
 OBJECT_COLUMNS = (
     "id", "volume_mm3", "diameter_mm", "length_mm", "width_mm", "elongation", "flatness", "depth_mm", "touches_border",
@@ -131,14 +131,10 @@ def find_objects(
     mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolume | None = None, rule: ObjectRule = EVERY_OBJECT
 ) -> Objects:
     """The objects of a class as a label volume and a table; see :func:`objects`."""
-    mask = as_mask(mask)
-    window = as_valid(valid, mask)
+    inside, window = in_window(mask, valid)
     spacing = as_spacing(spacing_mm)
-    inside = mask & window
     clusters = find_clusters(inside, rule.neighbours)
-    voxel = float(np.prod(spacing))
-    # Volumes are whole numbers of voxels: a share of a voxel does not decide.
-    large = np.flatnonzero(clusters.sizes[1:] * voxel >= rule.at_least_mm3 * (1.0 - 1e-9)) + 1
+    large = np.flatnonzero(clusters.sizes[1:] >= least_voxels(rule.at_least_mm3, spacing)) + 1
     order = large[np.argsort(-clusters.sizes[large], kind="stable")]
     labels = _renumbered(clusters.labels, order, clusters.number)
     table = _table(inside, labels, len(order), window, spacing)
@@ -167,26 +163,57 @@ def _renumbered(labels: NDArray[Any], order: NDArray[np.int64], number: int) -> 
 def _table(
     inside: BoolVolume, labels: NDArray[np.uint32], number: int, window: BoolVolume, spacing: Spacing
 ) -> pd.DataFrame:
+    runs = runs_of(labels, number)
+    return table_of(
+        Bodies(*moments(runs, spacing)),
+        greatest_widths(runs, spacing, DIRECTIONS),
+        _mean_thickness(inside, labels, runs, spacing),
+        touching(labels, window, number),
+        spacing,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bodies:
+    """Voxels, shape (n,), centres of mass in mm, (n, 3), and second moments in mm² about them, (n, 3, 3)."""
+
+    voxels: NDArray[np.int64]
+    centres: NDArray[np.float64]
+    second: NDArray[np.float64]
+
+
+def table_of(
+    bodies: Bodies,
+    lengths: NDArray[np.float64],
+    widths: NDArray[np.float64],
+    touches: BoolVolume,
+    spacing: Spacing,
+) -> pd.DataFrame:
+    """The table of :func:`objects`, from what was found of each."""
     import pandas as pd
 
-    runs = runs_of(labels, number)
-    voxels, centres, variances = moments(runs, spacing)
-    half_axes = np.sqrt(np.linalg.eigvalsh(variances)[:, ::-1]) if number else np.zeros((0, 3))
-    volume = voxels * float(np.prod(spacing))
+    number = len(bodies.voxels)
+    half_axes = np.sqrt(np.linalg.eigvalsh(bodies.second)[:, ::-1]) if number else np.zeros((0, 3))
+    volume = bodies.voxels * float(np.prod(spacing))
     return pd.DataFrame(
         {
             "id": np.arange(1, number + 1),
             "volume_mm3": volume,
             "diameter_mm": np.cbrt(6.0 * volume / np.pi),
-            "length_mm": greatest_widths(runs, spacing, DIRECTIONS),
-            "width_mm": _mean_thickness(inside, labels, runs, spacing),
+            "length_mm": lengths,
+            "width_mm": widths,
             "elongation": half_axes[:, 0] / half_axes[:, 1],
             "flatness": half_axes[:, 1] / half_axes[:, 2],
-            "depth_mm": centres[:, 0],
-            "touches_border": touching(labels, window, number),
+            "depth_mm": bodies.centres[:, 0],
+            "touches_border": touches,
         },
         columns=list(OBJECT_COLUMNS),
     )
+
+
+def least_voxels(at_least_mm3: float, spacing: Spacing) -> int:
+    """Of how many voxels an object is at least; a share of a voxel does not decide."""
+    return max(1, int(np.ceil(at_least_mm3 / float(np.prod(spacing)) * (1.0 - 1e-9))))
 
 
 def _mean_thickness(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from soilscope.structure.clusters import ClusterRule, Clusters, find_clusters, without_small
 from soilscope.structure.connectivity import connection_2d_profile
 from soilscope.structure.distance import squared_distance
-from soilscope.structure.masks import as_mask, as_spacing, as_valid
+from soilscope.structure.masks import as_spacing, in_window
 from soilscope.structure.porosity import label_counts
 from soilscope.structure.thickness import thickness_from_distance
 from soilscope.types import BoolVolume, FloatProfile, Neighbours3D, Spacing
@@ -63,9 +63,7 @@ class Phase:
         UsageError
             Codes ``mask`` and ``spacing``.
         """
-        inside = as_mask(mask)
-        window = as_valid(valid, inside)
-        return cls(inside & window, window, as_spacing(spacing_mm), neighbours)
+        return cls(*in_window(mask, valid), as_spacing(spacing_mm), neighbours)
 
     @property
     def voxel_mm3(self) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.classes.loops import compiled, over_slabs
-from soilscope.structure.masks import as_mask, as_spacing, as_valid
+from soilscope.structure.masks import as_spacing, in_window
 from soilscope.types import BoolVolume, FloatProfile, Spacing
 
 __all__ = ["anisotropy_of_slices", "perimeter_density"]
@@ -32,15 +32,14 @@ def perimeter_density(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolume |
         mm/mm², NaN where a slice has no window. Crofton's formula over four directions, each weighted by its share of the
         circle: ``P = pi / 2 * sum_k w_k * crossings_k * pixel / step_k`` (Legland, Kiêu & Devaux 2007, doi:10.5566/ias.v26.p83-92).
     """
-    mask = as_mask(mask)
-    window = as_valid(valid, mask)
+    inside, window = in_window(mask, valid)
     spacing = as_spacing(spacing_mm)
-    crossings, _ = _pairs(mask, window)
+    crossings, _ = _pairs(inside, window)
     _, lengths, shares = _lines(spacing)
     # A line of this direction stands for a strip (pixel area / step) wide.
     outline = np.pi / 2.0 * (crossings / lengths) @ shares * spacing[1] * spacing[2]
     area = np.count_nonzero(window, axis=(1, 2)) * spacing[1] * spacing[2]
-    out = np.full(len(mask), np.nan)
+    out = np.full(len(inside), np.nan)
     np.divide(outline, area, out=out, where=area > 0)
     return out
 
@@ -60,13 +59,13 @@ def anisotropy_of_slices(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolum
         :func:`soilscope.structure.anisotropy`, with an ellipse fitted to four directions (Harrigan & Mann 1984,
         doi:10.1007/BF00540446). NaN where a slice has no outline in its window, or a direction has no line there.
     """
-    mask = as_mask(mask)
+    inside, window = in_window(mask, valid)
     spacing = as_spacing(spacing_mm)
-    crossings, pairs = _pairs(mask, as_valid(valid, mask))
+    crossings, pairs = _pairs(inside, window)
     units, lengths, shares = _lines(spacing)
     terms = np.stack([units[:, 0] ** 2, units[:, 1] ** 2, 2 * units[:, 0] * units[:, 1]], axis=1)
     weight = np.sqrt(shares)
-    out = np.full(len(mask), np.nan)
+    out = np.full(len(inside), np.nan)
     for z in np.flatnonzero((pairs > 0).all(axis=1) & crossings.any(axis=1)):
         per_mm = crossings[z] / (pairs[z] * lengths)
         yy, xx, yx = np.linalg.lstsq(terms * weight[:, None], weight * per_mm**2, rcond=None)[0]
@@ -91,7 +90,7 @@ def _pairs(mask: BoolVolume, window: BoolVolume) -> tuple[NDArray[np.int64], NDA
     """Pixel pairs of the window along each line, of each slice: those with one in the class, and all; (z, 4) each."""
     crossings = np.zeros((len(mask), len(STEPS)), np.int64)
     pairs = np.zeros_like(crossings)
-    inside, seen = (mask & window).view(np.uint8), window.view(np.uint8)
+    inside, seen = mask.view(np.uint8), window.view(np.uint8)
 
     def work(first: int, end: int) -> None:
         _count_pairs(inside[first:end], seen[first:end], STEPS, crossings[first:end], pairs[first:end])

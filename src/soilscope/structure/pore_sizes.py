@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.errors import UsageError
-from soilscope.structure.masks import as_mask, as_spacing, as_valid
+from soilscope.structure.masks import as_spacing, in_window
 from soilscope.structure.thickness import local_thickness
 from soilscope.types import BoolVolume, FloatProfile, FloatVolume, Spacing
 
@@ -93,10 +93,9 @@ def pore_sizes(
     UsageError
         Code ``edges``: fewer than two edges, or edges that do not rise.
     """
-    mask = as_mask(mask)
-    window = as_valid(valid, mask)
+    inside, window = in_window(mask, valid)
     spacing = as_spacing(spacing_mm)
-    return _sorted_in(local_thickness(mask & window, spacing), int(np.count_nonzero(window)), spacing, edges_mm)
+    return _sorted_in(local_thickness(inside, spacing), int(np.count_nonzero(window)), spacing, edges_mm)
 
 
 def _sorted_in(

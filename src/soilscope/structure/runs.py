@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from soilscope.classes.loops import compiled, over_slabs
 from soilscope.types import BoolVolume, Spacing
 
-__all__ = ["Runs", "greatest_widths", "moments", "runs_of", "touching"]
+__all__ = ["Runs", "extents", "greatest_widths", "moments", "runs_of", "touching", "widest_of"]
 
+BODIES_AT_A_TIME = 4096
+"""Their extents in all directions are held together."""
 Labels = NDArray[np.uint32]
 Whole = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -36,6 +38,18 @@ class Runs:
     def number(self) -> int:
         """How many labels there are."""
         return len(self.starts) - 1
+
+    def chosen(self, labels: Whole) -> Runs:
+        """The runs of some labels, rising, numbered anew from 1."""
+        lengths = np.diff(self.starts)
+        wanted = np.zeros(self.number, np.bool_)
+        wanted[labels - 1] = True
+        starts = np.concatenate([[0], np.cumsum(lengths[wanted])])
+        return Runs(self.places[np.repeat(wanted, lengths)], starts)
+
+    def lowered(self, slices: int) -> Runs:
+        """The same bodies so many slices further down."""
+        return Runs(self.places + np.array([slices, 0, 0, 0]), self.starts)
 
 
 def runs_of(labels: Labels, number: int) -> Runs:
@@ -62,11 +76,26 @@ def moments(runs: Runs, spacing_mm: Spacing) -> tuple[Whole, Floats, Floats]:
 
 def greatest_widths(runs: Runs, spacing_mm: Spacing, directions: int) -> Floats:
     """Greatest width of each body over some directions, outer faces of the voxels included; mm, shape (n,)."""
-    units = half_sphere(directions)
-    step = np.asarray(spacing_mm)
     out = np.zeros(runs.number)
-    over_slabs(lambda a, b: _widths(runs.places, runs.starts, units * step, a, b, out), runs.number)
+    for first in range(0, runs.number, BODIES_AT_A_TIME):
+        some = np.arange(first, min(first + BODIES_AT_A_TIME, runs.number))
+        out[some] = widest_of(*extents(runs.chosen(some + 1), spacing_mm, directions), spacing_mm)
     return out
+
+
+def extents(runs: Runs, spacing_mm: Spacing, directions: int) -> tuple[Floats, Floats]:
+    """How far each body's voxel centres reach along some directions, mm; lowest and highest, shape (n, directions + 3) each."""
+    steps = half_sphere(directions) * np.asarray(spacing_mm)
+    low, high = np.full((runs.number, len(steps)), np.inf), np.full((runs.number, len(steps)), -np.inf)
+    over_slabs(lambda a, b: _extents(runs.places, runs.starts, steps, a, b, low, high), runs.number)
+    return low, high
+
+
+def widest_of(low: Floats, high: Floats, spacing_mm: Spacing) -> Floats:
+    """Greatest width from :func:`extents`, outer faces of the voxels included; mm, shape (n,)."""
+    voxel = np.abs(half_sphere(low.shape[1] - 3) * np.asarray(spacing_mm)).sum(axis=1)
+    widest: Floats = (high - low + voxel).max(axis=1, initial=0.0)
+    return widest
 
 
 def touching(labels: Labels, window: BoolVolume, number: int) -> BoolVolume:
@@ -148,21 +177,16 @@ def _moments(
 
 
 @compiled
-def _widths(places: Whole, starts: Whole, steps: Floats, first: int, end: int, out: Floats) -> None:
+def _extents(places: Whole, starts: Whole, steps: Floats, first: int, end: int, low: Floats, high: Floats) -> None:
     """``steps``: how far a step along each axis leads in each direction."""
-    low, high = np.empty(len(steps)), np.empty(len(steps))
     for body in range(first, end):
-        low[:], high[:] = np.inf, -np.inf
         for k in range(starts[body], starts[body + 1]):
             z, y, x0, x1 = places[k]
             for d in range(len(steps)):
                 along = z * steps[d, 0] + y * steps[d, 1]
                 one, other = along + x0 * steps[d, 2], along + x1 * steps[d, 2]
-                low[d] = min(low[d], one, other)
-                high[d] = max(high[d], one, other)
-        for d in range(len(steps)):
-            voxel = abs(steps[d, 0]) + abs(steps[d, 1]) + abs(steps[d, 2])
-            out[body] = max(out[body], high[d] - low[d] + voxel)
+                low[body, d] = min(low[body, d], one, other)
+                high[body, d] = max(high[body, d], one, other)
 
 
 @compiled

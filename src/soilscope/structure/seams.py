@@ -63,6 +63,7 @@ class Seams:
     sizes: list[NDArray[np.int64]] = field(default_factory=list)
     classes: list[LabelVolume] = field(default_factory=list)
     above: Plane | None = None
+    top: Plane | None = None
 
     def add(self, labels: LabelVolume) -> None:
         """The next slab's labels."""
@@ -75,6 +76,8 @@ class Seams:
         if self.above is not None:
             top = _in_core(found[0], base)
             _join_planes(*self.above, labels[0], top, self.neighbours, self.parent)
+        else:
+            self.top = labels[0].copy(), _in_core(found[0], base)
         self.above = labels[-1].copy(), _in_core(found[-1], base)
 
     def closed(self, under: int) -> CoreClusters:
@@ -93,6 +96,15 @@ class Seams:
             number[mine] = np.arange(1, len(mine) + 1)
             held[int(value)] = np.concatenate([np.zeros(1, np.int64), sizes[mine]])
         return CoreClusters(self.bases, number[roots], class_of, held)
+
+    def spanning(self) -> set[int]:
+        """The classes of which one cluster lies in the first slice of all and in the last."""
+        if self.top is None or self.above is None:
+            return set()
+        roots = _roots(self.parent)
+        (classes, upper), (_, lower) = self.top, self.above
+        both = np.isin(roots[upper], roots[lower]) & (upper > 0)
+        return {int(k) for k in np.unique(classes[both])}
 
 
 def _in_core(plane: NDArray[Any], base: int) -> Ids:

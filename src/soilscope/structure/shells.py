@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from soilscope.errors import UsageError
-from soilscope.structure.masks import as_mask, as_spacing, as_valid
+from soilscope.structure.masks import as_spacing, as_valid, in_window
 from soilscope.structure.nearest import distance_to_class
 from soilscope.structure.thickness import local_thickness
 from soilscope.types import BoolVolume, Spacing
@@ -49,10 +49,8 @@ def without_shells(
     """
     if voxels < 0:
         raise UsageError("shells", f"voxels = {voxels} must be a thickness in voxels, 0 for none.")
-    mask = as_mask(mask)
-    window = as_valid(valid, mask)
-    inside = mask & window
-    around = as_valid(dense, mask) & window & ~inside
+    inside, window = in_window(mask, valid)
+    around = as_valid(dense, inside) & window & ~inside
     if voxels == 0 or not around.any():
         return inside
     step = max(as_spacing(spacing_mm))

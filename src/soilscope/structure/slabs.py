@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,10 +12,23 @@ from numpy.typing import NDArray
 
 from soilscope.classes import Scheme, classify
 from soilscope.classes.cuts import valid_range
+from soilscope.classes.otsu import BINS as OTSU_BINS
+from soilscope.classes.otsu import otsu_edges
 from soilscope.types import BoolVolume, LabelVolume
 from soilscope.volume import Volume
+from soilscope.volume.partial import OpenStore
 
-__all__ = ["ArraySource", "ClassSlabs", "Source", "names_of", "range_of", "resolved", "slab_bounds"]
+__all__ = [
+    "ArraySource",
+    "ClassSlabs",
+    "Source",
+    "names_of",
+    "range_of",
+    "resolved",
+    "resolved_for",
+    "slab_bounds",
+    "source_of",
+]
 
 
 class Source(Protocol):
@@ -38,6 +52,13 @@ class ArraySource:
     def read(self, first: int, end: int) -> tuple[NDArray[Any], BoolVolume]:
         """Values and mask of the slices from ``first`` up to ``end``."""
         return self.about.values[first:end], self.about.valid[first:end]
+
+
+def source_of(core: Volume | Source | Path | str) -> Source:
+    """Slabs of a volume, of a store, or what gives slabs itself."""
+    if isinstance(core, Volume):
+        return ArraySource(core)
+    return OpenStore(Path(core)) if isinstance(core, str | Path) else core
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +106,50 @@ def range_of(source: Source, thick: int) -> tuple[float, float] | None:
     return (min(r[0] for r in there), max(r[1] for r in there)) if there else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Thick:
+    """A core, so many slices at a time."""
+
+    source: Source
+    thick: int
+
+    @property
+    def core(self) -> str:
+        """Its name."""
+        return self.source.about.core
+
+    def slabs(self) -> Iterator[tuple[NDArray[Any], BoolVolume]]:
+        """Values and mask, from the top down."""
+        return (self.source.read(*bounds) for bounds in slab_bounds(self.source.about.shape[0], self.thick))
+
+
 def resolved(scheme: Scheme, source: Source, thick: int) -> Scheme:
     """The scheme with the edges that hold for this core, as :meth:`soilscope.classes.Scheme.resolve` gives them."""
+    if scheme.method == "otsu":
+        return resolved_for(scheme, [(source, thick)])
+    if scheme.method == "edges" and not scheme.relative:
+        return scheme.resolve(source.about)
+    return scheme.resolve(_stand_in(source, thick))
+
+
+def resolved_for(scheme: Scheme, sources: Sequence[tuple[Source, int]]) -> Scheme:
+    """One scheme for several cores, as :meth:`soilscope.classes.Scheme.resolve_for` gives it; each with its slices at a time."""
+    if scheme.method != "otsu":
+        return scheme
+    stand_ins = [_stand_in(source, thick) for source, thick in sources]
+    told = scheme.resolve(stand_ins[0]) if len(stand_ins) == 1 else scheme.resolve_for(stand_ins)
+    # All but the edges holds for the stand-ins already.
+    edges = otsu_edges([_Thick(source, thick) for source, thick in sources], len(scheme.names))
+    return replace(told, edges=edges)
+
+
+def _stand_in(source: Source, thick: int) -> Volume:
+    """A volume of few voxels with the core's range, units, name and calibration."""
     about = source.about
-    if not scheme.relative:
-        return scheme.resolve(about)
     found = range_of(source, thick)
-    # A volume of the two ends has the core's range.
-    ends = np.asarray([[list(found or (0.0, 0.0))]]).astype(about.values.dtype)
-    valid = np.full(ends.shape, found is not None)
-    return scheme.resolve(replace(about, values=ends, valid=valid, source={}))
+    values = np.linspace(*(found or (0.0, 0.0)), OTSU_BINS + 1).astype(about.values.dtype)[None, None]
+    valid = np.full(values.shape, found is not None)
+    return replace(about, values=values, valid=valid)
 
 
 def names_of(scheme: Scheme | None, names: Mapping[int, str] | None) -> dict[int, str]:

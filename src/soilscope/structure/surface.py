@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.structure.corners import Table, bit_of, corner_counts
-from soilscope.structure.masks import as_mask, as_spacing, as_valid
+from soilscope.structure.masks import as_spacing, in_window
 from soilscope.types import BoolVolume, Spacing
 
 __all__ = ["surface_area_density"]
@@ -41,13 +41,12 @@ def surface_area_density(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolum
         radius comes out within 2 %, a plane along an axis 7 % low; lines that leave the window are lost, which takes
         about one voxel of the window's width.
     """
-    mask = as_mask(mask)
-    window = as_valid(valid, mask)
+    inside, window = in_window(mask, valid)
     spacing = as_spacing(spacing_mm)
     volume = float(np.count_nonzero(window)) * float(np.prod(spacing))
     if volume == 0.0:
         return float("nan")
-    return density_of_patterns(twice_the_patterns(mask & window, window), spacing, volume)
+    return density_of_patterns(twice_the_patterns(inside, window), spacing, volume)
 
 
 def twice_the_patterns(inside: BoolVolume, window: BoolVolume, layers: tuple[int, int] | None = None) -> Table:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from soilscope.errors import UsageError
 from soilscope.structure.distance import squared_distance
-from soilscope.structure.masks import as_mask, as_spacing, as_valid
+from soilscope.structure.masks import as_spacing, in_window
 from soilscope.structure.objects import ObjectRule, find_objects
 from soilscope.structure.thickness import thickness_from_distance
 from soilscope.types import BoolVolume, Spacing
@@ -75,12 +75,10 @@ def tubes(mask: BoolVolume, spacing_mm: Spacing, rule: TubeRule, valid: BoolVolu
         response. Bodies shorter than ``elongation`` x their mean width go. For roots compare
         Phalempin et al. 2021, doi:10.1186/s13007-021-00735-4.
     """
-    mask = as_mask(mask)
-    window = as_valid(valid, mask)
+    inside, window = in_window(mask, valid)
     spacing = as_spacing(spacing_mm)
-    inside = mask & window
     squared = squared_distance(inside, spacing)
-    nothing = np.zeros(mask.shape, np.bool_)
+    nothing = np.zeros(inside.shape, np.bool_)
     if not squared.any() or np.isinf(squared.max()):
         return nothing
     diameter = thickness_from_distance(squared, spacing)

@@ -7,25 +7,26 @@ compressed by Blosc and followed by its CRC-32C. Chunks that hold nothing but fi
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from google_crc32c import value as crc32c
 from numcodecs import Blosc
-from numpy.typing import NDArray
 
-from soilscope.files import digest_bytes
 from soilscope.types import Shape, ValueVolume
 
 __all__ = ["BLOSC_LEVEL", "Layout", "Writer", "Written"]
 
 BLOSC_LEVEL = 1
 ABSENT = np.uint64(0xFFFFFFFFFFFFFFFF)
+CHECKSUM_BYTES = 4
 MOST_COMPRESSING, WAITING = 4, 2
 """Threads: beyond four the disk is what takes time, and each holds a compressed shard; two more may wait for the disk."""
 
@@ -96,52 +97,51 @@ def _starts(shape: tuple[int, ...], step: Shape) -> Iterator[tuple[int, ...]]:
 
 
 def _write(path: Path, values: Any, box: tuple[slice, ...], layout: Layout) -> Written | None:
-    data = _shard(values[box], layout)
-    if data is None:
-        return None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    return Written(len(data), digest_bytes(data))
-
-
-def _shard(values: ValueVolume, layout: Layout) -> bytes | None:
-    """The bytes of one shard; None where it holds nothing but fill."""
+    """One shard, chunk by chunk into its file; no file where it holds nothing but fill."""
     counts = tuple(n // c for n, c in zip(layout.shard, layout.chunk, strict=True))
     index = np.full((*counts, 2), ABSENT, dtype="<u8")
+    digest, length = hashlib.sha256(), 0
+    with contextlib.ExitStack() as opened:
+        stream: BinaryIO | None = None
+        for place, data in _chunks(values[box], layout):
+            if stream is None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                stream = opened.enter_context(path.open("wb"))
+            index[place] = (length, len(data) + CHECKSUM_BYTES)
+            length += _put(stream, digest, data)
+        if stream is None:
+            return None
+        length += _put(stream, digest, index.tobytes())
+        stream.flush()
+        os.fsync(stream.fileno())
+    return Written(length, "sha256:" + digest.hexdigest())
+
+
+def _put(stream: BinaryIO, digest: Any, data: bytes) -> int:
+    """Bytes and their checksum into the file; how many."""
+    for part in (data, int(crc32c(data)).to_bytes(CHECKSUM_BYTES, "little")):
+        stream.write(part)
+        digest.update(part)
+    return len(data) + CHECKSUM_BYTES
+
+
+def _chunks(values: ValueVolume, layout: Layout) -> Iterator[tuple[tuple[int, ...], bytes]]:
+    """Place in the shard and compressed bytes of each chunk that is more than fill.
+
+    All chunks are laid out in one piece of memory: fresh memory for each costs as much as compressing an even one.
+    """
     blosc = Blosc(cname="zstd", clevel=BLOSC_LEVEL, shuffle=Blosc.SHUFFLE)
-    parts: list[bytes] = []
-    length = 0
+    held = np.empty(layout.chunk, values.dtype.newbyteorder("<"))
     for start in _starts(values.shape, layout.chunk):
-        chunk = _chunk(values, layout, start)
-        if chunk is None:
+        part = values[tuple(slice(a, a + n) for a, n in zip(start, layout.chunk, strict=True))]
+        if _is_fill(part, layout.fill):
             continue
-        data = bytes(blosc.encode(chunk))
-        parts += [data, _checksum(data)]
-        size = len(data) + 4
-        index[tuple(a // n for a, n in zip(start, layout.chunk, strict=True))] = (length, size)
-        length += size
-    if not parts:
-        return None
-    table = index.tobytes()
-    return b"".join([*parts, table, _checksum(table)])
+        if part.shape != held.shape:
+            held.fill(layout.fill)  # where the array ends
+        held[tuple(slice(n) for n in part.shape)] = part
+        yield tuple(a // n for a, n in zip(start, layout.chunk, strict=True)), bytes(blosc.encode(held))
 
 
-def _chunk(values: ValueVolume, layout: Layout, start: tuple[int, ...]) -> NDArray[Any] | None:
-    """One whole chunk, filled up where the array ends; None where it is fill alone."""
-    box = tuple(slice(a, a + n) for a, n in zip(start, layout.chunk, strict=True))
-    part = values[box]
-    if not (part != layout.fill).any():
-        return None
-    plain = part.dtype.newbyteorder("<")
-    if part.shape == layout.chunk:
-        return np.ascontiguousarray(part, dtype=plain)
-    whole = np.full(layout.chunk, layout.fill, dtype=plain)
-    whole[tuple(slice(n) for n in part.shape)] = part
-    return whole
-
-
-def _checksum(data: bytes) -> bytes:
-    return int(crc32c(data)).to_bytes(4, "little")
+def _is_fill(part: ValueVolume, fill: int) -> bool:
+    """Whether a chunk is fill alone; mostly its first voxel tells that it is not."""
+    return bool(part[0, 0, 0] == fill) and not (part != fill).any()

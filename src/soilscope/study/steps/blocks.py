@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from soilscope.classes import Scheme, classify
 from soilscope.core.artefacts import Artefacts
+from soilscope.core.density import Density
 from soilscope.errors import InputRefused
 from soilscope.findings import Finding, from_records
-from soilscope.structure import ClusterRule, Structure
+from soilscope.structure import ClusterRule, ObjectKind, Structure, materials
 from soilscope.structure.blockwise import Ways, measure_blockwise
 from soilscope.structure.budget import Budget, available_gb, in_memory_gb
+from soilscope.structure.large_objects import fits_slab_by_slab, objects_blockwise
 from soilscope.structure.sensitivity import default_shift
-from soilscope.structure.slabs import range_of, resolved, slab_bounds
+from soilscope.structure.slabs import ClassSlabs, range_of, resolved, slab_bounds
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
 from soilscope.volume import Volume
 from soilscope.volume.partial import OpenStore
 
-__all__ = ["LargeCore", "large_core", "memory_gb"]
+__all__ = ["LargeCore", "Say", "large_core", "memory_gb"]
 
 Say = Callable[[int, int, str], None]
 
@@ -62,9 +65,11 @@ def _at_once(plan: Plan) -> list[str]:
     scheme = plan.scheme_value()
     asked = {
         "labels": plan.labels is not None,
-        "core.density": plan.core.density is not None,
-        "objects": bool(plan.objects),
-        "the scheme": scheme is not None and (scheme.method != "edges" or bool(scheme.bands)),
+        "core.density_volume": plan.core.density_volume,
+        "the scheme's bands": scheme is not None and bool(scheme.bands),
+    }
+    asked |= {
+        f"objects {kind.name!r} (tubes, or beside a class)": not fits_slab_by_slab(kind) for kind in plan.object_kinds
     }
     return [name for name, there in asked.items() if there]
 
@@ -82,19 +87,20 @@ class LargeCore:
         return self.store.about
 
     @property
-    def _slab(self) -> int:
+    def slab(self) -> int:
+        """Slices that are read at a time."""
         return Budget.of(self._about.shape, self._about.values.dtype.itemsize, self.budget_gb).slab
 
     def resolved(self, scheme: Scheme) -> Scheme:
         """The scheme with the edges that hold for this core."""
-        return resolved(scheme, self.store, self._slab)
+        return resolved(scheme, self.store, self.slab)
 
     def summary(self, scheme: Scheme, bins: int, say: Say) -> dict[str, Any]:
         """Voxels of each class and the histogram, as of a core in memory; ``scheme`` has this core's edges."""
-        ends = range_of(self.store, self._slab) or (0.0, 1.0)
+        ends = range_of(self.store, self.slab) or (0.0, 1.0)
         voxels, counts = np.zeros(256, np.int64), np.zeros(bins, np.int64)
         edges = np.histogram_bin_edges(np.zeros(0), bins, ends)
-        for first, end in slab_bounds(self._about.shape[0], self._slab):
+        for first, end in slab_bounds(self._about.shape[0], self.slab):
             say(first, self._about.shape[0], "classes")
             values, valid = self.store.read(first, end)
             slab = Volume(values, valid, self._about.spacing_mm, self._about.units)
@@ -118,7 +124,7 @@ class LargeCore:
 
     def shift(self) -> float:
         """By how much edges are moved where the plan leaves that open."""
-        return default_shift(self._about.units, range_of(self.store, self._slab))
+        return default_shift(self._about.units, range_of(self.store, self.slab))
 
     def measured(
         self,
@@ -129,14 +135,41 @@ class LargeCore:
     ) -> Structure:
         """The core's tables."""
         self.store.about = self._about.with_findings(*from_records(self._summary()["findings"]))
+        metrics, rule = asked
+        return measure_blockwise(self.store, scheme, metrics=metrics, rule=rule, joined=joined, ways=self._ways(say))
+
+    def materials(self, scheme: Scheme) -> pd.DataFrame:
+        """Mass and volume of every class in every slice, as of a core in memory."""
+        density = Density.from_dict(self._about.source["density"])
+        names = dict(enumerate(scheme.names, start=1))
+        frames = []
+        for first, end in slab_bounds(self._about.shape[0], self.slab):
+            values, valid = self.store.read(first, end)
+            slab = Volume(values, valid, self._about.spacing_mm, self._about.units, core=self._about.core)
+            rows = materials(slab, classify(slab, scheme), names, density)
+            frames.append(
+                rows.assign(slice=rows["slice"] + first, depth_mm=self._about.depth_mm[rows["slice"] + first])
+            )
+        return _class_by_class(frames, names)
+
+    def objects(self, scheme: Scheme, kinds: Sequence[ObjectKind], say: Say) -> list[pd.DataFrame]:
+        """The tables of objects, kind after kind."""
+        slabs = ClassSlabs(self.store, scheme)
+        return [objects_blockwise(slabs, kind, self._ways(say)) for kind in kinds]
+
+    def _ways(self, say: Say | None) -> Ways:
         folder = self.study / "parts"
         folder.mkdir(exist_ok=True)
         ways = Ways(memory_gb=self.budget_gb, folder=folder)
-        ways = ways if say is None else replace(ways, say=say)
-        metrics, rule = asked
-        return measure_blockwise(self.store, scheme, metrics=metrics, rule=rule, joined=joined, ways=ways)
+        return ways if say is None else replace(ways, say=say)
 
     def _summary(self) -> dict[str, Any]:
         path = self.study / Layout.part("classify", f"{self._about.core}.json")
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return content
+
+
+def _class_by_class(frames: list[pd.DataFrame], names: Mapping[int, str]) -> pd.DataFrame:
+    """Rows of slabs in the order that a core in memory has: class after class."""
+    found = pd.concat(frames, ignore_index=True)
+    return pd.concat([found[found["class"] == str(number)] for number in names], ignore_index=True)

@@ -9,14 +9,16 @@ from typing import Any
 
 from soilscope.classes import Scheme
 from soilscope.files import write_json
+from soilscope.structure.slabs import resolved_for
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
-from soilscope.study.steps.blocks import large_core
 from soilscope.study.steps.gathered import Gathered
-from soilscope.volume import read_store
+from soilscope.volume.partial import OpenStore
 
 __all__ = ["PART", "find_edges", "pooled", "scheme_of"]
 
+SLICES = 16
+"""Read at a time; no core is held as a whole."""
 PART = Layout.part("classify", "_edges.json")
 
 
@@ -30,10 +32,8 @@ def find_edges(study: Path, plan: Plan, gathered: Gathered, send: Callable[[Any]
     send(("progress", 0, 1, "edges of all cores"))
     there = [core.id for core in plan.cores if f"import:{core.id}" in gathered.held]
     scheme = plan.scheme_value()
-    for core in there:
-        large_core(study, plan, core)  # refuses one that does not fit into memory
     if scheme is not None:
-        found = scheme.resolve_for([read_store(study / Layout.store(core)) for core in there])
+        found = resolved_for(scheme, [(OpenStore(study / Layout.store(core)), SLICES) for core in there])
         write_json(study / PART, {"scheme": found.as_dict(), "cores": there})
 
 

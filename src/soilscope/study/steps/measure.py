@@ -15,7 +15,7 @@ from soilscope.files import write_json, write_parquet, write_table
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
 from soilscope.study.steps import materials, objects
-from soilscope.study.steps.blocks import large_core
+from soilscope.study.steps.blocks import LargeCore, Say, large_core
 from soilscope.study.steps.gathered import Gathered
 from soilscope.study.steps.opened import open_core
 
@@ -40,8 +40,7 @@ def measure_core(study: Path, plan: Plan, core: str, send: Callable[[Any], None]
 
     send(("progress", 0, 1, f"measuring {core}"))
     if (large := large_core(study, plan, core)) is not None:
-        scheme = large.scheme()
-        _publish(study, core, large.measured(scheme, plan.joined, (metrics(plan), rule(plan)), say))
+        _measure_large(study, plan, large, say)
         return
     opened = open_core(study, plan, core)
     classes = {"scheme": opened.scheme} if opened.scheme else {"labels": opened.labels, "names": opened.names}
@@ -51,6 +50,16 @@ def measure_core(study: Path, plan: Plan, core: str, send: Callable[[Any], None]
     _publish(study, core, measured)
     materials.write_materials(study, plan, opened)
     objects.write_objects(study, plan.object_kinds, opened)
+
+
+def _measure_large(study: Path, plan: Plan, large: LargeCore, say: Say) -> None:
+    """The same of a core that is read slab by slab."""
+    core, scheme = large.store.about.core, large.scheme()
+    _publish(study, core, large.measured(scheme, plan.joined, (metrics(plan), rule(plan)), say))
+    if plan.core.density is not None:
+        write_parquet(study / materials.outputs(plan, core)[0], large.materials(scheme))
+    if plan.object_kinds:
+        objects.write_found(study, core, large.objects(scheme, plan.object_kinds, say))
 
 
 def _publish(study: Path, core: str, measured: structure.Structure) -> None:

@@ -12,7 +12,7 @@ from soilscope.structure import KIND_COLUMNS, ObjectKind, objects_in
 from soilscope.study.layout import Layout
 from soilscope.study.steps.opened import OpenedCore
 
-__all__ = ["join", "outputs", "table", "write_objects"]
+__all__ = ["join", "outputs", "table", "write_found", "write_objects"]
 
 
 def outputs(asked: Sequence[ObjectKind], core: str) -> list[str]:
@@ -28,8 +28,12 @@ def table(asked: Sequence[ObjectKind]) -> list[str]:
 def write_objects(study: Path, asked: Sequence[ObjectKind], opened: OpenedCore) -> None:
     """One core's table of objects, kind after kind."""
     if asked:
-        found = [objects_in(opened.volume, opened.labels, kind) for kind in asked]
-        write_parquet(study / _part(opened.volume.core), _joined(found))
+        write_found(study, opened.volume.core, [objects_in(opened.volume, opened.labels, kind) for kind in asked])
+
+
+def write_found(study: Path, core: str, found: Sequence[pd.DataFrame]) -> None:
+    """The same from tables that are there already, one a kind."""
+    write_parquet(study / _part(core), _joined(found))
 
 
 def join(study: Path, asked: Sequence[ObjectKind], cores: Sequence[str]) -> None:
