@@ -1,6 +1,7 @@
 """Representative volume: spreads between windows that probability and geometry know."""
 
 import numpy as np
+import porespy
 import pytest
 from known_bodies import grid, noise
 
@@ -143,3 +144,14 @@ def test_a_rule_for_windows_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(UsageError) as refused:
         WindowRule(**wrong)
     assert refused.value.code == "window-rule"
+
+
+def test_fractions_in_windows_are_those_of_porespys_rev_porosity_in_the_same_windows():
+    mask = noise((48, 40, 44), 0.3)
+    windows = WindowRule(sizes_mm=(10,), at_most=20)
+    boxes = place_boxes(np.ones(mask.shape, bool), (10, 10, 10), windows)
+    theirs = np.asarray(porespy.metrics.rev_porosity(mask, slices=list(boxes)).porosity, dtype=np.float64)
+    found = curve(mask, windows)
+    assert len(theirs) == found["windows"].item() == 20
+    assert found["mean"].item() == pytest.approx(theirs.mean(), rel=1e-12)
+    assert found["sd"].item() == pytest.approx(theirs.std(ddof=1), rel=1e-9)

@@ -38,8 +38,9 @@ _METRICS = (
     "surface-density",
     "critical-diameter",
 )
-"""Shown for each core, in this order, as far as measured; all others are in tables/cores.csv."""
-MOST_METRICS = 5
+"""Shown for each core, in this order, as far as measured."""
+MOST_METRICS = 4
+"""More would be cut at the page's edge; the others have a table of their own (:func:`further_table`)."""
 
 
 def class_names(slices: pd.DataFrame) -> dict[str, str]:

@@ -32,8 +32,8 @@ def window_table(core: str, curves: pd.DataFrame | None) -> Table | None:
         f"Is {core} big enough? Figures were taken in windows that do not overlap; a size is representative where their standard "
         f"deviation, here and in all larger judged sizes, is at most {tolerance:g} of the mean. “Not reached”: at the largest size "
         "of which enough fit, windows still differ by more; nothing says that another core of this size would read the same. "
-        "Spread: at the largest judged size. Layers and gradients keep figures from coming to rest; “in a depth” leaves them out. One core is one place: how much "
-        "cores of a field differ, only more cores show. All sizes: tables/representative.csv."
+        "Spread: at the largest judged size. Layers and gradients keep figures from coming to rest; “in a depth” leaves them out. "
+        "One core is one place: how much cores of a field differ, only more cores show. All sizes: tables/representative.csv."
     )
     return Table(caption, columns, tuple(body))
 

@@ -83,7 +83,8 @@ def place_boxes(valid: BoolVolume, shape: Shape, rule: WindowRule) -> tuple[Box,
     """Boxes of a shape wholly inside the window, none overlapping another.
 
     They stand on a lattice in the middle of the window; of the few lattices tried (across a cylinder four boxes may fit where three
-    by three do not) the one that holds most is taken. Where it holds more than the rule measures, so many are drawn.
+    by three do not) the one that holds most is taken. Where it holds more than the rule measures, so many are drawn, evenly
+    over depth.
     """
     ends = _ends(valid)
     whole = [(end - first) // n for (first, end), n in zip(ends, shape, strict=True)]
@@ -99,8 +100,10 @@ def place_boxes(valid: BoolVolume, shape: Shape, rule: WindowRule) -> tuple[Box,
         inside = [box for box in boxes if bool(valid[box].all())]
         best = max(best, inside, key=len)
     if len(best) > rule.at_most:
-        drawn = np.random.default_rng(rule.seed).permutation(len(best))[: rule.at_most]
-        best = [best[k] for k in np.sort(drawn)]
+        # One out of each of so many equal parts of the list, which runs downwards: all depths have their share.
+        within = np.random.default_rng(rule.seed).random(rule.at_most)
+        drawn = ((np.arange(rule.at_most) + within) * len(best) / rule.at_most).astype(np.int64)
+        best = [best[k] for k in drawn]
     return tuple(best)
 
 
