@@ -71,7 +71,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         ),
         _later(
             "scale",
-            "memory and time over the size of a core, up to 1024 x 1024 x 1024 voxels of uint16 within 2 GB",
+            "memory and time over the size of a core: 1024³ voxels of uint16 within 2 GB, 2048³ within 4 GB",
             "benchmarks.scale",
         ),
         _later(

@@ -13,12 +13,13 @@ from soilscope.classes import scheme
 from soilscope.errors import InputRefused, UsageError
 from soilscope.structure import ClusterRule
 from soilscope.structure.blockwise import BLOCKWISE, Ways, measure_blockwise
-from soilscope.structure.budget import Budget, in_memory_gb
+from soilscope.structure.budget import Budget, check_clusters, in_memory_gb
 from soilscope.structure.seams import Seams
 from soilscope.structure.together import Together
 from soilscope.volume import Volume, write_store
 
 SPACING = (0.25, 0.351, 0.351)
+ROOM_OF_A_SMALL_BLOCK = 60**3
 NAMES = {1: "pores", 2: "roots", 3: "stones"}
 
 
@@ -81,7 +82,25 @@ def test_clusters_joined_across_seams_are_those_scipy_finds_in_the_whole(slab, n
     seams = Seams(neighbours)
     for first in range(0, 16, slab):
         seams.add(mask[first : first + slab].astype(np.uint8))
-    np.testing.assert_array_equal(np.sort(seams.closed(0).sizes[1][1:]), expected)
+    np.testing.assert_array_equal(np.sort(seams.closed().sizes[1][1:]), expected)
+
+
+def test_small_clusters_within_a_slab_are_forgotten_at_once_and_the_others_are_counted_whole():
+    mask = noise((64, 40, 40), 0.08, 1)
+    mask[10:50, 20, 20] = True
+    seams = Seams(6, under=30)
+    for first in range(0, 64, 16):
+        seams.add(mask[first : first + 16].astype(np.uint8))
+    every = np.bincount(label(mask)[0].ravel())[1:]
+    np.testing.assert_array_equal(np.sort(seams.closed().sizes[1][1:]), np.sort(every[every >= 30]))
+    assert seams.held < 0.25 * len(every)  # those in the eight slices at ends of slabs
+
+
+def test_more_clusters_than_memory_holds_are_refused_with_the_figure():
+    with pytest.raises(InputRefused) as told:
+        check_clusters(10**9, Budget.of((1024, 1024, 1024), 2, 2.0))
+    assert told.value.code == "memory-budget"
+    assert "40.00 GB" in str(told.value)
 
 
 def test_a_wide_pore_gets_a_halo_as_wide_as_it_needs():
@@ -92,6 +111,17 @@ def test_a_wide_pore_gets_a_halo_as_wide_as_it_needs():
     core = Volume(labels.astype(np.int16), np.ones(labels.shape, bool), (1.0, 1.0, 1.0), "HU")
     asked = {"labels": labels, "names": {1: "hollow", 2: "pores"}, "metrics": ["local-thickness"]}
     found = measure_blockwise(core, **asked, ways=Ways(slab=7, block=500_000))
+    assert_same(found, st.measure(core, **asked))
+
+
+def test_a_block_with_a_place_too_wide_for_it_is_halved_until_it_sees_the_walls():
+    labels = np.zeros((96, 96, 96), np.uint8)
+    z, y, x = np.indices(labels.shape) - 47
+    labels[z**2 + y**2 + x**2 < 8**2] = 1  # its halo and a whole block do not fit into the room together
+    labels[blobs(labels.shape, 0.1) & (labels == 0)] = 2
+    core = Volume(labels.astype(np.int16), np.ones(labels.shape, bool), (1.0, 1.0, 1.0), "HU")
+    asked = {"labels": labels, "names": {1: "hollow", 2: "pores"}, "metrics": ["local-thickness"]}
+    found = measure_blockwise(core, **asked, ways=Ways(slab=16, block=ROOM_OF_A_SMALL_BLOCK))
     assert_same(found, st.measure(core, **asked))
 
 

@@ -12,7 +12,7 @@ from soilscope.classes import Scheme, otsu_scheme
 from soilscope.core.density import PRESETS, fit_density
 from soilscope.errors import InputRefused, OutputRefused
 from soilscope.structure.large_objects import objects_blockwise
-from soilscope.structure.scratch import scratch_room
+from soilscope.structure.scratch import Room
 from soilscope.structure.slabs import ArraySource, ClassSlabs, resolved, resolved_for
 from soilscope.structure.ways import Ways
 from soilscope.volume import Volume
@@ -87,8 +87,9 @@ def test_more_objects_than_memory_holds_are_refused_with_the_figure():
 
 
 def test_temporary_files_that_do_not_fit_onto_the_disk_are_refused_before_they_are_written(tmp_path):
-    with scratch_room(tmp_path, (10**6, 10**6, 10**6)) as room, pytest.raises(OutputRefused) as told:
-        room.array().__enter__()
+    room = Room(tmp_path, (10**6, 10**6, 10**6))
+    with pytest.raises(OutputRefused) as told, room.array():
+        pass
     assert told.value.code == "disk-space"
     assert "1000000000.00 GB" in str(told.value)
     assert list(tmp_path.iterdir()) == []

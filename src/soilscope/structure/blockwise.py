@@ -22,7 +22,7 @@ from soilscope.classes import scheme as named_scheme
 from soilscope.errors import UsageError
 from soilscope.findings import Finding
 from soilscope.structure.adding import ADDING, CoreOutline
-from soilscope.structure.budget import Budget
+from soilscope.structure.budget import Budget, check_clusters
 from soilscope.structure.builtin import DEFAULT_METRICS
 from soilscope.structure.clusters import ClusterRule
 from soilscope.structure.fields import FieldFiles, Fields
@@ -33,7 +33,7 @@ from soilscope.structure.layer import Layer
 from soilscope.structure.measure import ALWAYS, DEFAULT_RULE, Measured, Seen, Structure, check_classes, structure_of
 from soilscope.structure.metric import Metric, metrics_named
 from soilscope.structure.porosity import label_counts
-from soilscope.structure.scratch import Box, scratch_room
+from soilscope.structure.scratch import Box, Room
 from soilscope.structure.slabs import ClassSlabs, Source, names_of, resolved, slab_bounds, source_of
 from soilscope.structure.ways import AS_FITS, Ways
 from soilscope.types import FloatProfile, LabelVolume
@@ -165,6 +165,7 @@ class _Work:
             boxes.append(_moved(box_of(valid), first))
             for layer in layers:
                 layer.look(labels)
+            check_clusters(sum(layer.held for layer in layers), self.budget)
         self.window = _around(boxes)
         for layer in layers:
             layer.close(self.area)
@@ -175,8 +176,8 @@ class _Work:
         sums = {name: partial(begin, outlined) for name, begin in ADDING.items() if name in self._wanted}
         for layer in layers:
             layer.begin([m for m in self.chosen if slice_by_slice(m)], sums, volume.shape[0])
-        with scratch_room(self.ways.folder, volume.shape) as room, ExitStack() as stack:
-            files = [FieldFiles(stack, room, self._wanted) for _ in layers]
+        with ExitStack() as stack:
+            files = [FieldFiles(stack, Room(self.ways.folder, volume.shape), self._wanted) for _ in layers]
             self._through_slabs(layers, files)
             at = volume.spacing_mm, self.rule, self.budget.block
             return [

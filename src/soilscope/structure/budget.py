@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from soilscope.errors import InputRefused
 from soilscope.types import Shape
 
-__all__ = ["Budget", "available_gb", "in_memory_gb"]
+__all__ = ["Budget", "available_gb", "check_clusters", "in_memory_gb"]
 
 BYTES_IN_MEMORY = 42
 """For each voxel beside its value, at the peak: mask, classes, clusters, distances, balls and thickness. An estimate."""
@@ -15,6 +15,8 @@ BYTES_IN_SLAB = 20
 """For each voxel of a slab beside its value: mask, classes, clusters of all and of one class."""
 BYTES_IN_BLOCK = 36
 """For each voxel of a block whose thickness is worked out."""
+BYTES_OF_CLUSTER = 40
+"""For each cluster of a slab that reaches its ends, or is large enough to count."""
 BASE_GB = 0.45
 """The interpreter with its libraries and compiled loops."""
 MOST_SLICES = 64
@@ -46,10 +48,13 @@ class Budget:
         Slices read at a time.
     block : int
         Voxels, halo included, of a block whose thickness is worked out.
+    clusters : int
+        How many clusters of slabs may be held.
     """
 
     slab: int
     block: int
+    clusters: int = 2**62
 
     @classmethod
     def of(cls, shape: Shape, itemsize: int, memory_gb: float) -> Budget:
@@ -74,4 +79,21 @@ class Budget:
         slab = min(max(int(room / 2 / slice_bytes), 2), MOST_SLICES, max(shape[0], 1))
         if slab > CHUNK_SLICES:
             slab -= slab % CHUNK_SLICES
-        return cls(slab, int(room * 0.8 / BYTES_IN_BLOCK))
+        return cls(slab, int(room * 0.8 / BYTES_IN_BLOCK), int(room / 2 / BYTES_OF_CLUSTER))
+
+
+def check_clusters(held: int, budget: Budget) -> None:
+    """Stop before the clusters of a core take more memory than there is.
+
+    Raises
+    ------
+    InputRefused
+        Code ``memory-budget``.
+    """
+    if held > budget.clusters:
+        raise InputRefused(
+            "memory-budget",
+            f"the classes of this core fall apart into over {held} clusters, which need {held * BYTES_OF_CLUSTER / 1e9:.2f} GB; "
+            f"{budget.clusters * BYTES_OF_CLUSTER / 1e9:.2f} GB may be used for them. Smooth the scan, remove larger clusters "
+            "(under), or raise the memory budget.",
+        )

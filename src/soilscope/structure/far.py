@@ -27,6 +27,9 @@ Say = Callable[[int, int], None]
 BYTES_HELD = 32
 """For each voxel held at a time: distances, labels, masks, clusters."""
 
+ONLY_AT_SEAMS = 2**62
+"""No cluster has so many voxels: those that end within a slab lead nowhere."""
+
 
 class FarFields:
     """Distances of the cleaned labels of a core.
@@ -132,7 +135,7 @@ class FarFields:
         """The classes whose places of at least a squared distance hang together from end to end."""
         table = np.full(256, np.inf, np.float32)
         table[list(least)] = list(least.values())
-        seams = Seams(self._neighbours)
+        seams = Seams(self._neighbours, ONLY_AT_SEAMS)
         for first, end in self._slabs():
             a, b = max(first, ends[0]), min(end, ends[1])
             if a < b:

@@ -25,6 +25,10 @@ __all__ = ["ThicknessSums", "thickness_of_blocks"]
 FIRST_HALO = 8
 """Voxels of the coarsest spacing that the first block's halo is wide."""
 GROWTH = 1.6
+MOST_HALO = 27
+"""A block is not halved any more once its box, halo included, has so many times its voxels: so much is the work for each."""
+SPARE = 1.25
+"""The room is so many times what a block takes with the first halo."""
 
 
 Take = Callable[[Box, LabelVolume, NDArray[np.float32], float], None]
@@ -99,7 +103,11 @@ def thickness_of_blocks(
 def _measure_block(
     scratch: Scratch, spacing: Spacing, block: Box, halo: float, room: int, take: Sequence[Take]
 ) -> float:
-    """Show a block's thickness; returns the halo with which to begin the next."""
+    """Show a block's thickness; returns the halo with which to begin the next.
+
+    A block whose places are wider than the room lets it see is halved, as long as that is worth the work.
+    """
+    halo = _fitting(block, halo, spacing, (scratch.shape, room))
     while True:
         box = _widened(block, halo, spacing, scratch.shape)
         labels = scratch.read(box)
@@ -115,11 +123,32 @@ def _measure_block(
         if fits or _voxels(wider) > room:
             break
         halo *= GROWTH
+    if not fits and _voxels(box) < MOST_HALO * _voxels(block):
+        for half in _halves(block):
+            halo = _measure_block(scratch, spacing, half, halo, room, take)
+        return halo
     for one in take:
         one(block, labels[inner], thick, bound)
     if not fits:
         return halo
     return max(FIRST_HALO * max(spacing), widest + 3.0 * float(np.linalg.norm(spacing)))
+
+
+def _fitting(block: Box, halo: float, spacing: Spacing, limits: tuple[Shape, int]) -> float:
+    """A halo no wider than fits into the room: the one before may have been of a smaller block."""
+    shape, room = limits
+    while halo > FIRST_HALO * max(spacing) and _voxels(_widened(block, halo, spacing, shape)) > room:
+        halo /= GROWTH
+    return halo
+
+
+def _halves(block: Box) -> Iterator[Box]:
+    """A block cut across its longest side."""
+    axis = int(np.argmax([end - first for first, end in block]))
+    first, end = block[axis]
+    for part in pairwise((first, (first + end) // 2, end)):
+        z, y, x = (part if k == axis else side for k, side in enumerate(block))
+        yield z, y, x
 
 
 @compiled
@@ -138,9 +167,9 @@ def _sum(
 
 
 def _blocks(shape: Shape, spacing: Spacing, room: int) -> Iterator[Box]:
-    """Blocks of about equal size that with a halo twice the first fill half the room, so that most need no second try."""
+    """Blocks of about equal size that with the first halo leave some room, so that most can have a wider one."""
     halo = [2 * int(np.ceil(FIRST_HALO * max(spacing) / s)) for s in spacing]
-    edge = max(int((room / 1.5) ** (1 / 3)), 1)
+    edge = max(int((room / SPARE) ** (1 / 3)), 1)
     sides = []
     for n, h in zip(shape, halo, strict=True):
         pieces = 1 if n <= edge else -(-n // max(edge - h, 8))

@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.errors import InputRefused
+from soilscope.structure.budget import check_clusters
 from soilscope.structure.clusters import translated
 from soilscope.structure.halo import thickness_of_blocks
 from soilscope.structure.kinds import KIND_COLUMNS, ObjectKind
 from soilscope.structure.labelled import class_id, union
 from soilscope.structure.objects import DIRECTIONS, Bodies, least_voxels, table_of
 from soilscope.structure.runs import Runs, extents, greatest_widths, moments, runs_of, touching, widest_of
-from soilscope.structure.scratch import Box, Scratch, scratch_room
+from soilscope.structure.scratch import Box, Room, Scratch
 from soilscope.structure.seams import CoreClusters, Seams, label_slab
 from soilscope.structure.slabs import ClassSlabs, slab_bounds
 from soilscope.structure.ways import AS_FITS, Ways
@@ -70,14 +71,16 @@ def objects_blockwise(slabs: ClassSlabs, kind: ObjectKind, ways: Ways = AS_FITS)
     about = slabs.source.about
     budget = ways.budget(about)
     found = _Found(kind, about.spacing_mm, budget.block * 36)
-    with scratch_room(ways.folder, about.shape) as room, ExitStack() as stack:
+    room = Room(ways.folder, about.shape)
+    with ExitStack() as stack:
         classes, ids = stack.enter_context(room.array()), stack.enter_context(room.array(np.uint32))
-        seams = Seams(NEIGHBOURS)
+        seams = Seams(NEIGHBOURS, least_voxels(kind.at_least_mm3, about.spacing_mm))
         bounds = list(slab_bounds(about.shape[0], budget.slab))
         for first, end in bounds:
             ways.say(first, 2 * about.shape[0], f"looking for {kind.name}")
             seams.add(union(slabs.read(first, end)[0], kind.of).view(np.uint8))
-        found.begin(seams.closed(least_voxels(kind.at_least_mm3, about.spacing_mm)))
+            check_clusters(seams.held, budget)
+        found.begin(seams.closed())
         for number, (first, mask, window) in enumerate(_with_neighbours(slabs, kind, bounds)):
             ways.say(about.shape[0] + first, 2 * about.shape[0], f"measuring {kind.name}")
             classes.append(mask)
@@ -141,7 +144,7 @@ class _Found:
         order = np.argsort(-sizes[1:], kind="stable") + 1
         rank = np.zeros(len(sizes), np.uint32)
         rank[order] = np.arange(1, len(order) + 1)
-        self._ids, self._bases = rank[clusters.number], clusters.bases
+        self._rank, self._clusters = rank, clusters
         self._bodies = Bodies(
             np.zeros(self.number, np.int64), np.zeros((self.number, 3)), np.zeros((self.number, 3, 3))
         )
@@ -151,8 +154,7 @@ class _Found:
     def add(self, slab_number: int, first: int, mask: LabelVolume, window: Window) -> NDArray[np.uint32]:
         """The next slab; returns the object of each of its voxels, 0 for none."""
         parts, number = label_slab(mask, NEIGHBOURS)
-        base = self._bases[slab_number]
-        ids = np.concatenate([np.zeros(1, np.uint32), self._ids[base + 1 : base + number + 1]])
+        ids = self._rank[self._clusters.of_slab(slab_number, number)[0]]
         out: NDArray[np.uint32] = translated(parts, ids)
         there = np.unique(ids[ids > 0]).astype(np.int64)
         table = np.zeros(self.number + 1, np.uint32)

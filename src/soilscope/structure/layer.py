@@ -36,15 +36,20 @@ class Layer:
         self.values = tuple(dict.fromkeys(becomes.values()))
         self._table = np.zeros(256, np.uint8)
         self._table[list(becomes)] = list(becomes.values())
-        self._seams = Seams(rule.neighbours)
+        self._seams = Seams(rule.neighbours, max(rule.under, 1))
 
     def look(self, labels: LabelVolume) -> None:
         """First pass: the next slab's clusters."""
         self._seams.add(translated(labels, self._table))
 
+    @property
+    def held(self) -> int:
+        """How many clusters of slabs are held."""
+        return self._seams.held
+
     def close(self, area: NDArray[np.int64]) -> None:
         """After the first pass: the clusters of the whole core, and its first and last valid slice."""
-        self._clusters: CoreClusters = self._seams.closed(self.rule.under)
+        self._clusters: CoreClusters = self._seams.closed()
         seen = np.flatnonzero(area)
         self._ends = (int(seen[0]), int(seen[-1])) if seen.size else None
 
@@ -62,9 +67,7 @@ class Layer:
         first, labels, valid = slab
         mine = translated(labels, self._table)
         found, number = label_slab(mine, self.rule.neighbours)
-        base = self._clusters.bases[slab_number]
-        here = np.concatenate([np.zeros(1, np.uint32), self._clusters.number[base + 1 : base + number + 1]])
-        class_of = np.concatenate([np.zeros(1, np.uint8), self._clusters.class_of[base + 1 : base + number + 1]])
+        here, class_of = self._clusters.of_slab(slab_number, number)
         cleaned = translated(found, np.where(here > 0, class_of, np.uint8(0)))
         for value in self.values:
             table = np.where(class_of == value, here, np.uint32(0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from soilscope.errors import OutputRefused
 from soilscope.types import Shape
 
-__all__ = ["Box", "Room", "Scratch", "scratch_room"]
+__all__ = ["Box", "Room", "Scratch"]
 
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 """First and end along z, y and x."""
@@ -67,9 +68,17 @@ class Scratch:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A folder for the temporary arrays of one core; it goes, with all of them, when the work ends."""
+    """Where the temporary arrays of one core go.
 
-    folder: Path
+    Parameters
+    ----------
+    folder : path or None
+        None takes the system's own. The files have no name there, so that nothing is left behind, whatever ends the work.
+    shape : (z, y, x)
+        Of the core.
+    """
+
+    folder: Path | None
     shape: Shape
 
     @contextmanager
@@ -82,7 +91,8 @@ class Room:
             Code ``disk-space``: the disk has not that much room.
         """
         kind = np.dtype(dtype)
-        needed, free = int(np.prod(self.shape)) * kind.itemsize, shutil.disk_usage(self.folder).free
+        needed = math.prod(self.shape) * kind.itemsize
+        free = shutil.disk_usage(self.folder or tempfile.gettempdir()).free
         if needed > free:
             raise OutputRefused(
                 "disk-space",
@@ -91,10 +101,3 @@ class Room:
             )
         with tempfile.TemporaryFile(dir=self.folder) as stream:
             yield Scratch(stream, self.shape, kind)
-
-
-@contextmanager
-def scratch_room(beside: Path | None, shape: Shape) -> Iterator[Room]:
-    """A room in a folder, or where the system keeps temporary files."""
-    with tempfile.TemporaryDirectory(prefix="soilscope-", dir=beside) as folder:
-        yield Room(Path(folder), shape)

@@ -28,21 +28,32 @@ class CoreClusters:
 
     Parameters
     ----------
-    bases : int array
-        What is added to a slab's own cluster numbers to have the core's; one a slab.
+    kept : list of int array
+        For each slab its own numbers of the clusters that are known further; the others were too small.
+    bases : list of int
+        What stands before the first of them in ``number`` and ``class_of``; one a slab.
     number : uint32 array
-        For each cluster of a slab, by its number in the core: the number of the whole cluster within its class, from 1,
-        in the order in which they first occur; 0 where it was too small.
+        The number of the whole cluster within its class, from 1, in the order in which they first occur; 0 where it was too
+        small.
     class_of : uint8 array
         Its class.
     sizes : mapping of int to int array
         For each class the voxels of its clusters; entry 0 is 0.
     """
 
+    kept: list[NDArray[np.uint32]]
     bases: list[int]
     number: NDArray[np.uint32]
     class_of: LabelVolume
     sizes: dict[int, NDArray[np.int64]]
+
+    def of_slab(self, slab: int, number: int) -> tuple[NDArray[np.uint32], LabelVolume]:
+        """For each of a slab's clusters, from 0 to ``number``, its number in the core and its class; 0 where too small."""
+        kept, first = self.kept[slab], self.bases[slab] + 1
+        numbers, classes = np.zeros(number + 1, np.uint32), np.zeros(number + 1, np.uint8)
+        numbers[kept] = self.number[first : first + len(kept)]
+        classes[kept] = self.class_of[first : first + len(kept)]
+        return numbers, classes
 
 
 def label_slab(labels: LabelVolume, neighbours: Neighbours3D) -> tuple[NDArray[Any], int]:
@@ -55,39 +66,63 @@ def label_slab(labels: LabelVolume, neighbours: Neighbours3D) -> tuple[NDArray[A
 
 @dataclass(slots=True)
 class Seams:
-    """Collects the clusters of one slab after the other, from the top down."""
+    """Collects the clusters of one slab after the other, from the top down.
+
+    Clusters under a size that touch neither end of their slab are forgotten at once: noise makes a great many of them.
+
+    Parameters
+    ----------
+    neighbours : {6, 18, 26}
+    under : int
+        Smaller clusters do not count.
+    """
 
     neighbours: Neighbours3D
+    under: int = 1
     bases: list[int] = field(default_factory=list)
+    kept: list[NDArray[np.uint32]] = field(default_factory=list)
     parent: Ids = field(default_factory=lambda: np.zeros(1, np.int64))
     sizes: list[NDArray[np.int64]] = field(default_factory=list)
     classes: list[LabelVolume] = field(default_factory=list)
     above: Plane | None = None
     top: Plane | None = None
 
+    @property
+    def held(self) -> int:
+        """How many clusters of slabs are known."""
+        return len(self.parent) - 1
+
     def add(self, labels: LabelVolume) -> None:
         """The next slab's labels."""
         found, number = label_slab(labels, self.neighbours)
-        base = len(self.parent) - 1
+        sizes, classes = sizes_of(found, number), classes_of(found, labels, number)
+        known = sizes >= self.under
+        known[found[0]] = known[found[-1]] = True
+        known[0] = False
+        kept, base = np.flatnonzero(known), self.held
+        place = np.zeros(number + 1, np.int64)
+        place[kept] = np.arange(base + 1, base + 1 + len(kept))
         self.bases.append(base)
-        self.sizes.append(sizes_of(found, number)[1:])
-        self.classes.append(classes_of(found, labels, number)[1:])
-        self.parent = np.concatenate([self.parent, np.arange(base + 1, base + number + 1)])
-        if self.above is not None:
-            top = _in_core(found[0], base)
-            _join_planes(*self.above, labels[0], top, self.neighbours, self.parent)
+        self.kept.append(kept.astype(np.uint32))
+        self.sizes.append(sizes[kept])
+        self.classes.append(classes[kept])
+        self.parent = np.concatenate([self.parent, place[kept]])
+        upper, lower = place[found[0]], place[found[-1]]
+        if self.above is None:
+            self.top = labels[0].copy(), upper
         else:
-            self.top = labels[0].copy(), _in_core(found[0], base)
-        self.above = labels[-1].copy(), _in_core(found[-1], base)
+            _join_planes(*self.above, labels[0], upper, self.neighbours, self.parent)
+        self.above = labels[-1].copy(), lower
 
-    def closed(self, under: int) -> CoreClusters:
-        """What all slabs together hold, clusters under a size left out."""
+    def closed(self) -> CoreClusters:
+        """What all slabs together hold, clusters that do not count left out."""
         roots = _roots(self.parent)
-        sizes = np.zeros(len(roots), np.int64)
         parts = np.concatenate([np.zeros(1, np.int64), *self.sizes])
+        self.sizes.clear()
+        sizes = np.zeros(len(roots), np.int64)
         _add_to_roots(roots, parts, sizes)
         class_of = np.concatenate([np.zeros(1, np.uint8), *self.classes])
-        whole = np.flatnonzero((roots == np.arange(len(roots))) & (sizes >= max(under, 1)))
+        whole = np.flatnonzero((roots == np.arange(len(roots))) & (sizes >= max(self.under, 1)))
         whole = whole[whole > 0]
         number = np.zeros(len(roots), np.uint32)
         held: dict[int, NDArray[np.int64]] = {}
@@ -95,7 +130,7 @@ class Seams:
             mine = whole[class_of[whole] == value]
             number[mine] = np.arange(1, len(mine) + 1)
             held[int(value)] = np.concatenate([np.zeros(1, np.int64), sizes[mine]])
-        return CoreClusters(self.bases, number[roots], class_of, held)
+        return CoreClusters(self.kept, self.bases, number[roots], class_of, held)
 
     def spanning(self) -> set[int]:
         """The classes of which one cluster lies in the first slice of all and in the last."""
@@ -105,10 +140,6 @@ class Seams:
         (classes, upper), (_, lower) = self.top, self.above
         both = np.isin(roots[upper], roots[lower]) & (upper > 0)
         return {int(k) for k in np.unique(classes[both])}
-
-
-def _in_core(plane: NDArray[Any], base: int) -> Ids:
-    return np.where(plane > 0, plane.astype(np.int64) + base, 0)
 
 
 def classes_of(clusters: NDArray[Any], labels: LabelVolume, number: int) -> LabelVolume:

@@ -42,7 +42,7 @@ class Ways:
             return Budget(self.slab, self.block)
         memory = available_gb() if self.memory_gb is None else self.memory_gb
         fits = Budget.of(about.shape, about.values.dtype.itemsize, memory)
-        return Budget(self.slab or fits.slab, self.block or fits.block)
+        return Budget(self.slab or fits.slab, self.block or fits.block, fits.clusters)
 
 
 AS_FITS = Ways()

@@ -49,7 +49,7 @@ def measure_core(study: Path, plan: Plan, core: str, send: Callable[[Any], None]
     )
     _publish(study, core, measured)
     materials.write_materials(study, plan, opened)
-    objects.write_objects(study, plan.object_kinds, opened)
+    objects.write_objects(study, plan.object_kinds, opened, say)
 
 
 def _measure_large(study: Path, plan: Plan, large: LargeCore, say: Say) -> None:

@@ -41,12 +41,21 @@ def outputs(core: str) -> list[str]:
 def move_edges(study: Path, plan: Plan, core: str, send: Callable[[Any], None]) -> str | None:
     """Measure one core with its edges moved down and up."""
     send(("progress", 0, 3, f"moving the edges of {core}"))
-    movable = _of_a_large_core(study, plan, core) or _in_memory(study, plan, core)
+    movable = _of_a_large_core(study, plan, core, send) or _in_memory(study, plan, core)
     if movable is None:
         return "classes made elsewhere have no edges to move"
     asked = plan.structure.sensitivity
     shift = movable.shift if asked == "auto" else float(asked)
-    found: Sensitivity = sensitivity(movable.measured_with, movable.scheme, shift)
+    measured = 0
+
+    def measured_with(scheme: Scheme) -> structure.Structure:
+        nonlocal measured
+        made = movable.measured_with(scheme)
+        measured += 1
+        send(("progress", measured, 3, f"moving the edges of {core}"))
+        return made
+
+    found: Sensitivity = sensitivity(measured_with, movable.scheme, shift)
     wanted = set(plan.structure.sensitivity_metrics)
     write_parquet(study / outputs(core)[0], found.core[found.core["metric"].isin(wanted)].reset_index(drop=True))
     write_parquet(study / outputs(core)[1], found.slices)
@@ -62,12 +71,15 @@ class _Movable:
     measured_with: Callable[[Scheme], structure.Structure]
 
 
-def _of_a_large_core(study: Path, plan: Plan, core: str) -> _Movable | None:
+def _of_a_large_core(study: Path, plan: Plan, core: str, send: Callable[[Any], None]) -> _Movable | None:
     if (large := large_core(study, plan, core)) is None:
         return None
 
+    def say(done: int, of: int, what: str) -> None:
+        send(("progress", done, of, f"moving the edges of {core}: {what}"))
+
     def measured_with(scheme: Scheme) -> structure.Structure:
-        return large.measured(scheme, plan.joined, (list(plan.structure.sensitivity_metrics), rule(plan)))
+        return large.measured(scheme, plan.joined, (list(plan.structure.sensitivity_metrics), rule(plan)), say)
 
     return _Movable(large.scheme(), large.shift(), measured_with)
 

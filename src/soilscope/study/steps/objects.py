@@ -10,6 +10,7 @@ import pandas as pd
 from soilscope.files import write_parquet, write_table
 from soilscope.structure import KIND_COLUMNS, ObjectKind, objects_in
 from soilscope.study.layout import Layout
+from soilscope.study.steps.blocks import Say
 from soilscope.study.steps.opened import OpenedCore
 
 __all__ = ["join", "outputs", "table", "write_found", "write_objects"]
@@ -25,10 +26,16 @@ def table(asked: Sequence[ObjectKind]) -> list[str]:
     return [Layout.objects] if asked else []
 
 
-def write_objects(study: Path, asked: Sequence[ObjectKind], opened: OpenedCore) -> None:
+def write_objects(
+    study: Path, asked: Sequence[ObjectKind], opened: OpenedCore, say: Say = lambda _done, _of, _what: None
+) -> None:
     """One core's table of objects, kind after kind."""
+    found = []
+    for done, kind in enumerate(asked):
+        say(done, len(asked), kind.name)
+        found.append(objects_in(opened.volume, opened.labels, kind))
     if asked:
-        write_found(study, opened.volume.core, [objects_in(opened.volume, opened.labels, kind) for kind in asked])
+        write_found(study, opened.volume.core, found)
 
 
 def write_found(study: Path, core: str, found: Sequence[pd.DataFrame]) -> None:
