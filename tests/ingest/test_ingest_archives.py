@@ -237,5 +237,15 @@ def test_a_gzip_of_something_else_is_no_archive(tmp_path):
     assert archive_refused(tmp_path / "core.tar.gz") == "archive-damaged"
 
 
+@pytest.mark.parametrize("scan", ["npy", "nii.gz", "dicom"])
+def test_what_a_gzip_holds_is_known_by_its_first_bytes(tmp_path, scan):
+    """Files are told apart by what is in them, whatever they are called."""
+    write(scan, tmp_path / "scan")
+    path = next((tmp_path / "scan").iterdir()) if scan == "nii.gz" else pack(tmp_path / "scan", "tar.gz")
+    spacing = None if scan == "dicom" else MM
+    wanted = ss.read(path, spacing_mm=spacing)
+    assert np.array_equal(ss.read(path.rename(tmp_path / "data"), spacing_mm=spacing).values, wanted.values)
+
+
 if __name__ == "__main__":
     read_with_nothing_written(sys.argv[1:])

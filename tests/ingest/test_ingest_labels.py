@@ -223,3 +223,23 @@ def test_a_plan_whose_mask_is_flipped_measures_nothing(tmp_path, axis, ending):
     assert failure.error.code == "labels-flipped"
     assert not (tmp_path / "s/parts/classify").exists()
     assert not (tmp_path / "s/tables/slices.csv").exists()
+
+
+@pytest.mark.parametrize("wrong", ["names", "absent"])
+def test_a_mask_that_cannot_be_used_is_refused_before_its_core_is_imported(tmp_path, wrong):
+    """48. Masks made elsewhere (`labels=`) with ... more values than names -> refuse; nothing published."""
+    made = phantoms.make("sandy", seed=1, shape=(24, 48, 48))
+    phantoms.write(made, tmp_path / "core")
+    tifffile.imwrite(tmp_path / "mask.tif", made.truth, photometric="minisblack")
+    held = [int(k) for k in np.unique(made.truth) if k]
+    plan = study.Plan(
+        name="s",
+        cores=(CorePlan(id="core", path=str(tmp_path / "core/dicom")),),
+        labels=str(tmp_path / ("nowhere.tif" if wrong == "absent" else "mask.tif")),
+        label_names={str(k): f"class {k}" for k in (held[:-1] if wrong == "names" else held)},
+    )
+    study.write_plan(tmp_path / "s", plan)
+    (failure,) = study.run(tmp_path / "s", study.steps_until("classify")).failures[:1]
+    assert failure.error.code == {"names": "labels-names", "absent": "no-such-labels"}[wrong]
+    published = {p.name for p in (tmp_path / "s").rglob("*") if p.is_file() and not p.name.startswith(".")}
+    assert published <= {"study.toml", "ledger.json", "timings.csv"}

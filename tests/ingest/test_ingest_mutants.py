@@ -25,6 +25,9 @@ from soilscope.errors import SoilscopeError
 
 FORMATS = ("mha", "mha-packed", "nrrd", "nrrd-gzip", "nii", "nii.gz", "h5", "h5-gzip", "zarr", "npy", "npz")
 MUTANTS = int(os.environ.get("SOILSCOPE_FUZZ", "40"))
+MOST_MEGABYTES = 1024
+"""What a reading may hold in memory at its peak."""
+
 MEMORY_BYTES = 6 << 30
 """Address space of the child, most of it libraries' and none of it touched."""
 
@@ -86,6 +89,10 @@ def read_mutants(kind: str, folder: Path, count: int) -> None:
         with contextlib.suppress(SoilscopeError):
             ss.read(path, spacing_mm=(0.5, 0.4, 0.3))
         shutil.rmtree(path.parent)
+    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    megabytes = next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) >> 10
+    sys.stdout.write(f"{count} mutants of {kind}: at most {megabytes} MB\n")
+    assert megabytes < MOST_MEGABYTES, f"{megabytes} MB"
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -7,8 +7,9 @@ import pytest
 from dicom_files import save, series
 
 from soilscope import phantoms
+from soilscope.errors import InputRefused
 from soilscope.ingest import read
-from soilscope.ingest.neighbours import jumps
+from soilscope.ingest.neighbours import alternates, jumps
 
 
 def soil(planes: int = 12) -> np.ndarray:
@@ -56,6 +57,7 @@ def test_no_phantom_jumps(name):
     volume = phantoms.make(name, seed=3, shape=(24, 32, 32)).volume
     statistics = [(p[w].mean(), p[w].std()) for p, w in zip(volume.values, volume.valid, strict=True) if w.any()]
     assert jumps(*zip(*statistics, strict=True)).size == 0
+    assert not any(alternates(one) for one in zip(*statistics, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -68,3 +70,38 @@ def test_no_real_scan_jumps(real_data, place, options):
     statistics = [(p[w].mean(), p[w].std()) for p, w in zip(volume.values, volume.valid, strict=True)]
     assert jumps(*zip(*statistics, strict=True)).size == 0
     assert jump_names(volume) == []
+    assert not any(alternates(one) for one in zip(*statistics, strict=True))
+
+
+def two_scans(numbers: list[int | None]):
+    """Two scans of one core at two tube voltages, put between one another at even distances."""
+    slices = series(soil(), InstanceNumber=None, AcquisitionNumber=None)
+    for k, one in enumerate(slices):
+        if k % 2:
+            stored = one.pixel_array * 1.1
+            one.PixelData = stored.astype("<i2").tobytes()
+        if numbers[k] is not None:
+            one.InstanceNumber = numbers[k]
+    return slices
+
+
+@pytest.mark.parametrize("numbers", [[None] * 12, [7] * 12])
+def test_two_scans_between_one_another_whom_no_number_tells_apart_are_refused(tmp_path, numbers):
+    """5. Two acquisitions under one SeriesInstanceUID -> split by AcquisitionNumber/time or refuse; never interleaved."""
+    with pytest.raises(InputRefused) as caught:
+        read(save(two_scans(numbers), tmp_path))
+    assert caught.value.code == "interleaved"
+
+
+def test_slices_that_alternate_are_only_told_where_the_scanner_counted_them_as_one_scan(tmp_path):
+    found = read(save(two_scans(list(range(1, 13))), tmp_path))
+    assert "slices-alternate" in {f.code for f in found.findings}
+
+
+def test_what_alternates_is_known_from_noise_and_from_a_slope():
+    source = np.random.default_rng(5)
+    assert not any(alternates(source.normal(size=n)) for n in (8, 12, 30) for _ in range(200))
+    assert not alternates(np.arange(20.0))
+    assert not alternates([0.0, 9.0] * 4)
+    assert alternates([0.0, 9.0] * 5)
+    assert not alternates([0.0, 9.0] * 5, least=10.0)

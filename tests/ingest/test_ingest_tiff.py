@@ -84,6 +84,14 @@ def test_imagejs_signed_values_are_shifted_back(tmp_path):
     assert "signed-values" in {f.code for f in volume.findings}
 
 
+def test_values_meant_to_be_seen_inverted_are_kept_and_told(tmp_path):
+    planes = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)
+    tifffile.imwrite(tmp_path / "core.tif", planes, photometric="miniswhite")
+    volume = read(tmp_path / "core.tif", spacing_mm=(1, 1, 1))
+    assert np.array_equal(volume.values, planes)
+    assert "white-is-zero" in {f.code for f in volume.findings}
+
+
 def test_another_calibration_is_told_and_not_applied(tmp_path):
     about = {"axes": "ZYX", "cf": 0, "c0": -1000.0, "c1": 0.5}
     tifffile.imwrite(tmp_path / "core.tif", grey(), imagej=True, metadata=about)

@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.progress import Progress, TaskID
 
 from soilscope.cli.output import Mode, Output
 
 if TYPE_CHECKING:
-    from soilscope.ingest import Options
+    from soilscope.ingest import Options, Watcher
 
-__all__ = ["drawn"]
+__all__ = ["Quick", "drawn", "watching"]
+
+Quick = Annotated[
+    bool,
+    typer.Option("--quick", help="Look at headers alone: damage of compressed pixels stays unseen until the import."),
+]
+
+
+@contextlib.contextmanager
+def watching(output: Output) -> Iterator[Watcher]:
+    """Shows how far scans are read; a bar for each scan that is."""
+    with Progress(console=output.aside, transient=True, disable=output.mode is not Mode.PERSON) as bars:
+        known: dict[str, TaskID] = {}
+
+        def told(name: str, done: int, of: int) -> None:
+            if name not in known:
+                known[name] = bars.add_task(f"reading {escape(name)}", total=of)
+            bars.update(known[name], completed=done)
+
+        yield told
 
 
 def drawn(output: Output, picture: Path, which: tuple[Path, str | None], stated: Options) -> dict[str, Any]:

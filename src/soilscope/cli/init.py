@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from soilscope.cli.found import Quick, watching
 from soilscope.cli.lengths import spacing
 from soilscope.cli.output import Json, Mode, Output, Quiet
 from soilscope.errors import install_line
@@ -35,6 +36,7 @@ def init(
         Literal["refuse", "mark"],
         typer.Option(help="Refuse a scan with slices missing, or keep masked planes in their place."),
     ] = "refuse",
+    quick: Quick = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -42,7 +44,9 @@ def init(
     from soilscope import study as studies
 
     output = Output(Mode.of(as_json, quiet))
-    plan = studies.draft_plan(study, cores, studies.Asked(spacing(spacing_mm), series, on_gap, units))
+    asked = studies.Asked(spacing(spacing_mm), series, on_gap, units, quick)
+    with watching(output) as progress:
+        plan = studies.draft_plan(study, cores, asked, progress)
     path = studies.write_plan(study, plan)
     output.hint(f"keeping digests of the scans' files, so that one that changes is noticed ({len(plan.cores)} core(s))")
     studies.keep_inputs(study, plan)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from soilscope.cli.found import drawn
+from soilscope.cli.found import Quick, drawn, watching
 from soilscope.cli.lengths import spacing
 from soilscope.cli.output import Json, Mode, Output, Quiet
 from soilscope.errors import InputRefused
@@ -63,10 +63,13 @@ def inspect(
             show_default=False,
         ),
     ] = None,
+    quick: Quick = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say what is in these files: series, geometry, units, findings. Changes nothing, and reads voxels only for a montage.
+    """Say what is in these files: series, geometry, units, findings. Changes nothing.
+
+    Headers tell whether plain voxels are all there; compressed ones are read, to see that they are sound.
 
     Exit code 3 where nothing at all can be read.
     """
@@ -74,7 +77,8 @@ def inspect(
 
     output = Output(Mode.of(as_json, quiet))
     stated = ingest.options_of(units, spacing(spacing_mm), on_gap)
-    found = ingest.inspect(path, stated=stated)
+    with watching(output) as progress:
+        found = ingest.inspect(path, None, stated, progress, pixels=not quick)
     rows = [_row(s) for s in found.series]
     shown = len(COLUMNS) - all(s.usable for s in found.series)
     output.table(str(path), COLUMNS[:shown], [row[:shown] for row in rows])

@@ -1,8 +1,8 @@
 """Scan files -> a scan: discover, headers, series, geometry, pixels; the only room that knows file formats and tags."""
 
 from soilscope.ingest.candidates import Options
-from soilscope.ingest.inspect import Inspection, SeriesInfo, inspect
-from soilscope.ingest.labels import check_not_turned, read_labels
+from soilscope.ingest.inspect import Inspection, SeriesInfo, Watcher, inspect
+from soilscope.ingest.labels import check_not_turned, label_values, read_labels
 from soilscope.ingest.read import OpenScan, open_scan, options_of, read
 from soilscope.ingest.stream import LargeScan
 
@@ -12,8 +12,10 @@ __all__ = [
     "OpenScan",
     "Options",
     "SeriesInfo",
+    "Watcher",
     "check_not_turned",
     "inspect",
+    "label_values",
     "open_scan",
     "options_of",
     "read",

@@ -37,7 +37,8 @@ class Candidate:
     format : str
         Such as ``"DICOM"`` or ``"TIFF"``.
     load : function
-        Reads the voxels; called only when the candidate was chosen.
+        Reads the voxels; called only when the candidate was chosen. Where ``watched``, it takes a function of two numbers, done
+        and in all, that is told how far it is.
     is_scan : bool
         False for scouts, screenshots and the like, which are listed and never picked by themselves.
     refusal : InputRefused, optional
@@ -46,13 +47,16 @@ class Candidate:
         Another name by which it can be chosen and which is never written.
     planes : function, optional
         Opens it for reading plane by plane, where its format allows that.
+    packed : bool
+        Whether headers cannot tell that the values are whole: they are compressed, or carry checksums.
+    watched : bool
     tags : mapping
         Technical tags of the allow-list, such as the kernel.
     """
 
     id: str
     format: str
-    load: Callable[[], Volume]
+    load: Callable[..., Volume]
     shape: Shape | None = None
     spacing_mm: Spacing | None = None
     units: Units = "grey"
@@ -61,4 +65,6 @@ class Candidate:
     refusal: InputRefused | None = None
     alias: str = field(default="", repr=False)
     planes: Opener | None = None
+    packed: bool = False
+    watched: bool = False
     tags: Mapping[str, Any] = field(default_factory=dict)

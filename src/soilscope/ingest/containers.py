@@ -138,6 +138,7 @@ def _candidate(
         findings=findings,
         refusal=refusal,
         planes=planes,
+        packed=True,
     )
 
 
@@ -168,6 +169,7 @@ def _core_store(root: Path, options: Options) -> Candidate:
         about["shape"],
         options.spacing_mm or stated,
         about["units"],
+        packed=True,
     )
 
 

@@ -139,6 +139,8 @@ def check_decoder(one: Slice) -> None:
     syntax = UID(one.encoding.syntax, validation_mode=config.IGNORE)
     label = "".join(c for c in f"{syntax.name} ({syntax})" if c.isprintable())
     try:
+        if not syntax.is_valid:  # asked for such a one, pydicom warns and quotes it
+            raise NotImplementedError
         decoder = get_decoder(syntax)
     except (NotImplementedError, ValueError):
         refuse(

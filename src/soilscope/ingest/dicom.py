@@ -11,10 +11,11 @@ from soilscope.errors import InputRefused
 from soilscope.findings import Finding, merge
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.decode import check_decoder, content, stored_values
-from soilscope.ingest.fill import fill
+from soilscope.ingest.fill import Filled, Progress, fill, unwatched
 from soilscope.ingest.geometry import Grid, arrange
 from soilscope.ingest.headers import Broken, Slice, read_headers
-from soilscope.ingest.neighbours import told_jumps
+from soilscope.ingest.members import Member
+from soilscope.ingest.neighbours import told_alternating, told_jumps
 from soilscope.ingest.pixels import check_rescale, told
 from soilscope.ingest.series import CT_CLASSES, Series, group
 from soilscope.ingest.tags import rekey
@@ -70,10 +71,10 @@ def _candidate(series: Series, options: Options) -> Candidate:
     except InputRefused as error:
         refusal = error
 
-    def load() -> Volume:
+    def load(told: Progress = unwatched) -> Volume:
         if grid is None:
             raise refusal or AssertionError
-        return _load(series, options, judged, grid)
+        return _load(series, options, judged, fill(grid, told), grid)
 
     return Candidate(
         series.id,
@@ -86,6 +87,8 @@ def _candidate(series: Series, options: Options) -> Candidate:
         findings=found,
         refusal=refusal,
         alias=series.uid,
+        packed=any(s.encoding.pixels.length is None or isinstance(s.path, Member) for s in series.slices),
+        watched=True,
         tags=dict(first.tags),
     )
 
@@ -148,14 +151,15 @@ def _meaning(one: Slice) -> tuple[object, ...]:
     return one.slope, one.intercept, one.padding, one.padding_limit
 
 
-def _load(series: Series, options: Options, judged: tuple[Finding, ...], grid: Grid) -> Volume:
-    filled = fill(grid)
+def _load(series: Series, options: Options, judged: tuple[Finding, ...], filled: Filled, grid: Grid) -> Volume:
     units: Units = options.units or "HU"
+    mean, spread = [p.mean for p in filled.planes], [p.spread for p in filled.planes]
     findings = merge(
         judged,
         grid.findings,
         told(filled.planes, filled.lossy, units),
-        told_jumps([p.mean for p in filled.planes], [p.spread for p in filled.planes], filled.names),
+        told_jumps(mean, spread, filled.names),
+        () if None in grid.planes else told_alternating(mean, spread, [p for p in grid.planes if p is not None]),
         [TOP_ASSUMED] if grid.shape[0] > 1 else [],
     )
     source = {

@@ -8,7 +8,7 @@ import os
 import struct
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from soilscope.ingest.headers import Slice
 from soilscope.ingest.pixels import Plane, fill_plane
 from soilscope.types import FILL, BoolVolume
 
-__all__ = ["Filled", "fill"]
+__all__ = ["Filled", "Progress", "fill", "unwatched"]
 
 MOST_THREADS = 4
 """More threads than this wait for memory, not for the processor."""
@@ -45,7 +45,14 @@ class Filled:
         return tuple(name for name, plane in zip(self.names, self.planes, strict=True) if plane.lossy)
 
 
-def fill(grid: Grid) -> Filled:
+Progress = Callable[[int, int], None]
+
+
+def unwatched(done: int, of: int) -> None:
+    """Nobody wants to know how far it is."""
+
+
+def fill(grid: Grid, progress: Progress = unwatched) -> Filled:
     """Read, check and rescale every slice of a grid; marked gaps are :data:`~soilscope.types.FILL` and not valid.
 
     Raises
@@ -71,8 +78,9 @@ def fill(grid: Grid) -> Filled:
 
     digest = hashlib.sha256()
     with _without_warnings(), ThreadPoolExecutor(_threads(), initializer=prepare) as pool:
-        for part in pool.map(read, files):
+        for done, part in enumerate(pool.map(read, files), start=1):
             digest.update(part)
+            progress(done, len(files))
     counted = tuple(p for p in planes if p is not None)
     names = tuple(one.name for one in grid.planes if one is not None)
     return Filled(values, valid, counted, names, "sha256:" + digest.hexdigest())

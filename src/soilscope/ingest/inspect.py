@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from soilscope.findings import Finding
+from soilscope.errors import Damaged, InputRefused
+from soilscope.findings import Finding, merge
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.read import options_of
 from soilscope.ingest.sources import opened
+from soilscope.ingest.stream import Progress, look_through
 from soilscope.ingest.verdict import as_finding
 from soilscope.types import Shape, Spacing, Units
 
-__all__ = ["Inspection", "SeriesInfo", "inspect"]
+__all__ = ["Inspection", "SeriesInfo", "Watcher", "inspect"]
+
+Watcher = Callable[[str, int, int], None]
+"""Told a scan's id, how many of its parts were read, and of how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ class SeriesInfo:
         None where neither the files nor the caller say it.
     units : {"HU", "grey"}
     usable : bool
-        Whether :func:`~soilscope.ingest.read.read` would take it, as far as its headers tell.
+        Whether :func:`~soilscope.ingest.read.read` would take it, as far as was looked.
     findings : tuple of Finding
         Notes, warnings, and the refusal where there is one.
     is_scan : bool
@@ -88,8 +93,17 @@ class Inspection:
         }
 
 
-def inspect(path: str | Path, spacing_mm: Spacing | None = None, stated: Options | None = None) -> Inspection:
-    """List the scans at a path with their geometry, units and findings; voxels are not read, nothing is changed.
+def inspect(
+    path: str | Path,
+    spacing_mm: Spacing | None = None,
+    stated: Options | None = None,
+    progress: Watcher | None = None,
+    *,
+    pixels: bool = True,
+) -> Inspection:
+    """List the scans at a path with their geometry, units and findings; nothing is changed.
+
+    Headers tell of plain values whether they are whole. Compressed ones are read, and what that finds is told as well.
 
     Parameters
     ----------
@@ -100,16 +114,53 @@ def inspect(path: str | Path, spacing_mm: Spacing | None = None, stated: Options
     stated : Options, optional
         Units and what to do about gaps as well, in place of ``spacing_mm``; see
         :func:`~soilscope.ingest.read.options_of`.
+    progress : function, optional
+        Told the scan's id, how many of its parts were read, and of how many.
+    pixels : bool
+        False looks at headers alone, in little time.
 
     Raises
     ------
     InputRefused
         The path itself cannot be looked at: it is absent, unreadable, or an unsafe archive.
     """
-    with opened(Path(path), stated or options_of(spacing_mm=spacing_mm)) as source:
-        listed = tuple(_info(c) for c in source.candidates)
+    options = stated or options_of(spacing_mm=spacing_mm)
+    with opened(Path(path), options) as source:
+        looked = [_read_through(c, options, progress or _unwatched) if pixels else c for c in source.candidates]
+        listed = tuple(_info(c) for c in looked)
         broken = tuple(as_finding(error) for error in source.broken)
         return Inspection(listed, source.skipped, (*source.findings, *broken))
+
+
+def _unwatched(name: str, done: int, of: int) -> None:
+    """Nobody wants to know how far it is."""
+
+
+def _read_through(one: Candidate, options: Options, progress: Watcher) -> Candidate:
+    """The candidate with what reading its compressed values finds: damage above all, which its headers do not show."""
+    if not (one.packed and one.is_scan) or one.refusal is not None:
+        return one
+
+    def told(done: int, of: int) -> None:
+        progress(one.id, done, of)
+
+    try:
+        found = _findings(one, options, told)
+    except (InputRefused, Damaged) as error:
+        return replace(one, refusal=InputRefused(error.code, error.text, error.files))
+    return replace(one, findings=merge(one.findings, found))
+
+
+def _findings(one: Candidate, options: Options, told: Progress) -> tuple[Finding, ...]:
+    if one.watched:
+        return tuple(one.load(told).findings)
+    if one.planes is not None:
+        with one.planes() as planes:
+            return look_through(planes, options, one.id, told).about.findings
+    told(0, 1)
+    found = one.load().findings
+    told(1, 1)
+    return tuple(found)
 
 
 def _info(one: Candidate) -> SeriesInfo:

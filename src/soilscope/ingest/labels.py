@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from soilscope.errors import InputRefused
-from soilscope.ingest.candidates import Options
+from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.limits import SPACING_SHARE
-from soilscope.ingest.sources import opened
+from soilscope.ingest.read import OpenScan
+from soilscope.ingest.sources import Source, opened
 from soilscope.ingest.verdict import refuse
 from soilscope.types import BoolVolume, LabelVolume, Shape, Spacing
 from soilscope.volume import Volume
+from soilscope.volume.slabs import outline
 
-__all__ = ["check_not_turned", "read_labels"]
+__all__ = ["check_not_turned", "label_values", "read_labels"]
 
 HALF_VOXEL = 0.5
 """A mask whose first voxel lies further off than this is on another grid."""
@@ -68,25 +70,55 @@ def read_labels(path: str | Path, like: Volume) -> LabelVolume:
         ``labels-ambiguous``.
     """
     path = Path(path)
-    with opened(path, Options(spacing_mm=None)) as source:
-        chosen = source.candidates
-        if not chosen and source.broken:
-            raise source.broken[0]
-        if len(chosen) != 1:
-            refuse("labels-ambiguous", f"{path.name} holds {len(chosen)} volumes; one label volume is wanted.", [path])
-        stated = None if chosen[0].refusal else chosen[0].spacing_mm
-        if chosen[0].shape is not None:
-            _same_shape(chosen[0].shape, like, path)
-        if stated is not None:
-            _same_spacing(stated, like, path)
-    with opened(path, Options(spacing_mm=stated or like.spacing_mm)) as source:
-        if source.candidates[0].refusal is not None:
-            raise source.candidates[0].refusal
-        mask = source.candidates[0].load()
-    labels = _whole(mask.values, path)
-    _same_place(mask.source.get("grid"), like, path)
+    labels, grid = _read(path, like)
+    _same_place(grid, like, path)
     check_not_turned(labels, like, path.name)
     return labels
+
+
+def _read(path: Path, like: Volume | None) -> tuple[LabelVolume, Any]:
+    """Labels of a scan's size, and where the file says they lie; the size is not compared where nobody knows the scan's."""
+    with opened(path, Options(spacing_mm=None)) as source:
+        chosen = _only(source, path)
+        stated = None if chosen.refusal else chosen.spacing_mm
+        if chosen.shape is not None and like is not None:
+            _same_shape(chosen.shape, like, path)
+        if stated is not None and like is not None:
+            _same_spacing(stated, like, path)
+    with opened(
+        path, Options(spacing_mm=stated or (like.spacing_mm if like is not None else (1.0, 1.0, 1.0)))
+    ) as source:
+        chosen = _only(source, path)
+        if chosen.refusal is not None:
+            raise chosen.refusal
+        mask = chosen.load()
+    return _whole(mask.values, path), mask.source.get("grid")
+
+
+def label_values(path: str | Path, scan: OpenScan) -> tuple[int, ...]:
+    """The classes a label volume holds, its size compared with a scan whose voxels are not read.
+
+    Parameters
+    ----------
+    path : path
+        As for :func:`read_labels`.
+    scan : OpenScan
+        What the labels are of.
+
+    Returns
+    -------
+    tuple of int
+        Values above 0, ascending.
+
+    Raises
+    ------
+    InputRefused
+        Codes ``labels-shape``, ``labels-spacing``, ``labels-values``, ``labels-ambiguous``, and what reading the file refuses.
+    """
+    shape, spacing = scan.chosen.shape, scan.chosen.spacing_mm
+    like = None if shape is None or spacing is None else Volume(*outline(shape, np.dtype(np.int16)), spacing, "grey")
+    labels, _ = _read(Path(path), like)
+    return tuple(int(value) for value in np.unique(labels) if value)
 
 
 def check_not_turned(labels: LabelVolume, like: Volume, name: str = "the label array") -> None:
@@ -107,6 +139,16 @@ def check_not_turned(labels: LabelVolume, like: Volume, name: str = "the label a
     """
     _inside(labels, like, name)
     _meaningful(labels, like, name)
+
+
+def _only(source: Source, path: Path) -> Candidate:
+    """The one volume at a path."""
+    chosen = source.candidates
+    if not chosen and source.broken:
+        raise source.broken[0]
+    if len(chosen) != 1:
+        refuse("labels-ambiguous", f"{path.name} holds {len(chosen)} volumes; one label volume is wanted.", [path])
+    return chosen[0]
 
 
 def _grids(name: str, shape: Shape, spacing: Spacing | None, like: Volume) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 __all__ = [
+    "ALTERNATE_PLACES",
+    "ALTERNATE_TIMES",
     "AXIAL_COSINE",
     "CORNER_MM",
     "DECODE_BYTES",
@@ -124,3 +126,10 @@ JUMP_TIMES = 8.0
 
 JUMP_SHARE = 0.02
 """And by this share of the usual spread of values within a slice, below which nobody would see it."""
+
+ALTERNATE_PLACES = 0.9
+"""Slices alternate if their values turn back at this share of the places: by chance they do at two thirds."""
+
+ALTERNATE_TIMES = 6.0
+"""And if neighbours differ by this many times what next but one slices do: in one scan those differ more than neighbours, and by
+chance as much."""

@@ -76,7 +76,8 @@ def header(path: Path) -> Oriented:
     order = placed.order if placed else (2, 1, 0)
     turned = (shape[order[0]], shape[order[1]], shape[order[2]])
     spacing, grid = (placed.spacing_mm, placed.grid) if placed else (None, {})
-    return Oriented(np.empty((0, 0, 0), about.dtype), spacing, grid, about.findings, turned)
+    values = np.empty((0, 0, 0), about.dtype)
+    return Oriented(values, spacing, grid, about.findings, turned, packed=about.compressed)
 
 
 def load(path: Path) -> Oriented:

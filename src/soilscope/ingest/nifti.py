@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import nibabel as nib
 import numpy as np
 
 from soilscope.ingest.grey import within_limits
-from soilscope.ingest.members import Member
+from soilscope.ingest.members import Member, seekable
 from soilscope.ingest.oriented import Oriented, Placement, place
 from soilscope.ingest.verdict import note, refuse
 from soilscope.types import Shape
@@ -23,21 +25,29 @@ RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 GZIP = b"\x1f\x8b"
 NIFTI2_SIZES = {540, 0x1C020000}
 """How a NIfTI-2 header begins, in either byte order."""
+MOST_BEHIND = 1 << 20
+"""Bytes behind the values that are read for the checksum behind them."""
 UNSTATED = "orientation-unstated"
 MM_PER_UNIT = {"meter": 1000.0, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
 
 
 def header(path: Path) -> Oriented:
     """Shape and voxel size without reading voxels."""
-    image = _image(path)
-    shape, placed, findings = _about(image, path)
+    with _opened(path, whole=False) as image:
+        shape, placed, findings = _about(image, path)
     turned = (shape[placed.order[0]], shape[placed.order[1]], shape[placed.order[2]])
-    return Oriented(np.empty((0, 0, 0), image.get_data_dtype()), placed.spacing_mm, {}, findings, turned)
+    values, start = np.empty((0, 0, 0), image.get_data_dtype()), int(image.dataobj.offset)
+    packed = content_starts(path, GZIP)
+    return Oriented(values, placed.spacing_mm, {}, findings, turned, start=start, packed=packed)
 
 
 def load(path: Path) -> Oriented:
     """Values in (z, y, x), by the file's own scale where it has one."""
-    image = _image(path)
+    with _opened(path) as image:
+        return _loaded(image, path)
+
+
+def _loaded(image: Any, path: Path) -> Oriented:
     shape, placed, findings = _about(image, path)
     slope, inter = image.dataobj.slope, image.dataobj.inter
     plain = (slope, inter) == (1, 0)
@@ -46,16 +56,28 @@ def load(path: Path) -> Oriented:
     return Oriented(placed.apply(values), placed.spacing_mm, grid, findings)
 
 
-def _image(path: Path) -> Any:
-    if not isinstance(path, Member):
-        return nib.load(path)
-    stream: Any = io.BytesIO(path.read_bytes())
-    if stream.getbuffer()[:2] == GZIP:
-        stream = gzip.GzipFile(fileobj=stream)
-    second = int.from_bytes(stream.read(4), sys.byteorder) in NIFTI2_SIZES
-    kind: Any = nib.Nifti2Image if second else nib.Nifti1Image
-    stream.seek(0)
-    return kind.from_file_map({"header": nib.FileHolder(fileobj=stream), "image": nib.FileHolder(fileobj=stream)})
+def content_starts(path: Path, mark: bytes) -> bool:
+    """Whether a file begins with these bytes."""
+    with path.open("rb") as stream:
+        return bool(stream.read(len(mark)) == mark)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, *, whole: bool = True) -> Iterator[Any]:
+    """An image; of a packed one that is used ``whole``, the checksum behind its values is read too, which nibabel leaves out."""
+    packed = content_starts(path, GZIP)
+    if not packed and not isinstance(path, Member):
+        yield nib.load(path)
+        return
+    with gzip.open(seekable(path)) if packed else io.BytesIO(path.read_bytes()) as stream:
+        second = int.from_bytes(stream.read(4), sys.byteorder) in NIFTI2_SIZES
+        stream.seek(0)
+        kind: Any = nib.Nifti2Image if second else nib.Nifti1Image
+        both = nib.FileHolder(fileobj=stream)
+        yield kind.from_file_map({"header": both, "image": both})
+        rest = len(stream.read(MOST_BEHIND + 1)) if whole else 0
+    if rest > MOST_BEHIND:
+        refuse("excess-bytes", f"{path.name} holds more bytes behind its values than any program writes.", [path])
 
 
 def _about(image: Any, path: Path) -> tuple[Shape, Placement, tuple[Any, ...]]:

@@ -34,7 +34,10 @@ def header(path: Path) -> Oriented:
     placed, spacing = _placed(about, shape, path)
     order = placed.order if placed else (2, 1, 0)
     turned = (shape[order[0]], shape[order[1]], shape[order[2]])
-    return Oriented(np.empty((0, 0, 0)), spacing, placed.grid if placed else {}, shape=turned)
+    grid = placed.grid if placed else {}
+    return Oriented(
+        np.empty((0, 0, 0)), spacing, grid, shape=turned, packed=True
+    )  # how long its values are, reading tells
 
 
 def load(path: Path) -> Oriented:

@@ -26,7 +26,8 @@ SHEAR = 1e-3
 class Oriented:
     """Values (z, y, x), their voxel size, and where they lie; values are empty where only the header was read.
 
-    ``present`` is True where voxels were written at all; None where all were.
+    ``present`` is True where voxels were written at all; None where all were. Of a header, ``start`` is where the values begin in
+    their file, and ``packed`` whether they are compressed there.
     """
 
     values: NDArray[Any]
@@ -35,6 +36,8 @@ class Oriented:
     findings: tuple[Finding, ...] = ()
     shape: Shape = (0, 0, 0)
     present: BoolVolume | None = None
+    start: int = 0
+    packed: bool = False
 
     def __post_init__(self) -> None:
         if self.values.size:

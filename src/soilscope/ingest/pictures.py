@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from soilscope.findings import Finding
 from soilscope.ingest.decode import content
 from soilscope.ingest.limits import MOST_PIXELS, MOST_PLANES
-from soilscope.ingest.members import seekable
+from soilscope.ingest.members import Member, seekable
+from soilscope.ingest.tiff_pages import check_whole
 from soilscope.ingest.tiff_spacing import spacing_of
 from soilscope.ingest.verdict import note, parsing, refuse, warn
 from soilscope.types import Spacing
@@ -35,7 +36,7 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())  # its words on 
 class Picture:
     """One file of a stack: its pages, their size and number type, and the voxel size it states.
 
-    ``signed`` where ImageJ keeps signed values as unsigned ones shifted by 32768.
+    ``packed`` where its values are compressed; ``signed`` where ImageJ keeps signed values as unsigned ones shifted by 32768.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class Picture:
     dtype: np.dtype[Any]
     spacing_mm: Spacing | None = None
     signed: bool = False
+    packed: bool = True
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -59,7 +61,7 @@ def picture_of(path: Path) -> Picture:
     Raises
     ------
     InputRefused
-        Codes ``file-damaged``, ``colour``, ``shape``, ``too-large``.
+        Codes ``file-damaged``, ``file-cut``, ``colour``, ``shape``, ``too-large``.
     """
     with parsing("file-damaged", f"{path.name} is no readable picture ({{error}}).", [path]):
         return _png_header(path) if path.suffix.lower() == ".png" else _tiff_header(path)
@@ -83,8 +85,15 @@ def _tiff_header(path: Path) -> Picture:
             refuse("shape", text, [path])
         dtype = np.dtype(series.dtype)
         signed, findings = _calibration(tiff, dtype)
+        if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+            findings = (
+                *findings,
+                note("white-is-zero", "its low values are meant to be seen white; they were kept as they are stored."),
+            )
         kept = np.dtype(np.int16) if signed else dtype
-        return _sized(Picture(path, pages, rows, columns, kept, spacing_of(tiff), signed, findings))
+        check_whole(tiff, path)
+        plain = page.compression == tifffile.COMPRESSION.NONE and not isinstance(path, Member)
+        return _sized(Picture(path, pages, rows, columns, kept, spacing_of(tiff), signed, not plain, findings))
 
 
 def _calibration(tiff: Any, dtype: np.dtype[Any]) -> tuple[bool, tuple[Finding, ...]]:

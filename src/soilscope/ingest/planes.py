@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.findings import Finding
+from soilscope.ingest.verdict import parsing
 from soilscope.types import Shape, Spacing
 
 __all__ = ["Opener", "Planes", "digest_files", "from_array"]
@@ -84,12 +85,14 @@ def from_array(array: Any, files: Sequence[Path], depth: int = 1, **about: Any) 
         Further fields of :class:`Planes`.
     """
     held: dict[int, NDArray[Any]] = {}
+    text = f"{files[0].name if files else 'the store'} is cut or damaged ({{error}}); copy it again from where it was made."
 
     def plane(k: int) -> NDArray[Any]:
         block, row = divmod(k, depth)
         if block not in held:
             held.clear()
-            held[block] = np.asarray(array[block * depth : (block + 1) * depth])
+            with parsing("file-damaged", text, files):
+                held[block] = np.asarray(array[block * depth : (block + 1) * depth])
         return np.asarray(held[block][row])
 
     def each(digest: Any) -> Iterator[NDArray[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,8 @@ Kind = Literal["dicom", "tiff", "png", "nifti", "nrrd", "metaimage", "numpy", "h
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 HEAD_BYTES = 512
+GZIP = b"\x1f\x8b"
+NIFTI_MARK_AT = 344
 PREAMBLE, PREAMBLE_END = 128, 132
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
@@ -24,6 +27,8 @@ def sniff(path: Path) -> Kind:
     except OSError:
         return "unreadable"
     name = path.name.lower()
+    if head[:2] == GZIP:
+        return _packed(head, name)
     if head[128:132] == b"DICM" or _bare_dicom(head):
         return "dicom"
     if 0 < len(head) < PREAMBLE_END and not any(head[:PREAMBLE]) and b"DICM".startswith(head[PREAMBLE:]):
@@ -45,6 +50,17 @@ def sniff(path: Path) -> Kind:
     if name.endswith(ARCHIVES) or head[:4] == b"PK\x03\x04" or head[257:262] == b"ustar":
         return "archive"
     return "other"
+
+
+def _packed(head: bytes, name: str) -> Kind:
+    """What a gzip holds, by the first bytes inside."""
+    try:
+        inside = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, HEAD_BYTES)
+    except zlib.error:
+        inside = b""
+    if name.endswith(".nii.gz") or inside[NIFTI_MARK_AT : NIFTI_MARK_AT + 4] == b"n+1\0" or inside[4:8] == b"n+2\0":
+        return "nifti"
+    return "archive" if name.endswith(ARCHIVES) or inside[257:262] == b"ustar" else "other"
 
 
 def _bare_dicom(head: bytes) -> bool:

@@ -106,6 +106,7 @@ def _candidate(pictures: Sequence[Picture], name: str, options: Options, refusal
         findings=pictures[0].findings if pictures else (),
         refusal=refusal,
         planes=lambda: _planes(pictures, kind),
+        packed=any(p.packed for p in pictures),
     )
 
 

@@ -24,7 +24,7 @@ from soilscope.types import BoolVolume, Shape, Spacing, Units
 from soilscope.volume import Volume
 from soilscope.volume.slabs import outline
 
-__all__ = ["LARGE_VOXELS", "LargeScan", "look_through"]
+__all__ = ["LARGE_VOXELS", "LargeScan", "Progress", "look_through"]
 
 LARGE_VOXELS = 1 << 28
 """Scans of more voxels than this are imported plane by plane: read whole, they and their working copies need over 2 GB."""

@@ -17,7 +17,7 @@ from soilscope.ingest import metaimage, nifti, nrrd
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.grey import as_volume, keepable, plausible, within_limits
 from soilscope.ingest.limits import MOST_ARCHIVE_BYTES
-from soilscope.ingest.members import seekable
+from soilscope.ingest.members import Member, seekable
 from soilscope.ingest.oriented import Oriented
 from soilscope.ingest.planes import Planes, digest_files, from_array
 from soilscope.ingest.sniff import Kind
@@ -111,14 +111,17 @@ def raw_candidate(path: Path, options: Options) -> Candidate:
 def candidate(name: str, reader: Reader, options: Options) -> Candidate:
     """A candidate from its readers, all typed in their errors."""
     first = reader.files[0]
-    refusal, shape, spacing = None, None, options.spacing_mm
+    refusal, shape, spacing, packed = None, None, options.spacing_mm, False
     found: tuple[Any, ...] = ()
     try:
         with _typed(first):
             about = reader.header()
+        packed = about.packed or reader.label == "npz" or isinstance(first, Member)
         shape, spacing, found = about.shape, options.spacing_mm or about.spacing_mm, about.findings
         keepable(about.values.dtype, name)
         plausible(math.prod(about.shape) * about.values.dtype.itemsize, reader.files, name)
+        if not packed:
+            _all_there(about, reader)
         needed(about.spacing_mm, options.spacing_mm, name)
     except InputRefused as error:
         refusal = error
@@ -154,7 +157,17 @@ def candidate(name: str, reader: Reader, options: Options) -> Candidate:
         findings=found,
         refusal=refusal,
         planes=None if reader.view is None else planes,
+        packed=packed,
     )
+
+
+def _all_there(about: Oriented, reader: Reader) -> None:
+    """Refuse a file shorter than its header promises; compressed ones tell only when they are read."""
+    file = reader.files[-1]
+    wanted = about.start + math.prod(about.shape) * about.values.dtype.itemsize
+    if (held := file.stat().st_size) < wanted:
+        text = f"{file.name} ends at byte {held}, but its header promises {wanted} bytes; copy it again from where it was made."
+        refuse("file-cut", text, reader.files)
 
 
 def _source(reader: Reader, read: Oriented, digest: dict[str, str]) -> dict[str, Any]:
@@ -201,7 +214,7 @@ def _array_header(stream: Any, name: str) -> Oriented:
             [name],
         )
     size = within_limits(shape, name)
-    return Oriented(np.empty((0, 0, 0), dtype), None, shape=size)
+    return Oriented(np.empty((0, 0, 0), dtype), None, shape=size, start=stream.tell())
 
 
 def _npy_header(path: Path) -> Oriented:

@@ -1,4 +1,4 @@
-"""Draft a plan from what was found in a folder of scans; nothing is read beyond what ``inspect`` reads."""
+"""Draft a plan from what was found in a folder of scans; and from what ``inspect`` finds."""
 
 from __future__ import annotations
 
@@ -30,12 +30,16 @@ WORKERS_AT_MOST = 2
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the user says about scans that the files do not: spacing, which series, what a gap is to become, and the units."""
+    """What the user says about scans that the files do not: spacing, which series, what a gap is to become, and the units.
+
+    ``quick`` looks at headers alone.
+    """
 
     spacing_mm: Spacing | None = None
     series: str | None = None
     on_gap: Literal["refuse", "mark"] = "refuse"
     units: Units | None = None
+    quick: bool = False
 
 
 def scan_folders(path: Path) -> list[Path]:
@@ -75,8 +79,10 @@ def _narrowed(path: Path) -> Path:
     return path / "dicom" if _is_folder(path / "dicom") else path
 
 
-def draft_plan(study: Path, cores: Path, asked: Asked | None = None) -> Plan:
+def draft_plan(study: Path, cores: Path, asked: Asked | None = None, progress: ingest.Watcher | None = None) -> Plan:
     """A plan for the scans at a path: one scan, or a folder with one scan a sub-folder.
+
+    ``progress`` is told how far scans whose headers do not show damage are read; see :func:`soilscope.ingest.inspect`.
 
     Raises
     ------
@@ -85,7 +91,7 @@ def draft_plan(study: Path, cores: Path, asked: Asked | None = None) -> Plan:
     """
     if not cores.exists():
         raise InputRefused("not-found", f"there is nothing at {cores}.", [cores])
-    found = [_core(study, path, asked or Asked()) for path in scan_folders(cores)]
+    found = [_core(study, path, asked or Asked(), progress) for path in scan_folders(cores)]
     named = _distinct([core for core, _ in found])
     units = {unit for _, unit in found}
     if len(units) > 1:
@@ -119,8 +125,9 @@ def _targets() -> tuple[TargetPlan, ...]:
     return (TargetPlan(of=(3,)), TargetPlan(of=(2,), transfer_from=(3,)))
 
 
-def _core(study: Path, path: Path, asked: Asked) -> tuple[CorePlan, str]:
-    inspected = ingest.inspect(path, stated=ingest.options_of(asked.units, asked.spacing_mm))
+def _core(study: Path, path: Path, asked: Asked, progress: ingest.Watcher | None) -> tuple[CorePlan, str]:
+    stated = ingest.options_of(asked.units, asked.spacing_mm)
+    inspected = ingest.inspect(path, None, stated, progress, pixels=not asked.quick)
     taken = [s for s in inspected.series if _taken(s, asked)]
     usable = [s for s in taken if s.is_scan] or taken
     if not usable:

@@ -13,15 +13,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from soilscope import files
+from soilscope import files, ingest
 from soilscope.errors import Damaged, InputRefused
 from soilscope.findings import Finding
 from soilscope.study.layout import Layout
-from soilscope.study.plan import CorePlan, Plan
+from soilscope.study.plan import PLAN_FILE, CorePlan, Plan, read_plan
 
 __all__ = ["accept_inputs", "check_inputs", "imported", "keep_inputs"]
 
 MOST_NAMED = 20
+
+OTHER_GRID = {"labels-shape", "labels-spacing"}
+"""Refused where labels are laid on the core, by the step that compares the whole of both grids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,13 @@ def check_inputs(study: Path, core: CorePlan) -> tuple[Finding, ...]:
     Raises
     ------
     InputRefused
-        Code ``input-changed``: files changed, or went, since ``init`` or the first import.
+        Code ``input-changed``: files changed, or went, since ``init`` or the first import. Codes ``no-such-labels``,
+        ``labels-names`` and ``labels-values``: the core's labels made elsewhere are not there, hold a value the plan has no name
+        for, or are none.
     Damaged
         Code ``inputs-damaged``: the record cannot be read.
     """
+    _check_labels(study, core)
     kept = _read(study, core)
     if kept is None:
         return ()
@@ -93,6 +99,35 @@ def imported(study: Path, core: CorePlan) -> None:
     """Keep the digests of a core's files, which were read and found sound, where they were not kept before."""
     if _read(study, core) is None:
         _write(study, core, _Kept(_digests(study / core.path)))
+
+
+def _check_labels(study: Path, core: CorePlan) -> None:
+    """Labels made elsewhere that cannot be used are refused before the core is imported, not after; their grid is checked later."""
+    if not (study / PLAN_FILE).exists():
+        return
+    plan = read_plan(study)
+    if plan.labels is None:
+        return
+    path = study / plan.labels.replace("{core}", core.id)
+    if not path.exists():
+        raise InputRefused("no-such-labels", f"core {core.id!r}: there is no label volume at {path.name}.", [path.name])
+    stated = ingest.options_of(core.units, core.spacing_mm, core.on_gap)
+    with ingest.open_scan(study / core.path, core.series, stated) as scan:
+        try:
+            held = ingest.label_values(path, scan)
+        except InputRefused as error:
+            if error.code in OTHER_GRID:
+                return
+            raise
+    named = sorted(plan.label_names or {})
+    missing = [value for value in held if value not in named]
+    if missing:
+        raise InputRefused(
+            "labels-names",
+            f"core {core.id!r}: {path.name} holds the values {list(held)}, but label_names of the plan names {named} only; name "
+            f"{missing} too, or set them to 0 in the mask.",
+            [path.name],
+        )
 
 
 def _taken(kept: _Kept, now: dict[str, str], names: Iterable[str]) -> _Kept:

@@ -1,0 +1,67 @@
+"""Whether a TIFF holds all that it describes: libraries stop at a page that is cut away, and say nothing.
+
+The directories of a TIFF's pages are a chain, each with the place of the next, and zero in the last (TIFF 6.0, section 2; BigTIFF
+has longer numbers, https://www.awaresystems.be/imaging/tiff/bigtiff.html).
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+from soilscope.ingest.limits import MOST_PLANES
+from soilscope.ingest.verdict import refuse
+
+__all__ = ["check_whole"]
+
+
+def check_whole(tiff: Any, path: Path) -> None:
+    """Follow the chain of an open ``tifffile.TiffFile`` to its end, and look whether uncompressed values reach beyond the file.
+
+    Raises
+    ------
+    InputRefused
+        Codes ``file-cut``; ``file-damaged`` where the chain has no end.
+    """
+    held = int(tiff.filehandle.size)
+    needed = max(_end_of_chain(tiff, path, held), _end_of_values(tiff))
+    if needed > held:
+        refuse("file-cut", f"{path.name} ends at byte {held}, but its pages need {needed}; copy it again.", [path])
+
+
+def _end_of_chain(tiff: Any, path: Path, held: int) -> int:
+    """Where the last directory ends, or one that is not all there."""
+    count, entry, place, first = ("Q", 20, "Q", 8) if tiff.is_bigtiff else ("H", 12, "I", 4)
+    count, place = tiff.byteorder + count, tiff.byteorder + place
+    file, seen = tiff.filehandle, set[int]()
+    at = first
+    while True:
+        end = at + struct.calcsize(place)
+        if end > held:
+            return end
+        file.seek(at)
+        directory = int(struct.unpack(place, file.read(struct.calcsize(place)))[0])
+        if directory == 0:
+            return end
+        if directory in seen or len(seen) >= MOST_PLANES:
+            refuse("file-damaged", f"{path.name}: the chain of its pages has no end.", [path])
+        seen.add(directory)
+        start = directory + struct.calcsize(count)
+        if start > held:
+            return start
+        file.seek(directory)
+        at = start + entry * int(struct.unpack(count, file.read(struct.calcsize(count)))[0])
+
+
+def _end_of_values(tiff: Any) -> int:
+    """Where the values of the first and last page end, and those of a stack that lies in one piece."""
+    ends = [
+        int(offset) + int(length)
+        for page in (tiff.pages.first, tiff.pages[-1])
+        for offset, length in zip(page.dataoffsets, page.databytecounts, strict=False)
+    ]
+    series = tiff.series[0]
+    if series.dataoffset is not None:
+        ends.append(int(series.dataoffset) + int(series.nbytes))
+    return max(ends, default=0)
