@@ -56,7 +56,7 @@ def test_models_no_better_than_the_constant_are_called_by_name_as_having_learnt_
     results = plain_results(models=study.models_table(), cards=study.cards())
     assert not_learnt(results.models, results) == ["sand-1-porosity-2"]
     assert (
-        "Some models have learnt nothing. Not better than a constant on their own test slices: sand-1-porosity-2."
+        "Some models have learnt nothing. Not or hardly better than a constant on their own test slices: sand-1-porosity-2."
         in said(results)
     )
     assert any("Nothing learnt" in w and "sand-1-porosity-2" in w for w in summary(results, {}).warnings)

@@ -112,5 +112,7 @@ def _told(summary: Summary, output: Output) -> Exception:
     if summary.done + summary.skipped == 0:
         return first
     text = "; ".join(map(str, real[:SHOWN_AT_MOST]))
+    if waiting := [f.key for f in failures if f.waits and f not in real]:
+        text += f"; not begun for want of it: {', '.join(waiting)}"
     output.hint("the rest is done and kept; mend the cause and run the same command again")
     return PartlyDone("done-in-part", text, [])

@@ -29,7 +29,10 @@ MOST_CLEAR = 0.9
 
 @style.styled
 def explanations(
-    image: FloatImage, maps: Mapping[str, FloatImage], spacing_mm: tuple[float, float] | None = None
+    image: FloatImage,
+    maps: Mapping[str, FloatImage],
+    spacing_mm: tuple[float, float] | None = None,
+    corner_mm: tuple[float, float] = (0.0, 0.0),
 ) -> Figure:
     """The slice, and the same slice under each layer's map.
 
@@ -42,6 +45,8 @@ def explanations(
         against another layer's. All NaN: the layer has no influence.
     spacing_mm : (dy, dx), optional
         Pixel size; axes are in pixels without it.
+    corner_mm : (y, x)
+        Where the picture begins in the core, so that its axes are those of the core's other pictures.
 
     Raises
     ------
@@ -62,17 +67,19 @@ def explanations(
     width = min(1.6, (style.WIDTH - LEFT) / columns - GAP)
     height = width * y / x
     made = style.figure(TOP + rows * (height + 0.35) + 0.35, "none")
+    top, left = corner_mm if spacing_mm else (0.0, 0.0)
+    extent = (left, left + x, top + y, top)
     finite = image[np.isfinite(image)]
     shown = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     unit = "mm" if spacing_mm else "pixels"
     for k, layer in enumerate(["", *maps]):
         row, column = divmod(k, columns)
         axes = panel(made, LEFT + column * (width + GAP), TOP + row * (height + 0.35), width, height)
-        grey_picture(axes, image, spacing, shown)
+        grey_picture(axes, image, spacing, shown).set_extent(extent)
         axes.set_title(plain(layer, 24) or "the slice", fontsize=8.5)
         frame(axes, f"x ({unit})" if k + columns > len(maps) else "", "" if column else f"y ({unit})")
         if layer:
-            _lay_over(made, axes, maps[layer], (0, x, y, 0))
+            _lay_over(made, axes, maps[layer], extent)
         elif spacing_mm:
             scale_bar(axes, x)
     return made

@@ -22,7 +22,7 @@ from soilscope.ingest.grey import as_volume, keepable, plausible
 from soilscope.ingest.limits import MOST_VOXELS
 from soilscope.ingest.pictures import Picture, opened, picture_of
 from soilscope.ingest.planes import Planes, feed
-from soilscope.ingest.verdict import parsing, refuse
+from soilscope.ingest.verdict import note, parsing, refuse
 from soilscope.types import Spacing
 from soilscope.volume import Volume
 
@@ -30,6 +30,9 @@ __all__ = ["candidates"]
 
 LEAST_NUMBERED = 4
 """Fewer files show no usual step."""
+
+
+TOP_ASSUMED = note("top-assumed", "the first slice was taken for the top of the core; check it.")
 
 
 def candidates(paths: Iterable[Path], root: Path, options: Options) -> list[Candidate]:
@@ -185,7 +188,13 @@ def _planes(pictures: Sequence[Picture], kind: str) -> Iterator[Planes]:
 
         shape = (int(starts[-1]), first.rows, first.columns)
         yield Planes(
-            shape, first.dtype, plane, each, _stated(pictures), source={"format": kind}, findings=first.findings
+            shape,
+            first.dtype,
+            plane,
+            each,
+            _stated(pictures),
+            source={"format": kind},
+            findings=(*first.findings, *([TOP_ASSUMED] if shape[0] > 1 else [])),
         )
 
 

@@ -65,7 +65,11 @@ def regular(slices: Sequence[Slice], along: NDArray[np.float64], spacing_mm: Spa
     if index[-1] >= MOST_PLANES:
         refuse("too-large", f"the slices span {index[-1] + 1} planes; the limit is {MOST_PLANES}.", [slices[0].path])
     _not_interleaved(slices)
-    findings = [*_gaps(slices, along, times, on_gap), *_thickness(slices, step), *_numbers(slices)]
+    findings = [
+        *_gaps(slices, along, times, on_gap),
+        *_thickness(slices, step),
+        *_numbers(slices, int((times - 1).sum())),
+    ]
     exact = float(along[-1] - along[0]) / int(index[-1])
     deviation = float(np.abs(along - along[0] - index * exact).max())
     return Steps(exact, int(index[-1]) + 1, tuple(map(int, index)), deviation, tuple(findings))
@@ -154,19 +158,19 @@ def _not_interleaved(slices: Sequence[Slice]) -> None:
             )
 
 
-def _numbers(slices: Sequence[Slice]) -> list[Finding]:
-    """The scanner's own count against what is here: slices missing at an end leave a regular grid."""
+def _numbers(slices: Sequence[Slice], marked: int) -> list[Finding]:
+    """The scanner's own count against what is here and the gaps ``marked``: slices missing at an end leave a regular grid."""
     numbers = {s.instance for s in slices if s.instance is not None}
     promised = slices[0].acquisition_images
     if len(numbers) == len(slices):
         low, high = min(numbers), max(numbers)
-        missing = max(low - 1, 0) + (high - low + 1 - len(numbers))
-        if missing:
+        missing = max(low - 1, 0) + (high - low + 1 - len(numbers)) - marked
+        if missing > 0:
             text = (
                 f"InstanceNumber runs from {low} to {high} with {len(numbers)} slices here: up to {missing} of the scanner's "
-                "slices are not here, perhaps at an end of the core."
+                f"slices are not here{', beside the gaps,' if marked else ','} perhaps at an end of the core."
             )
             return [warn("slices-missing", text)]
-    if promised and promised > len(slices):
+    if promised and promised > len(slices) + marked:
         return [warn("slices-missing", f"the scanner counted {promised} slices, {len(slices)} are here.")]
     return []

@@ -113,6 +113,7 @@ def slices(
             "image_size": image_size,
             "spacing_mm": list(vol.spacing_mm),
             "pixel_mm": list(vol.spacing_mm[1:]) if grid is None else [grid.pixel_mm, grid.pixel_mm],
+            "corner_mm": [0.0, 0.0] if grid is None else list(grid.corner_mm),
             "units": vol.units,
         },
         findings=notes.merge(vol.findings, dropped),

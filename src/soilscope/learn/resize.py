@@ -36,12 +36,13 @@ class SquareGrid:
     """The square bounding box of a core's valid region, cut into ``size`` x ``size`` cells.
 
     The square is taken in mm, so that pixels that are not square do not distort the picture; ``pixel_mm`` is a cell's
-    side. Where the square reaches beyond the scan, the outside counts as 0.
+    side, ``corner_mm`` the (y, x) of the square's first corner. Where the square reaches beyond the scan, the outside counts as 0.
     """
 
     rows: NDArray[np.float64]
     columns: NDArray[np.float64]
     pixel_mm: float
+    corner_mm: tuple[float, float] = (0.0, 0.0)
 
     @classmethod
     def around(cls, valid: BoolVolume, pixel_mm: tuple[float, float], size: int) -> SquareGrid:
@@ -61,10 +62,11 @@ class SquareGrid:
             first, end = (int(there[0]), int(there[-1]) + 1) if there.size else (0, seen.shape[1 - axis])
             boxes.append((first * step, end * step))
         side = max(high - low for low, high in boxes)
+        corner = [(low + high - side) / 2 for low, high in boxes]
         weights = []
-        for (low, high), step, pixels in zip(boxes, pixel_mm, seen.shape, strict=True):
-            weights.append(overlap(((low + high - side) / 2) / step, side / step, size, pixels))
-        return cls(weights[0], weights[1], side / size)
+        for start, step, pixels in zip(corner, pixel_mm, seen.shape, strict=True):
+            weights.append(overlap(start / step, side / step, size, pixels))
+        return cls(weights[0], weights[1], side / size, (corner[0], corner[1]))
 
     def mean(self, image: NDArray[Any]) -> FloatImage:
         """Area mean of an image (..., y, x), shape (..., size, size)."""

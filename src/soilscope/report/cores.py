@@ -102,6 +102,7 @@ def explanation_result(
     maps: Mapping[str, FloatImage],
     sign: int = 1,
     spacing_mm: tuple[float, float] | None = None,
+    corner_mm: tuple[float, float] = (0.0, 0.0),
 ) -> ExplanationResult:
     """A row of Grad-CAM maps over one slice.
 
@@ -120,6 +121,8 @@ def explanation_result(
         Which sign the maps were made with.
     spacing_mm : (dy, dx), optional
         Size of a pixel of ``image`` in mm; without it the axes count pixels.
+    corner_mm : (y, x)
+        Where ``image`` begins in the core.
     """
     from soilscope.figures.explanations import explanations
 
@@ -127,11 +130,12 @@ def explanation_result(
     way = "up" if sign > 0 else "down"
     seen = core in card.get("cores", ())
     picture = as_picture(
-        explanations(image, maps, spacing_mm),
+        explanations(image, maps, spacing_mm, corner_mm),
         f"Slice of {core} at {depth_mm:.1f} mm and Grad-CAM maps of {len(maps)} layers of the model {model}.",
         f"Grad-CAM of {model} on {core}, {depth_mm:.1f} mm deep, a core the model "
         f"{'was trained on' if seen else 'has never seen'}. Bright is where the layer pushes the predicted {target} "
-        f"{way} (sign {'+' if sign > 0 else '−'}1), in units of the standardised target; each map has its own scale.",
+        f"{way} (sign {'+' if sign > 0 else '−'}1), in units of the standardised target; each map has its own scale. The slice is "
+        "what the network sees: the square around the soil, what is not soil in it black.",
     )
     return ExplanationResult(model, core, target, depth_mm, sign, tuple(maps), picture)
 

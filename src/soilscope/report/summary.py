@@ -185,7 +185,9 @@ def _warnings(results: StudyResults) -> tuple[str, ...]:
     if models is not None and not models.empty:
         nothing = not_learnt(models, results)
         if nothing:
-            made.append(f"Nothing learnt (not better than a constant on the test slices): {and_list(nothing, most=4)}.")
+            made.append(
+                f"Nothing learnt (not or hardly better than a constant on the test slices): {and_list(nothing, most=4)}."
+            )
         below = [name for name in worse_than_mean(results.predictions) if name not in nothing]
         if below:
             made.append(f"R² below 0 on the test slices: {and_list(below, most=4)}.")

@@ -140,9 +140,11 @@ def horizon_table(core: str, horizons: pd.DataFrame | None, names: Mapping[str, 
         body.append((int(r["horizon"]), *depths, float(r["step"]), *(float(r[c]) for c in classes)))
     share = float(rows["explained"].iloc[0])
     caption = (
-        f"Horizons of {core}, found as change points of the area fractions; together they explain {share:.0%} of the fractions' "
-        "variance over depth. “Differs in”: share of the soil that is of another class than in the horizon above. A steady "
-        "change has no border, and is cut into steps all the same."
+        f"{core} is one horizon: no change point of the area fractions explains 10 % of their variance over depth."
+        if len(rows) == 1
+        else f"Horizons of {core}, found as change points of the area fractions; together they explain {share:.0%} of the "
+        "fractions' variance over depth. “Differs in”: share of the soil that is of another class than in the horizon "
+        "above. A steady change has no border, and is cut into steps all the same."
     )
     return Table(caption, columns, tuple(body))
 

@@ -33,6 +33,8 @@ Say = Callable[[int, int, str], None]
 DEFAULT_RULE = ClusterRule()
 ALWAYS = ("fraction", "porosity", "area")
 """Every table of slices has these columns."""
+MOST_NAMED = 8
+"""Slices named in a finding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,7 +156,7 @@ def structure_of(
     core: Labelled, seen: Seen, measured: list[Measured], chosen: tuple[Metric, ...], rule: ClusterRule
 ) -> Structure:
     """Tables and provenance; of the core's volume only what it is, none of its voxels."""
-    provenance = _provenance(core, seen, chosen, rule, [one.of for one in measured])
+    provenance = _provenance(core, seen, chosen, rule, [one.of for one in measured], measured[0].valid_mm2)
     return Structure(_slice_table(core, measured), _core_table(core, measured), provenance)
 
 
@@ -215,10 +217,15 @@ def _core_table(core: Labelled, measured: list[Measured]) -> pd.DataFrame:
 
 
 def _provenance(
-    core: Labelled, seen: Seen, chosen: tuple[Metric, ...], rule: ClusterRule, groups: list[tuple[int, ...]]
+    core: Labelled,
+    seen: Seen,
+    chosen: tuple[Metric, ...],
+    rule: ClusterRule,
+    groups: list[tuple[int, ...]],
+    valid_mm2: NDArray[Any],
 ) -> dict[str, Any]:
     volume = core.volume
-    found = notes.merge(volume.findings, seen.findings, (_voxel_statement(volume, rule),))
+    found = notes.merge(volume.findings, seen.findings, _cut_through(valid_mm2), (_voxel_statement(volume, rule),))
     return {
         "core": volume.core,
         "classes": [{"class": class_id(of), "name": " + ".join(core.names[k] for k in of)} for of in groups],
@@ -237,6 +244,21 @@ def _provenance(
         "software": __version__,
         "findings": notes.to_records(found),
     }
+
+
+def _cut_through(valid_mm2: NDArray[Any]) -> tuple[Finding, ...]:
+    """Slices without a valid voxel between others that have some: figures that run along the core end there."""
+    soil = np.flatnonzero(valid_mm2 > 0)
+    between = np.setdiff1d(np.arange(soil[0], soil[-1]), soil) if soil.size else soil
+    if not between.size:
+        return ()
+    named = ", ".join(str(k) for k in between[:MOST_NAMED]) + (" and more" if between.size > MOST_NAMED else "")
+    text = (
+        f"{between.size} {'slice' if between.size == 1 else 'slices'} inside the soil hold nothing valid ({named}, counted from "
+        "0) and cut it in two: percolation, connection, clusters and their largest fraction, thickness and distances end there "
+        "and are not those of the whole core. Fractions, porosity and area of the other slices are not touched."
+    )
+    return (Finding("cut-through", "warning", text),)
 
 
 def _voxel_statement(volume: Volume, rule: ClusterRule) -> Finding:

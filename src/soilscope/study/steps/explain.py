@@ -44,6 +44,7 @@ def explain_target(study: Path, plan: Plan, gathered: Gathered, send: Callable[[
         return f"no model of {target} was trained"
     loaded = learn.load(study / Layout.model(model.name))
     shown: dict[str, list[Any]] = {"image": [], "maps": [], "core": [], "depth_mm": [], "pixel_mm": []}
+    shown["corner_mm"] = []
     for core in _cores(gathered.cores(plan), model):
         data = slices_of(study, plan, core, targets(plan)[target])
         grey = slices_of(study, plan, core, targets(plan)[target], channels="grey")
@@ -51,6 +52,7 @@ def explain_target(study: Path, plan: Plan, gathered: Gathered, send: Callable[[
             send(("progress", len(shown["core"]), 2 * plan.explain.slices, f"heat maps of {model.name}"))
             shown["image"].append(grey.images[index, 0])
             shown["pixel_mm"].append(data.source["pixel_mm"])
+            shown["corner_mm"].append(data.source["corner_mm"])
             shown["maps"].append([_map(loaded, data.images[index], layer, plan) for layer in plan.explain.layers])
             shown["core"].append(core)
             shown["depth_mm"].append(float(data.depth_mm[index]))
@@ -89,4 +91,5 @@ def _write(path: Path, model: ModelPlan, plan: Plan, shown: dict[str, list[Any]]
             core=np.array(shown["core"]),
             depth_mm=np.array(shown["depth_mm"]),
             pixel_mm=np.array(shown["pixel_mm"]),
+            corner_mm=np.array(shown["corner_mm"]),
         )

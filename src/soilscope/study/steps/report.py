@@ -129,12 +129,12 @@ def _explanations(
 
 def _shown(kept: Mapping[str, Any], cards: dict[str, dict[str, Any]], plan: Plan) -> Iterator[ExplanationResult]:
     model, layers = str(kept["model"]), [str(name) for name in kept["layers"]]
-    arrays = [kept[name] for name in ("image", "maps", "core", "depth_mm", "pixel_mm")]
-    for image, maps, core, depth, (dy, dx) in zip(*arrays, strict=True):
+    arrays = [kept[name] for name in ("image", "maps", "core", "depth_mm", "pixel_mm", "corner_mm")]
+    for image, maps, core, depth, pixel_mm, corner_mm in zip(*arrays, strict=True):
         named = dict(zip(layers, maps, strict=True))
-        yield explanation_result(
-            model, cards[model], str(core), float(depth), image, named, plan.explain.sign, (float(dy), float(dx))
-        )
+        (dy, dx), (top, left) = map(float, pixel_mm), map(float, corner_mm)
+        place = (dy, dx), (top, left)
+        yield explanation_result(model, cards[model], str(core), float(depth), image, named, plan.explain.sign, *place)
 
 
 def _findings(gathered: Gathered, cards: dict[str, dict[str, Any]]) -> tuple[Finding, ...]:
