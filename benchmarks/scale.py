@@ -169,7 +169,9 @@ def _draw(rows: list[dict[str, Any]]) -> None:
                 (right, SLOWER * each[0], f"bar: {SLOWER:g} x the time at {edges[0]}³"),
             ):
                 axes.axhline(bar, color=colour, lw=0.8, ls=":")
-                axes.annotate(said, (BLOCK, bar), (0, 3), textcoords="offset points", fontsize=8, color=colour)
+                below = axes is right and not thick  # the other line runs above
+                offset = (0, -10 if below else 3)
+                axes.annotate(said, (BLOCK, bar), offset, textcoords="offset points", fontsize=8, color=colour)
     edges = sorted({r["edge"] for r in rows})
     for axes, what in ((left, "greatest memory (GB)"), (right, "time a voxel (ns)")):
         axes.set_xscale("log", base=2)
