@@ -135,7 +135,7 @@ def _zip(path: Path, stack: contextlib.ExitStack) -> _Listed:
 def _tar(path: Path, stack: contextlib.ExitStack) -> _Listed:
     """Members of a tar: where they lie in the file, or what they hold where that cannot be read from its middle."""
     listed, handle = _listing(path), stack.enter_context(path.open("rb")).fileno()
-    with _plain(path) as (stream, packed), tarfile.open(fileobj=_Sober(stream), mode="r:") as archive:  # type: ignore[call-overload]  # reads, seeks and tells
+    with _plain(path) as (stream, packed), tarfile.open(fileobj=(sober := _Sober(stream)), mode="r:") as archive:  # type: ignore[call-overload]  # reads, seeks and tells
         for info in archive:
             if not (info.isfile() or info.isdir()):
                 _unsafe(path, info.name, "is a link or a device")
@@ -145,6 +145,10 @@ def _tar(path: Path, stack: contextlib.ExitStack) -> _Listed:
                 held = packed or info.issparse()
                 key = listed.judge(info.name, info.size, path.stat().st_size if held else info.size)
                 listed.files[key] = _held(path, archive, info, listed) if held else _lying(handle, info)
+        if not sober.last:
+            raise tarfile.ReadError("the archive ends without its end mark, as one that was cut does")
+        while packed and stream.read(BLOCK_BYTES):  # to the checksum behind the last member
+            pass
     return listed
 
 
@@ -235,13 +239,14 @@ class _Sober:
     """A stream that gives no more at a time than an honest archive asks for."""
 
     def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
+        self._stream, self.last = stream, b""
         self.seek, self.tell = stream.seek, stream.tell
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= LARGEST_READ:
             raise tarfile.ReadError("a header of the archive claims to be longer than any is")
-        return self._stream.read(size)
+        self.last = self._stream.read(size)
+        return self.last
 
 
 def _safe_name(path: Path, name: str) -> None:

@@ -28,6 +28,8 @@ NIFTI2_SIZES = {540, 0x1C020000}
 MOST_BEHIND = 1 << 20
 """Bytes behind the values that are read for the checksum behind them."""
 UNSTATED = "orientation-unstated"
+SCANNER = 1
+"""sform_code of coordinates that a scanner gave; other programs write 2 for any matrix they were handed."""
 MM_PER_UNIT = {"meter": 1000.0, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
 
 
@@ -96,8 +98,12 @@ def _about(image: Any, path: Path) -> tuple[Shape, Placement, tuple[Any, ...]]:
     if unit not in MM_PER_UNIT:
         refuse("spacing-missing", f"{path.name} gives lengths in {unit!r}; give spacing_mm=(dz, dy, dx).", [path])
     affine = np.asarray(image.affine, dtype=np.float64)
+    by_quaternion, by_matrix = int(image.header["qform_code"]), int(image.header["sform_code"])
+    if not by_quaternion and not by_matrix:
+        affine = np.diag([*map(float, image.header["pixdim"][1:4]), 1.0])
     diagonal = np.diag(affine)[:3]
-    if np.array_equal(affine, np.diag([*diagonal, 1.0])) and (diagonal > 0).all():
+    scanned = by_quaternion > 0 or by_matrix == SCANNER
+    if not scanned and np.array_equal(affine, np.diag([*diagonal, 1.0])) and (diagonal > 0).all():
         findings.append(note(UNSTATED, f"{path.name} does not say how it lies; its array order was kept."))
         turned = affine
     else:

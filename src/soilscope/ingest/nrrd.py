@@ -8,10 +8,12 @@ from typing import Any
 
 import nrrd as pynrrd
 import numpy as np
+from numpy.typing import NDArray
 
 from soilscope.ingest.grey import within_limits
 from soilscope.ingest.members import Member
 from soilscope.ingest.oriented import Oriented, Placement, place
+from soilscope.ingest.units import mm_of
 from soilscope.ingest.verdict import refuse
 from soilscope.types import Shape, Spacing
 
@@ -93,6 +95,7 @@ def _stored_shape(about: dict[str, Any], path: Path) -> Shape:
 
 def _placed(about: dict[str, Any], shape: Shape, path: Path) -> tuple[Placement | None, Spacing | None]:
     """Placement where the file names its space, else only the spacing, else neither."""
+    unit_mm = _units(about, path)
     directions = about.get("space directions")
     if directions is not None:
         rows = np.asarray(directions, dtype=np.float64)
@@ -102,6 +105,8 @@ def _placed(about: dict[str, Any], shape: Shape, path: Path) -> tuple[Placement 
             affine = np.eye(4)
             affine[:3, :3] = rows.T
             affine[:3, 3] = np.asarray(about.get("space origin", np.zeros(3)), dtype=np.float64)
+            affine[:3] *= unit_mm[:, None]
+            rows = rows * unit_mm[None, :]
             if signs is None:
                 dx, dy, dz = np.linalg.norm(rows, axis=1)
                 return None, _positive((float(dz), float(dy), float(dx)))
@@ -109,9 +114,26 @@ def _placed(about: dict[str, Any], shape: Shape, path: Path) -> tuple[Placement 
             return placed, placed.spacing_mm
     spacings = about.get("spacings")
     if spacings is not None and len(spacings) >= 3:
-        dx, dy, dz = (float(s) for s in spacings[:3])
+        dx, dy, dz = (float(s) * mm for s, mm in zip(spacings[:3], unit_mm, strict=True))
         return None, _positive((dz, dy, dx))
     return None, None
+
+
+def _units(about: dict[str, Any], path: Path) -> NDArray[np.float64]:
+    """How many mm one unit of length is, an axis; mm where the file names none."""
+    units = about.get("space units") or about.get("units") or []
+    if isinstance(units, str):
+        units = units.replace('"', " ").split()
+    named = [str(unit).strip() for unit in list(units)[:3]]
+    known = [1.0 if unit in ("", "None", "???", "none") else mm_of(unit) for unit in named]
+    if None in known:
+        refuse(
+            "spacing-missing",
+            f"{path.name} gives lengths in {named[known.index(None)]!r}, which is no known unit of length; nothing is guessed: "
+            "write the header in mm.",
+            [path],
+        )
+    return np.array([*known, *[1.0] * (3 - len(known))], dtype=np.float64)
 
 
 def _positive(spacing: Spacing) -> Spacing | None:

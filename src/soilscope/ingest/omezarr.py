@@ -132,12 +132,12 @@ def _image(root: Path, name: str, scales: dict[str, Any], ome: dict[str, Any]) -
     path, level = levels[int(np.argmax(sizes))]
     axes = [a if isinstance(a, dict) else {"name": a} for a in scales.get("axes", [])]
     names = tuple(str(a["name"]).lower() for a in axes)
-    scale = np.ones(len(names))
+    scale, said = np.ones(len(names)), False
     for step in (*level.get("coordinateTransformations", []), *scales.get("coordinateTransformations", [])):
         if step.get("type") == "scale" and len(step["scale"]) == len(names):
-            scale = scale * np.asarray(step["scale"], dtype=np.float64)
+            scale, said = scale * np.asarray(step["scale"], dtype=np.float64), True
     units = {n: mm_of(a["unit"]) for n, a in zip(names, axes, strict=True) if a.get("unit")}
-    spacing = {n: float(s) * u for n, s in zip(names, scale, strict=True) if (u := units.get(n)) is not None}
+    spacing = {n: float(s) * u for n, s in zip(names, scale, strict=True) if said and (u := units.get(n)) is not None}
     version = str(scales.get("version", ome.get("version", "")))
     return Image(name, base + path, names or None, spacing, version)
 
