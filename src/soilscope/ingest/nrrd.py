@@ -114,7 +114,7 @@ def _placed(about: dict[str, Any], shape: Shape, path: Path) -> tuple[Placement 
             return placed, placed.spacing_mm
     spacings = about.get("spacings")
     if spacings is not None and len(spacings) >= 3:
-        dx, dy, dz = (float(s) * mm for s, mm in zip(spacings[:3], unit_mm, strict=True))
+        dx, dy, dz = (float(s * mm) for s, mm in zip(spacings[:3], unit_mm, strict=True))
         return None, _positive((dz, dy, dx))
     return None, None
 
