@@ -79,6 +79,18 @@ def test_half_a_core_is_found_up_to_its_flat_side(soil, angle, tilt):
     assert "half-core" in told(found)
 
 
+@pytest.mark.parametrize(
+    ("soil", "angle", "offset"), [("sandy", 45, 0.0), ("grassland", 135, -4.0), ("arable", 20, 5.0)]
+)
+def test_half_a_core_split_beside_its_axis_is_found(soil, angle, offset):
+    """Of a core of 160 voxels' width split 4 mm short of its axis, along a diagonal, less than 0.6 of the outline is round."""
+    scan, truth = halved(*scan_of(soil, (8, 160, 160)), angle, offset)
+    found = find_core(scan)
+    assert found.source["soil"]["kind"] == "half-cylinder"
+    assert overlap(found.valid, truth) >= 0.98
+    assert found.source["soil"]["cut"]["offset_mm"] == pytest.approx(offset, abs=PIXEL)
+
+
 def test_a_core_that_reaches_beyond_the_picture_is_no_half_core():
     scan, truth = scan_of("arable")
     found = find_core(scan.crop(x=(12, 96)))
@@ -174,6 +186,11 @@ def test_the_whole_scan_can_be_stated_to_be_soil():
         ({"top_mm": 5.0, "bottom_mm": 5.0}, "above bottom_mm"),
         ({"centre_mm": (99.0, 1.0)}, "outside the scan"),
         ({"top_mm": 99.0}, "below the scan"),
+        ({"radius_mm": float("inf")}, "finite numbers of mm; these are not all: radius_mm = inf"),
+        ({"bottom_mm": float("nan")}, "finite"),
+        ({"centre_mm": (float("nan"), 8.0), "radius_mm": 3.0}, "finite"),
+        ({"centre_mm": (0.7, 0.7), "radius_mm": 1.0}, "nothing but air within radius_mm = 1 "),
+        ({"centre_mm": (8.25, 8.25), "radius_mm": 0.01}, "nothing but air"),
     ],
 )
 def test_a_place_that_cannot_be_is_refused(stated, words):

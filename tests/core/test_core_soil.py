@@ -266,3 +266,24 @@ def test_a_blur_of_six_tenths_of_a_millimetre_hides_no_end(soil, tilt_deg):
     assert abs(found.source["soil"]["top"] - there[0]) <= 1
     assert abs(found.source["soil"]["bottom"] - 1 - there[-1]) <= 1
     assert (found.valid & truth).sum() / (found.valid | truth).sum() >= 0.98
+
+
+@pytest.mark.parametrize(
+    ("soil", "width", "blur"),
+    [
+        ("pine-forest", 64, 0.35),
+        ("arable", 64, 0.35),
+        ("arable", 128, 0.6),
+        ("grassland", 128, 0.6),
+        ("sandy", 128, 0.6),
+    ],
+)
+def test_a_wall_thinner_than_the_blur_does_not_widen_the_soil(soil, width, blur):
+    """A wall of three voxels blurred by one or two shows no level of its own; its inner edge is where the soil's unevenness is half
+    of what it is further in."""
+    phantom = phantoms.make(soil, seed=12, shape=(12, width, width), scanner=Scanner(blur_mm=blur))
+    found, truth = find_core(unfound(phantom)), phantom.truth > 0
+    pixel = phantom.volume.spacing_mm[1]
+    radius = np.sqrt(truth[0].sum() / np.pi) * pixel
+    assert found.source["soil"]["radius_mm"] == pytest.approx(radius, abs=0.5 * pixel)
+    assert overlap(found.valid, truth) >= 0.98

@@ -12,7 +12,9 @@ from soilscope import phantoms
 from soilscope.core import find_core
 from soilscope.errors import InputRefused
 from soilscope.ingest import open_scan, options_of, stream
+from soilscope.phantoms.scanner import Scanner
 from soilscope.study.plan import CorePlan, Plan
+from soilscope.study.steps.imported import imported
 from soilscope.study.steps.imports import import_core, prepare, read_scan
 from soilscope.study.steps.large import Asked, keep_large
 from soilscope.volume import read_store, write_store
@@ -38,9 +40,11 @@ def stack(folder, values):
     return folder
 
 
-def tube(shape=(40, 120, 120), lean=0.0, headspace=0):
+def tube(shape=(40, 120, 120), lean=0.0, headspace=0, wall_mm=None):
     """A phantom in its tube, leaning by so many voxels over its height, with air above."""
-    made = phantoms.make("pine-forest", seed=1, shape=(shape[0] - headspace, 100, 100))
+    made = phantoms.make(
+        "pine-forest", seed=1, shape=(shape[0] - headspace, 100, 100), scanner=Scanner(wall_mm=wall_mm)
+    )
     values = np.full(shape, -1000, np.int16)
     margin = (shape[1] - 100) // 2
     for k, plane in enumerate(made.volume.values):
@@ -61,8 +65,7 @@ def test_slab_by_slab_the_store_is_that_of_the_whole_scan(tmp_path, large, dtype
     stack(tmp_path / "scan", values)
     core = CorePlan(id="a", path="scan", spacing_mm=MM, soil="whole")
     kept = prepare(read_scan(tmp_path, core), core, plan_of(core)).kept
-    source = {key: value for key, value in kept.source.items() if key != "artefacts"}  # not measured slab by slab
-    usual = write_store(tmp_path / "usual.zarr", replace(kept, source=source))
+    usual = write_store(tmp_path / "usual.zarr", kept)
     large()
     import_core(tmp_path, plan_of(core), core, lambda _: None)
     assert write_store(tmp_path / "again.zarr", read_store(tmp_path / "cores" / "a.zarr")) == usual
@@ -162,12 +165,52 @@ def test_the_slices_looked_at_are_shown_with_the_soil_in_them(tmp_path, large):
     assert read_as.spacing_mm == pytest.approx((0.2 * 3, 0.2, 0.2))
 
 
-def test_what_cannot_be_done_slab_by_slab_is_refused_by_its_name(tmp_path, large):
+GREY = {"reference": [12000.0, 1000.0], "correct": ["drift", "beam-hardening"]}
+RODS = [
+    {"name": "air", "density": 0.0012, "centre_mm": [1.2, 1.2], "radius_mm": 1.0},
+    {"name": "water", "density": 1.0, "value": 60.0},
+]
+
+
+@pytest.mark.parametrize(
+    ("units", "asked", "codes"),
+    [
+        ("HU", {"correct": ["beam-hardening"]}, {"beam-hardening-corrected"}),
+        ("HU", {"density": "coreCT", "correct": ["drift"]}, {"density-calibration", "drift-corrected"}),
+        ("HU", {"density": "rods", "rods": RODS}, {"density-calibration"}),
+        ("grey", GREY, {"rescaled", "drift-corrected", "beam-hardening-corrected"}),
+        ("grey", {"reference": "a"}, {"rescaled"}),
+    ],
+)
+@pytest.mark.parametrize("window", ["all", (20, 40, 30)])
+def test_what_the_plan_asks_of_values_is_done_slab_by_slab_as_in_memory(tmp_path, large, units, asked, codes, window):
+    """Where both looks hold the whole scan the same core is found, and from there on every number is the same."""
+    values = tube(headspace=5, wall_mm=3.0)
+    stack(tmp_path / "scan", values if units == "HU" else ((values + 1200.0) * 2).astype(np.uint16))
+    core = CorePlan(id="a", path="scan", spacing_mm=MM, units=units)
+    plan = Plan(name="study", cores=(core,), core=asked, window=window)
+    import_core(tmp_path, plan, core, lambda _: None)
+    whole, beside = read_store(tmp_path / "cores" / "a.zarr"), imported(tmp_path, "a")
+    large()
+    import_core(tmp_path, plan, core, lambda _: None)
+    kept = read_store(tmp_path / "cores" / "a.zarr")
+    assert "large-scan" in {f.code for f in kept.findings} - {f.code for f in whole.findings}
+    assert np.array_equal(kept.values, whole.values)
+    assert np.array_equal(kept.valid, whole.valid)
+    for name in ("artefacts", "rescaled", "density"):
+        assert kept.source.get(name) == whole.source.get(name)
+    assert imported(tmp_path, "a")["references"] == beside["references"]
+    told = [{f for f in v.findings if f.code in codes} for v in (kept, whole)]
+    assert {f.code for f in told[0]} == codes
+    assert told[0] == told[1]
+
+
+def test_a_correction_that_cannot_be_measured_is_refused_slab_by_slab_too(tmp_path, large):
     stack(tmp_path / "scan", np.random.default_rng(0).integers(0, 255, (20, 30, 30)).astype(np.uint8))
     core = CorePlan(id="a", path="scan", spacing_mm=MM, soil="whole")
-    large()
     plan = Plan(name="study", cores=(core,), core={"correct": ["drift"]})
-    with pytest.raises(InputRefused, match="correct") as caught:
+    large()
+    with pytest.raises(InputRefused, match="drift") as caught:
         import_core(tmp_path, plan, core, lambda _: None)
-    assert caught.value.code == "scan-too-large"
+    assert caught.value.code == "no-correction"
     assert not (tmp_path / "cores" / "a.zarr").exists()

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from soilscope.core.cupping import Cupping, measure_cupping
 from soilscope.core.drift import Drift, measure_drift
-from soilscope.core.soil import air_of, level_of
+from soilscope.core.soil import levels_of
 from soilscope.core.wall import distance_mm
 from soilscope.errors import InputRefused
 from soilscope.findings import Finding
-from soilscope.types import FILL, ValueVolume
+from soilscope.types import FILL
 from soilscope.volume import Volume
+from soilscope.volume.planes import changed, filled_slices
 
 __all__ = ["ARTEFACTS", "Artefacts", "Edges", "correct", "measure_artefacts"]
 
@@ -104,8 +105,8 @@ def measure_artefacts(scan: Volume, core: Volume) -> Artefacts:
     core : Volume
         The same grid with the soil found in it.
     """
-    level, air = level_of(scan), air_of(scan)
-    if level is None or not core.valid.any():
+    level, air = levels_of(scan)
+    if level is None or not filled_slices(core).size:
         return Artefacts(None, None, air)
     return Artefacts(measure_cupping(core, level), measure_drift(scan, core, level, air), air)
 
@@ -144,11 +145,7 @@ def correct(scan: Volume, core: Volume, which: Sequence[str]) -> Volume:
                 f"{core.core}: {name} cannot be measured in this scan (no cylinder in air, or too little of it), so it cannot be "
                 "corrected; take it out of correct in the plan's [core] table.",
             )
-        gains = _Gains(measured, name, core)
-        values = core.values.copy()
-        for k in np.flatnonzero(core.valid.any(axis=(1, 2))):
-            ok = core.valid[k]
-            values[k][ok] = _as_before(gains.evened(int(k), values[k][ok]), values)
+        values = changed(core, _Gains(measured, name, core).even_plane)
         measured = replace(measured, corrected=(*measured.corrected, name))
         core = replace(core, values=values).with_findings(_corrected(measured, name, core.units))
     return replace(core, source={**core.source, "artefacts": measured.as_dict()})
@@ -166,6 +163,14 @@ class _Gains:
         """The slice's valid values without the artefact."""
         air, level, gain = self._of(k)
         return np.asarray(level + (values.astype(np.float64) - air) * gain)
+
+    def even_plane(self, k: int, values: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
+        """The whole slice, with what is valid evened."""
+        if not valid.any():
+            return values
+        even = values.copy()
+        even[valid] = _as_before(self.evened(k, values[valid]), values)
+        return even
 
     def with_it(self, k: int, values: NDArray[Any]) -> NDArray[np.float64]:
         """The inverse of :meth:`evened`: evened values with the artefact put back."""
@@ -186,7 +191,7 @@ class _Gains:
         return self.air, self.air, 1.0
 
 
-def _as_before(values: NDArray[np.float64], like: ValueVolume) -> NDArray[Any]:
+def _as_before(values: NDArray[np.float64], like: NDArray[Any]) -> NDArray[Any]:
     """Values in the volume's own type: whole where they were, within its range, and never the fill value."""
     if like.dtype.kind not in "iu":
         return values.astype(like.dtype)
@@ -199,7 +204,7 @@ def _changed(measured: Artefacts, name: str, core: Volume, edges: Edges) -> floa
     """Share of the soil's voxels that evening out moves, or moved, into another class; every few slices of a tall core."""
     gains, moved, seen = _Gains(measured, name, core), 0, 0
     side: Literal["left", "right"] = "left" if edges.closed == "right" else "right"
-    filled = np.flatnonzero(core.valid.any(axis=(1, 2)))
+    filled = filled_slices(core)
     for k in filled[np.unique(np.linspace(0, len(filled) - 1, min(MOST_SLICES, len(filled))).astype(int))]:
         values = core.values[k][core.valid[k]]
         other = gains.with_it(int(k), values) if name in measured.corrected else gains.evened(int(k), values)

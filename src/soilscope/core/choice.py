@@ -33,7 +33,7 @@ class CoreChoice:
     Raises
     ------
     UsageError
-        Code ``core-asked``: a length is not positive, top lies below bottom, or ``whole`` stands beside others.
+        Code ``core-asked``: a length is not positive or no number, top lies below bottom, or ``whole`` stands beside others.
     """
 
     centre_mm: tuple[float, float] | None = None
@@ -46,6 +46,10 @@ class CoreChoice:
     def __post_init__(self) -> None:
         if self.whole and self.stated:
             raise UsageError("core-asked", f"whole = true keeps all of the scan; leave out {', '.join(self.stated)}.")
+        lengths = [*(self.centre_mm or ()), self.radius_mm, self.top_mm, self.bottom_mm]
+        if not all(np.isfinite(length) for length in lengths if length is not None):
+            said = ", ".join(f"{name} = {_shown(getattr(self, name))}" for name in self.stated)
+            raise UsageError("core-asked", f"lengths are finite numbers of mm; these are not all: {said}.")
         if self.radius_mm is not None and not self.radius_mm > 0:
             raise UsageError("core-asked", f"radius_mm must be above 0, not {self.radius_mm:g}.")
         if self.tube is not None and self.tube < 1:

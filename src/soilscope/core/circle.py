@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from soilscope.types import BoolVolume, ValueVolume
 
-__all__ = ["ON_CIRCLE_PX", "Circle", "Circles", "Points", "fit_circle", "outline_mm", "slice_circles", "slice_outlines"]
+__all__ = [
+    "LEAST_SHARE_OF_HALF",
+    "ON_CIRCLE_PX",
+    "Circle",
+    "Circles",
+    "Points",
+    "fit_circle",
+    "outline_mm",
+    "slice_circles",
+    "slice_outlines",
+]
 
 Points = NDArray[np.float64]
 
@@ -19,6 +29,9 @@ ON_CIRCLE_PX = 1.5
 
 LEAST_SHARE = 0.6
 """Share of a slice's outline that must lie on its circle."""
+
+LEAST_SHARE_OF_HALF = 0.4
+"""The same where the rest is a straight line: of a core split through its axis 0.58 to 0.66 lie on the circle, less of less."""
 
 CLEAN_SHARE = 0.9
 """With so much of the outline on the first circle, no other one is looked for."""
@@ -146,15 +159,17 @@ def _kasa(points: Points) -> tuple[Points, float]:
     return mean + shift, float(np.sqrt(max(c + shift @ shift, 0.0)))
 
 
-def slice_circles(outlines: Sequence[Points], spacing_mm: tuple[float, float]) -> Circles:
-    """The circle of each slice, from the slices' outlines."""
+def slice_circles(
+    outlines: Sequence[Points], spacing_mm: tuple[float, float], least_share: float = LEAST_SHARE
+) -> Circles:
+    """The circle of each slice, from the slices' outlines; good where at least a share of the outline lies on it."""
     pixel = max(spacing_mm)
     found = np.full((4, len(outlines)), np.nan)
     for k, points in enumerate(outlines):
         circle = fit_circle(points, ON_CIRCLE_PX * pixel)
         if circle is not None:
             found[:, k] = circle.y, circle.x, circle.radius, circle.share
-    good = (found[3] >= LEAST_SHARE) & (found[2] >= LEAST_RADIUS_PX * pixel)
+    good = (found[3] >= least_share) & (found[2] >= LEAST_RADIUS_PX * pixel)
     return Circles(found[0], found[1], found[2], good)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from soilscope.core.modes import Bins, mode_near, overall_mode
 from soilscope.core.wall import distance_mm
 from soilscope.volume import Volume
+from soilscope.volume.planes import filled_slices, value_range
 
 __all__ = ["Cupping", "measure_cupping"]
 
@@ -110,11 +111,10 @@ def measure_cupping(core: Volume, level: float) -> Cupping | None:
     ``a + b r²`` is fitted by least squares. Layers of the soil do not enter, as each ring runs through all of them.
     """
     on_axis = core.axis_mm()
-    if on_axis is None or not core.valid.any():
+    if on_axis is None or not filled_slices(core).size:
         return None
     radius = float(core.source["soil"]["radius_mm"])
-    inside = core.values[core.valid]
-    bins = Bins.over(float(inside.min()), float(inside.max()), whole=inside.dtype.kind in "iu")
+    bins = Bins.over(*value_range(core), whole=core.values.dtype.kind in "iu")
     counts, squares = _rings(core, on_axis, radius, bins)
     found = _modes(counts.sum(axis=0), bins, level)
     if found is None:
@@ -151,7 +151,7 @@ def _rings(
     plane_mm = core.spacing_mm[1:]
     furthest = (1 - RIM_PX * max(plane_mm) / radius) ** 2
     counts, squares = np.zeros((STOREYS, SECTORS * RINGS * bins.count)), np.zeros(RINGS)
-    filled = np.flatnonzero(core.valid.any(axis=(1, 2)))
+    filled = filled_slices(core)
     for k in filled[np.unique(np.linspace(0, len(filled) - 1, min(MOST_SLICES, len(filled))).astype(int))]:
         away = distance_mm(core.shape[1:], (on_axis[0][k], on_axis[1][k]), plane_mm)
         u = ((away / radius) ** 2)[core.valid[k]]

@@ -225,7 +225,7 @@ def measure_rods(scan: Volume, rods: Sequence[Rod]) -> tuple[Rod, ...]:
 def _median_in(scan: Volume, rod: Rod) -> float:
     centre, radius = rod.centre_mm or (0.0, 0.0), rod.radius_mm or 0.0
     inside = distance_mm(scan.shape[1:], centre, scan.spacing_mm[1:]) <= ROD_SHARE * radius
-    values = scan.values[:, inside][scan.valid[:, inside]]
+    values = np.concatenate([plane[ok & inside] for plane, ok in zip(scan.values, scan.valid, strict=True)])
     if values.size < LEAST_ROD_VOXELS:
         raise InputRefused(
             "rod-not-seen",

@@ -12,6 +12,7 @@ from scipy import ndimage, signal
 from soilscope.core.modes import Bins, mode_near, overall_mode
 from soilscope.core.references import reference_profiles
 from soilscope.volume import Volume
+from soilscope.volume.planes import value_range
 
 __all__ = ["Drift", "measure_drift"]
 
@@ -106,8 +107,7 @@ def measure_drift(scan: Volume, core: Volume, level: float, air: float) -> Drift
 
 def _matrix(core: Volume, level: float) -> Profile | None:
     """Usual value of the matrix in each slice, NaN where nothing is valid."""
-    inside = core.values[core.valid]
-    bins = Bins.over(float(inside.min()), float(inside.max()), whole=inside.dtype.kind in "iu")
+    bins = Bins.over(*value_range(core), whole=core.values.dtype.kind in "iu")
     counts = np.zeros((core.shape[0], bins.count))
     for k, (plane, ok) in enumerate(zip(core.values, core.valid, strict=True)):
         counts[k] = np.bincount(bins.number(plane[ok]), minlength=bins.count)

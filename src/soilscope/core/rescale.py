@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from soilscope.core.references import References
 from soilscope.errors import InputRefused
 from soilscope.findings import Finding
 from soilscope.volume import Volume
+from soilscope.volume.planes import changed
 
 __all__ = ["rescale"]
 
@@ -49,15 +52,23 @@ def rescale(volume: Volume, own: References, to: References) -> Volume:
             f"{volume.core}: its values are HU, which have a scale; leave out reference in the plan's [core] table.",
         )
     gain = (to.wall - to.air) / (own.wall - own.air)
-    values, beyond = np.empty_like(volume.values), 0
-    whole = values.dtype.kind in "iu"
-    least, most = (np.iinfo(values.dtype).min, np.iinfo(values.dtype).max) if whole else (-np.inf, np.inf)
-    for k, (plane, ok) in enumerate(zip(volume.values, volume.valid, strict=True)):
+    dtype = volume.values.dtype
+    whole = dtype.kind in "iu"
+    least, most = (np.iinfo(dtype).min, np.iinfo(dtype).max) if whole else (-np.inf, np.inf)
+
+    def on_scale(plane: NDArray[Any]) -> NDArray[np.float64]:
         mapped = to.air + (plane.astype(np.float64) - own.air) * gain
-        mapped = np.rint(mapped) if whole else mapped
-        beyond += int(np.count_nonzero(((mapped < least) | (mapped > most)) & ok))
-        values[k] = np.where(ok, np.clip(mapped, least, most).astype(values.dtype), plane)
-    clipped = beyond / max(int(np.count_nonzero(volume.valid)), 1)
+        return np.asarray(np.rint(mapped) if whole else mapped)
+
+    def in_range(_: int, plane: NDArray[Any], ok: NDArray[np.bool_]) -> NDArray[Any]:
+        return np.where(ok, np.clip(on_scale(plane), least, most).astype(dtype), plane)
+
+    beyond = seen = 0
+    for plane, ok in zip(volume.values, volume.valid, strict=True):
+        mapped = on_scale(plane[ok])
+        beyond += int(np.count_nonzero((mapped < least) | (mapped > most)))
+        seen += mapped.size
+    clipped = beyond / max(seen, 1)
     if clipped > MOST_CLIPPED:
         raise InputRefused(
             "rescale-range",
@@ -72,4 +83,6 @@ def rescale(volume: Volume, own: References, to: References) -> Volume:
         **volume.source,
         "rescaled": {"from": [own.wall, own.air], "to": [to.wall, to.air], "clipped": round(clipped, 6)},
     }
-    return replace(volume, values=values, source=source).with_findings(Finding("rescaled", "note", text))
+    return replace(volume, values=changed(volume, in_range), source=source).with_findings(
+        Finding("rescaled", "note", text)
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,19 +12,19 @@ from scipy import ndimage
 from soilscope.core.axis import Axis, axis_through
 from soilscope.core.bodies import Tube, region_of, tubes_in
 from soilscope.core.choice import CoreChoice
-from soilscope.core.circle import slice_circles, slice_outlines
+from soilscope.core.circle import LEAST_SHARE_OF_HALF, slice_circles, slice_outlines
 from soilscope.core.ends import soil_ends
 from soilscope.core.half import cut_of
 from soilscope.core.masked import outside_of_mask, surrounding_value
 from soilscope.core.place import Place, short
 from soilscope.core.wall import Wall, find_wall
-from soilscope.errors import InputRefused
+from soilscope.errors import InputRefused, UsageError
 from soilscope.findings import Finding
 from soilscope.types import BoolVolume
 from soilscope.volume import Volume
 from soilscope.volume.ends import ends_of_soil
 
-__all__ = ["air_of", "find_core", "level_of"]
+__all__ = ["air_of", "find_core", "level_of", "levels_of"]
 
 AIR_HU = -1000.0
 SOLID_HU = -440.0
@@ -123,7 +123,10 @@ def _found(vol: Volume, choice: CoreChoice, level: float | None) -> Volume:
     if level is not None:
         middle = place.within(WALL_BLUR_MM).inside(vol.shape, vol.spacing_mm) & vol.valid
         ends = soil_ends(vol.values, middle, level, air_of(vol))
-    if ends is None and (choice.top_mm is None or choice.bottom_mm is None):
+    unknown = ends is None and (choice.top_mm is None or choice.bottom_mm is None)
+    if choice.placed and (unknown or not inside.any()):
+        _nothing_there(choice)
+    if unknown:
         return _uncut(vol, choice, Finding("no-cylinder", "warning", NO_SOIL))
     top, bottom = choice.ends(ends or (0, vol.shape[0]), vol.shape[0], vol.spacing_mm[0])
     inside[:top] = False
@@ -134,6 +137,16 @@ def _found(vol: Volume, choice: CoreChoice, level: float | None) -> Volume:
         soil["asserted"] = list(choice.stated)
         said = (choice.finding(), *said)
     return _with_soil(vol, inside, soil, said)
+
+
+def _nothing_there(choice: CoreChoice) -> NoReturn:
+    """Refuse a stated place that holds no soil: what a person said is neither followed nor silently left."""
+    y, x = choice.centre_mm or (0.0, 0.0)
+    raise UsageError(
+        "core-asked",
+        f"there is nothing but air within radius_mm = {choice.radius_mm:g} of centre_mm = [{y:g}, {x:g}]; `soilscope inspect SCAN "
+        "--core FILE.png` draws the scan with axes in these mm.",
+    )
 
 
 def _narrowed_before(vol: Volume, level: float) -> bool:
@@ -189,9 +202,14 @@ def _place(vol: Volume, choice: CoreChoice, level: float) -> Place | None:
     plane = vol.spacing_mm[1:]
     outlines = slice_outlines(vol.values, vol.valid, level, plane)
     axis = axis_through(slice_circles(outlines, plane), max(plane))
+    split = axis is None  # or no core at all: then there is no straight side either
+    if axis is None:
+        axis = axis_through(slice_circles(outlines, plane, LEAST_SHARE_OF_HALF), max(plane))
     if axis is None:
         return None
     cut = cut_of(outlines, axis, max(plane))
+    if split and cut is None:
+        return None
     if choice.centre_mm is not None:
         y, x = choice.centre_mm
         axis = Axis(axis.y - axis.y.mean() + y, axis.x - axis.x.mean() + x, axis.radius)
@@ -208,33 +226,52 @@ def _stated(vol: Volume, choice: CoreChoice) -> Place:
 
 def level_of(vol: Volume) -> float | None:
     """The value that parts air from the body, or None where the corners of the slices are no air."""
-    corners = _corners(vol)
-    if corners.size == 0:
-        return SOLID_HU if vol.units == "HU" else None
-    if vol.units == "HU":
-        return SOLID_HU if np.mean(corners < SOLID_HU) >= AIR_IN_CORNERS else None
-    ny, nx = vol.shape[1:]
-    middle = vol.values[:, ny // 3 : ny - ny // 3, nx // 3 : nx - nx // 3]
-    air, body = float(np.median(corners)), float(np.mean(middle))
-    level = (air + body) / 2
-    spread = float(np.std(corners))
-    if body - air <= CONTRAST * spread or np.mean(corners < level) < AIR_IN_CORNERS:
-        return None
-    return level
+    return levels_of(vol)[0]
 
 
 def air_of(vol: Volume) -> float:
     """Value of air: known in HU, seen in the corners of grey scans."""
-    corners = _corners(vol)
-    return AIR_HU if vol.units == "HU" or corners.size == 0 else float(np.median(corners))
+    return levels_of(vol)[1]
+
+
+def levels_of(vol: Volume) -> tuple[float | None, float]:
+    """The value that parts air from the body (None where the corners of the slices are no air), and the value of air."""
+    corners, body = _looked_through(vol)
+    if corners.size == 0:
+        return (SOLID_HU if vol.units == "HU" else None), AIR_HU
+    if vol.units == "HU":
+        return (SOLID_HU if np.mean(corners < SOLID_HU) >= AIR_IN_CORNERS else None), AIR_HU
+    air = float(np.median(corners))
+    level = (air + body) / 2
+    spread = float(np.std(corners))
+    if body - air <= CONTRAST * spread or np.mean(corners < level) < AIR_IN_CORNERS:
+        return None, air
+    return level, air
+
+
+def _looked_through(vol: Volume) -> tuple[NDArray[Any], float]:
+    """Valid values in the corners of all slices, and the mean of the middle third of grey slices, in one pass."""
+    ny, nx = vol.shape[1:]
+    corners, total, seen = [], 0.0, 0
+    for plane, ok in zip(vol.values, vol.valid, strict=True):
+        corners += _plane_corners(plane, ok)
+        if vol.units != "HU":
+            middle = plane[ny // 3 : ny - ny // 3, nx // 3 : nx - nx // 3]
+            total += float(middle.sum(dtype=np.float64))
+            seen += middle.size
+    return np.concatenate(corners), total / max(seen, 1)
 
 
 def _corners(vol: Volume) -> NDArray[Any]:
-    ny, nx = vol.shape[1:]
-    side = max(2, int(CORNER_SHARE * min(ny, nx)))
+    return np.concatenate(
+        [block for pair in zip(vol.values, vol.valid, strict=True) for block in _plane_corners(*pair)]
+    )
+
+
+def _plane_corners(plane: NDArray[Any], ok: NDArray[np.bool_]) -> list[NDArray[Any]]:
+    side = max(2, int(CORNER_SHARE * min(plane.shape)))
     ends = (slice(None, side), slice(-side, None))
-    blocks = [vol.values[:, r, c][vol.valid[:, r, c]] for r in ends for c in ends]
-    return np.concatenate(blocks)
+    return [plane[r, c][ok[r, c]] for r in ends for c in ends]
 
 
 def _told(vol: Volume, place: Place, ends: tuple[int, int], choice: CoreChoice) -> tuple[Finding, ...]:

@@ -38,6 +38,10 @@ WALL_SPREAD = 0.5
 SHARP = 0.5
 """A wall whose values spread less than half a HU (or grey value) is free of noise, and its edge exact."""
 
+NO_PLATEAU_PX = 1.25
+"""A calmest ring nearer to the outline than this lies where the wall blurs into air: the wall is thinner than the blur, and its own
+level is not seen."""
+
 CUT_MARGIN_PX = 3.0
 """Beside the flat side of half a core, so many voxels of blur are not looked at."""
 
@@ -81,6 +85,8 @@ def find_wall(vol: Volume, axis: Axis, cut: Cut | None = None) -> Wall:
     (radius, mean, spread, square), at = rings, calm[1]
     level = float(mean[at])
     away = np.sqrt(np.maximum(square - 2 * level * mean + level**2, 0.0))
+    if axis.radius - radius[at] < NO_PLATEAU_PX * pixel:
+        away = spread - spread[at]  # the soil's unevenness is halved at its edge, whatever the wall reads
     inner = _half_way(radius[: at + 1], away[: at + 1], pixel)
     if spread[at] < SHARP:
         inner = _exact(vol, axis, Wall(inner, level, float(spread[at])), side)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ __all__ = ["LEDGER_FILE", "Entry", "Ledger"]
 
 LEDGER_FILE = "ledger.json"
 FORMAT = 1
+MOST_BEFORE = 8
+"""Contents of an input that are remembered after it changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Ledger:
     study: Path
     entries: dict[str, Entry] = field(default_factory=dict)
     seen: dict[str, list[str]] = field(default_factory=dict)
-    """Per input: digest of names, sizes and times when last read, and digest of the content then."""
+    """Per input: digest of names, sizes and times when last read, digest of the content then, and of contents before."""
 
     @classmethod
     def read(cls, study: Path) -> Ledger:
@@ -102,11 +104,18 @@ class Ledger:
         if not path.exists():
             return self.seen[name][1] if name in self.seen else "absent"
         stamp = _stamp(path)
-        known = self.seen.get(name)
-        if known is None or known[0] != stamp:
+        known = self.seen.get(name, [])
+        if not known or known[0] != stamp:
             content = files.digest_folder(path) if path.is_dir() else files.digest_file(path)
-            self.seen[name] = [stamp, content]
+            before = [digest for digest in known[1:] if digest != content]
+            self.seen[name] = [stamp, content, *before[:MOST_BEFORE]]
         return self.seen[name][1]
+
+    def earlier(self) -> Iterator[Ledger]:
+        """This ledger as it would be had one input not changed, for every content that an input had before."""
+        for name, (stamp, _, *before) in self.seen.items():
+            for content in before:
+                yield replace(self, seen={**self.seen, name: [stamp, content]})
 
 
 def _entry(record: Mapping[str, Any]) -> Entry:

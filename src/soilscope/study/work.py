@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from soilscope import files
 from soilscope.engine import Engine, Outcome, Task
-from soilscope.errors import UsageError
-from soilscope.study.items import Item
+from soilscope.errors import InputRefused, UsageError
+from soilscope.study.items import Item, items
 from soilscope.study.ledger import Entry, Ledger
 from soilscope.study.plan import Plan
 from soilscope.study.steps.gathered import Gathered
@@ -25,10 +25,11 @@ WAITS = "waits"
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An item that could not be done."""
+    """An item that could not be done; ``stays`` where what was made of an earlier input is there and in use."""
 
     key: str
     error: Exception
+    stays: bool = False
 
     @property
     def waits(self) -> bool:
@@ -36,7 +37,8 @@ class Failure:
         return isinstance(self.error, UsageError) and self.error.code == WAITS
 
     def __str__(self) -> str:
-        return str(self.error) if self.waits else f"{self.key}: {self.error}"
+        text = str(self.error) if self.waits else f"{self.key}: {self.error}"
+        return f"{text} What was made of it before it changed stays, in all tables too." if self.stays else text
 
 
 class Watcher(Protocol):
@@ -78,6 +80,7 @@ class Work:
         self.folder, self.plan, self.ledger, self.engine, self.watcher = folder, plan, ledger, engine, watcher
         self.timings = Timings.read(folder)
         self.held: set[str] = set()
+        self.kept: set[str] = set()
         self.failures: list[Failure] = []
         self.declined: dict[str, str] = {}
         self.done = 0
@@ -92,7 +95,7 @@ class Work:
         while ready := [item for item in left if self._ready(item, left)]:
             left = [item for item in left if item not in ready]
             todo = [item for item in ready if not self._held_already(item)]
-            self.skipped += 0 if only_look else len(ready) - len(todo)
+            self.skipped += 0 if only_look else sum(not self._kept(item) for item in ready if item not in todo)
             if only_look or not todo:
                 continue
             if not told:
@@ -127,6 +130,22 @@ class Work:
         self._hold(item.key)
         return True
 
+    def _kept(self, item: Item) -> bool:
+        """Whether it rests on what was made before an input changed to something that was refused, and on nothing else."""
+        below = {*item.needs} or self.held & {*item.after}
+        if below and below <= self.kept:
+            self.kept.add(item.key)
+        return item.key in self.kept
+
+    def _stays(self, item: Item) -> bool:
+        """Whether all that an item was made from but the content of its input is as it was: then the earlier result holds."""
+        made = {key: self.ledger.entries[key].recipe for key in self.held}
+        for ledger in self.ledger.earlier():
+            before = next(i for i in items(self.folder, self.plan, ledger) if i.key == item.key)
+            if self.ledger.holds(item.key, before.recipe(made)):
+                return True
+        return False
+
     def _hold(self, key: str) -> None:
         self.held.add(key)
         if self.ledger.entries[key].declined:
@@ -156,7 +175,11 @@ class Work:
             self._hold(item.key)
             self.done += 1
         else:
-            self.failures.append(Failure(item.key, error))
+            stays = isinstance(error, InputRefused) and self._stays(item)
+            if stays:
+                self._hold(item.key)
+                self.kept.add(item.key)
+            self.failures.append(Failure(item.key, error, stays))
         self.watcher.finished(item.key, error)
 
     def _clear(self, item: Item) -> None:

@@ -27,7 +27,7 @@ from soilscope.study.steps.large import Asked, keep_large
 from soilscope.study.steps.pictures import picture_values
 from soilscope.volume import Volume, write_store
 
-__all__ = ["Prepared", "import_core", "needs", "outputs", "prepare", "read_scan", "reference_first"]
+__all__ = ["Evened", "Prepared", "evened", "import_core", "needs", "outputs", "prepare", "read_scan", "reference_first"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,35 +71,35 @@ def _keep(study: Path, opened: ingest.OpenScan, core: CorePlan, plan: Plan) -> d
     scan = scan.with_findings(*inputs.check_inputs(study, core))
     ready = prepare(scan, core, plan, _reference(study, plan, core))
     write_store(study / Layout.store(core.id), ready.kept)
-    seen = None if ready.references is None else [ready.references.wall, ready.references.air]
-    return {"picture": picture_values(found_picture(scan, ready.found)), "references": seen}
+    return {"picture": picture_values(found_picture(scan, ready.found)), "references": _as_list(ready.references)}
 
 
 def _keep_large(
     study: Path, opened: ingest.OpenScan, asked: tuple[CorePlan, Plan], send: Callable[[Any], None]
 ) -> dict[str, Any]:
-    """Keep a scan larger than the memory slab by slab; its values stay as they were scanned."""
+    """Keep a scan larger than the memory slab by slab, with the same numbers as one that fits."""
     core, plan = asked
-    wanted = [key for key in ("correct", "reference", "density") if getattr(plan.core, key)]
-    if wanted:
-        raise InputRefused(
-            "scan-too-large",
-            f"core {core.id!r} is imported slab by slab, where {' and '.join(wanted)} of the plan's [core] table cannot be done; "
-            "leave that out, or import a scan cut or binned to fewer voxels.",
-            [core.path],
-        )
     pictures: list[Any] = []
+    ready: list[Evened] = []
 
     def seen(scan: Volume, found: Volume) -> None:
         pictures.append(picture_values(found_picture(scan, replace(found, core=core.id))))
 
+    def make(scan: Volume, found: Volume) -> Volume:
+        ready.append(evened(scan, found, plan, _reference(study, plan, core)))
+        return ready[-1].even
+
     choice = plan.place_of(core).choice()
     find = (lambda scan: find_core(scan, choice)) if core.soil == "find" else None
     told = tuple(inputs.check_inputs(study, core))
-    large = Asked(core.id, find, None if plan.window == "all" else plan.window, told, seen)
+    large = Asked(core.id, find, None if plan.window == "all" else plan.window, told, seen, make)
     store = study / Layout.store(core.id)
     keep_large(store, opened, large, lambda done, of, words: send(("progress", done, of, f"{core.id}: {words}")))
-    return {"picture": pictures[-1], "references": None}
+    return {"picture": pictures[-1], "references": _as_list(ready[-1].references)}
+
+
+def _as_list(seen: References | None) -> list[float] | None:
+    return None if seen is None else [seen.wall, seen.air]
 
 
 def _reference(study: Path, plan: Plan, core: CorePlan) -> References | None:
@@ -150,6 +150,25 @@ def prepare(scan: Volume, core: CorePlan, plan: Plan, to: References | None = No
     found = find_core(scan, plan.place_of(core).choice()) if core.soil == "find" else scan
     if not found.valid.any():
         raise InputRefused("no-soil", f"core {core.id!r}: no voxel of the scan is soil; look at `soilscope inspect`.")
+    ready = evened(scan, found, plan, to)
+    even = ready.even
+    filled = np.flatnonzero(even.valid.any(axis=(1, 2)))
+    top, end = int(filled[0]), int(filled[-1]) + 1
+    kept = even if (top, end) == (0, even.shape[0]) else even.crop(z=(top, end))
+    return Prepared(ready.found, kept if plan.window == "all" else kept.inner(plan.window), ready.references)
+
+
+@dataclass(frozen=True, slots=True)
+class Evened:
+    """A core on the study's scale, with its artefacts and without those that were to go, and what wall and air read as scanned."""
+
+    found: Volume
+    even: Volume
+    references: References | None
+
+
+def evened(scan: Volume, found: Volume, plan: Plan, to: References | None) -> Evened:
+    """A core put on the study's scale, corrected, and calibrated, as the plan asks; both volumes may be read plane by plane."""
     own = None
     if plan.core.reference is not None:
         own = references(scan, found)
@@ -157,11 +176,7 @@ def prepare(scan: Volume, core: CorePlan, plan: Plan, to: References | None = No
         told = replace(found, source={**found.source, "rescaled": scan.source["rescaled"]})
         found = replace(told, values=scan.values).with_findings(*scan.findings)
     even = _without_artefacts(scan, found, plan)
-    even = _with_density(scan, even, plan)
-    filled = np.flatnonzero(even.valid.any(axis=(1, 2)))
-    top, end = int(filled[0]), int(filled[-1]) + 1
-    kept = even if (top, end) == (0, even.shape[0]) else even.crop(z=(top, end))
-    return Prepared(found, kept if plan.window == "all" else kept.inner(plan.window), own)
+    return Evened(found, _with_density(scan, even, plan), own)
 
 
 def _without_artefacts(scan: Volume, found: Volume, plan: Plan) -> Volume:

@@ -1,11 +1,15 @@
-"""Import of a scan larger than the memory: two passes over its slices, and never more than a slab of them held."""
+"""Import of a scan larger than the memory: a few passes over its slices, and never more than a slab of them held.
+
+The first pass finds the core, the last writes the store. Those between measure artefacts, and what the plan asks beyond that (a
+common scale, corrections, densities), through the same functions as in memory.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +20,7 @@ from soilscope.errors import InputRefused
 from soilscope.findings import Finding
 from soilscope.types import Shape
 from soilscope.volume import Volume, write_planes, write_store
+from soilscope.volume.planes import LazyPlanes
 
 __all__ = ["Asked", "Say", "keep_large"]
 
@@ -31,7 +36,8 @@ class Asked:
     """What the plan says: the core's name, how its soil is found (None takes the scan as it is), and the window.
 
     ``told`` are findings of the plan's own, such as inputs that changed. ``seen`` is shown the whole slices that were looked
-    at, as read and with the soil found in them, before the store is written.
+    at, as read and with the soil found in them, before the store is written. ``make`` turns scan and core, whose planes are
+    made when asked for, into the core that is kept; None keeps the values as they were scanned.
     """
 
     core: str
@@ -39,6 +45,7 @@ class Asked:
     window: Shape | None
     told: tuple[Finding, ...] = ()
     seen: Callable[[Volume, Volume], None] = lambda _scan, _found: None
+    make: Callable[[Volume, Volume], Volume] | None = None
 
 
 def keep_large(path: Path, opened: ingest.OpenScan, asked: Asked, say: Say) -> None:
@@ -52,18 +59,21 @@ def keep_large(path: Path, opened: ingest.OpenScan, asked: Asked, say: Say) -> N
         What reading the scan whole, or finding its core, would refuse.
     """
     with opened.streamed(lambda done, of: say(done, 2 * of, "looking through the slices")) as scan:
-        about, core = _found(scan, asked)
+        about, core, ends = _found(scan, asked)
         scan = replace(scan, tall=_dropped(scan.tall), wide=_dropped(scan.wide))
         depth = scan.about.shape[0]
+        whole, found = _by_planes(scan, about, core)
+        if asked.make is not None:
+            say(depth, 2 * depth, "measuring the core")
+            found = asked.make(whole, found)
+            about = replace(about, findings=found.findings, source=found.source)
+        about = about if ends == (0, depth) else about.crop(z=ends)
 
         def planes(box: Box) -> Iterator[Plane]:
             for k in range(*box[0]):
                 say(depth + k, 2 * depth, "writing the store")
-                values, valid = scan.plane(k)
-                if core is not None:
-                    valid = valid & core.inside(k, values)
                 rows, columns = slice(*box[1]), slice(*box[2])
-                yield values[rows, columns], valid[rows, columns]
+                yield found.values[k][rows, columns], found.valid[k][rows, columns]
 
         if asked.window is None:
             write_planes(path, about, planes(_box(about)))
@@ -71,8 +81,22 @@ def keep_large(path: Path, opened: ingest.OpenScan, asked: Asked, say: Say) -> N
             write_store(path, _window(about, core, asked.window, planes))
 
 
-def _found(scan: ingest.LargeScan, asked: Asked) -> tuple[Volume, LargeCore | None]:
-    """The scan under its core's name, cut off above and below the soil, and where the soil is."""
+def _by_planes(scan: ingest.LargeScan, about: Volume, core: LargeCore | None) -> tuple[Volume, Volume]:
+    """The scan and the core in it, planes read when asked for: each pass over them reads the files once."""
+
+    def soil(k: int) -> NDArray[np.bool_]:
+        values, valid = read[k]
+        return valid if core is None else np.asarray(valid & core.inside(k, values))
+
+    shape, dtype, bits = about.shape, about.values.dtype, np.dtype(np.bool_)
+    read: Any = LazyPlanes(shape, dtype, cast(Any, scan.plane))  # pairs of values and mask
+    values, scanned = LazyPlanes(shape, dtype, lambda k: read[k][0]), LazyPlanes(shape, bits, lambda k: read[k][1])
+    whole = replace(about, values=values.as_array(), valid=scanned.as_array())
+    return whole, replace(whole, valid=LazyPlanes(shape, bits, soil).as_array())
+
+
+def _found(scan: ingest.LargeScan, asked: Asked) -> tuple[Volume, LargeCore | None, Range]:
+    """The scan under its core's name, where the soil is, and its first slice and the one after its last."""
     about = replace(scan.about, core=asked.core).with_findings(*asked.told)
     core, ends = None, scan.filled
     if asked.find is None:
@@ -84,7 +108,7 @@ def _found(scan: ingest.LargeScan, asked: Asked) -> tuple[Volume, LargeCore | No
         ends = core.top, core.bottom
     if ends[1] == 0:
         raise InputRefused("no-soil", f"core {asked.core!r}: no voxel of the scan is valid.")
-    return about if ends == (0, about.shape[0]) else about.crop(z=ends), core
+    return about, core, ends
 
 
 def _shown(
