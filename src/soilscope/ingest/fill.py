@@ -22,6 +22,7 @@ from soilscope.ingest.geometry import Grid
 from soilscope.ingest.headers import Slice
 from soilscope.ingest.pixels import Plane, fill_plane
 from soilscope.types import FILL, BoolVolume
+from soilscope.volume.even import all_true
 
 __all__ = ["Filled", "Progress", "fill", "unwatched"]
 
@@ -60,7 +61,7 @@ def fill(grid: Grid, progress: Progress = unwatched) -> Filled:
     InputRefused
         What :func:`~soilscope.ingest.decode.Content.stored_values` refuses, for the topmost slice concerned.
     """
-    values, valid = np.empty(grid.shape, dtype=np.int16), np.empty(grid.shape, dtype=np.bool_)
+    values, valid = np.empty(grid.shape, dtype=np.int16), all_true(grid.shape)
     planes: list[Plane | None] = [None] * grid.shape[0]
     files = _by_file(grid, values, valid)
     own = threading.local()

@@ -25,6 +25,7 @@ CEILINGS_HU = (3071, 32767)
 """Where 12-bit scanners (with intercept -1024) and 16-bit values end."""
 
 
+COUNTED_AT_ONCE = 1 << 16
 STATISTICS_EVERY = 8
 """Mean and spread of a slice are taken from every eighth row: a change that matters touches many rows."""
 
@@ -97,7 +98,7 @@ def check_rescale(one: Slice, units: Units | None) -> None:
 
 
 def fill_plane(one: Slice, stored: NDArray[np.integer], out: NDArray[np.int16], valid: NDArray[np.bool_]) -> Plane:
-    """Write one plane of HU (or grey values) and its mask into the arrays of the volume.
+    """Write one plane of HU (or grey values) into the arrays of the volume, and False into its mask, all True before.
 
     ``value = stored * slope + intercept`` with the slice's own numbers (PS3.3 C.11.1.1.2): in 16 bits where no value can leave
     them, else in 32, or where slope or intercept are no integers in 64-bit floats, rounded half to even.
@@ -105,7 +106,6 @@ def fill_plane(one: Slice, stored: NDArray[np.integer], out: NDArray[np.int16], 
     plane = Plane(stored.size, lossy=one.lossy)
     low, high = int(stored.min()), int(stored.max())
     padding = _padding(one, stored, low, high)
-    valid[...] = True
     ends: tuple[int, int] | None = None
     if _stays_int16(one, stored.dtype, low, high):
         added = int(one.intercept or 0)
@@ -171,14 +171,21 @@ def _look_at(out: NDArray[np.int16], valid: NDArray[np.bool_], plane: Plane, end
         return
     inside = out[valid] if masked else out
     low, high = ends if ends and not masked else (int(inside.min()), int(inside.max()))
-    plane.low = (low, int(np.count_nonzero(inside == low)))
-    plane.high = (high, int(np.count_nonzero(inside == high)))
+    plane.low = (low, _count(inside, low))
+    plane.high = (high, _count(inside, high))
     rows = out[::STATISTICS_EVERY]
     some = (rows[valid[::STATISTICS_EVERY]] if masked else rows).astype(np.float32).ravel()
     if some.size:
         plane.mean = float(np.add.reduce(some)) / some.size
         some -= np.float32(plane.mean)
         plane.spread = math.sqrt(float(np.dot(some, some)) / some.size)
+
+
+def _count(inside: NDArray[np.int16], value: int) -> int:
+    """How many hold a value, told a few rows at a time: fresh memory for a whole plane of answers costs more than they do."""
+    flat = inside.reshape(-1)
+    parts = (flat[start : start + COUNTED_AT_ONCE] for start in range(0, flat.size, COUNTED_AT_ONCE))
+    return sum(int(np.count_nonzero(part == value)) for part in parts)
 
 
 def _padding(one: Slice, stored: NDArray[np.integer], least: int, most: int) -> NDArray[np.bool_] | None:
