@@ -8,18 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from soilscope.classes import SCHEMES, Scheme, otsu_scheme
 from soilscope.classes import scheme as named_scheme
 from soilscope.errors import PlanError, UsageError
-from soilscope.learn import channels, network
 from soilscope.structure import METRICS, ObjectKind
-from soilscope.structure import targets as structure_targets
 from soilscope.structure.representative import REPRESENTATIVE_METRICS
 from soilscope.study.core_plan import PlacePlan, SoilPlan
+from soilscope.study.learn_plan import LearnPlan, Strict, TargetPlan
 
-__all__ = ["PLAN_FILE", "CorePlan", "Plan", "TargetPlan", "read_plan"]
+__all__ = ["PLAN_FILE", "CorePlan", "LearnPlan", "Plan", "TargetPlan", "read_plan"]
 
 PLAN_FILE = "study.toml"
 NAME = re.compile(r"^[^\W_][\w.+-]*$")
@@ -31,11 +30,7 @@ CALLED = {
 """Names by which a scheme's classes are taken for pores and stones where the plan does not say."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CorePlan(_Strict):
+class CorePlan(Strict):
     """One core: its name, where its scan lies, and what the files do not say."""
 
     id: str
@@ -55,7 +50,7 @@ class CorePlan(_Strict):
         return value
 
 
-class SchemePlan(_Strict):
+class SchemePlan(Strict):
     """Classes by edges given, or found in the values, in place of a named scheme."""
 
     name: str
@@ -89,7 +84,7 @@ class SchemePlan(_Strict):
         return replace(made, bands=self.bands, grows=self.grows)
 
 
-class StructurePlan(_Strict):
+class StructurePlan(Strict):
     """What is measured, and the rule for small clusters."""
 
     metrics: tuple[str, ...] | None = None
@@ -113,7 +108,7 @@ class StructurePlan(_Strict):
         return value
 
 
-class ObjectsPlan(_Strict):
+class ObjectsPlan(Strict):
     """A kind of objects that gets a size table."""
 
     name: Annotated[str, Field(min_length=1)]
@@ -138,100 +133,19 @@ class ObjectsPlan(_Strict):
         return ObjectKind(**self.model_dump())
 
 
-class MeasurePlan(_Strict):
+class MeasurePlan(Strict):
     """How much memory classifying and measuring a core may take; changes no result."""
 
     memory_gb: Positive | None = None
 
 
-class TargetPlan(_Strict):
-    """What a model learns: a per-slice metric of one class, or of several joined."""
-
-    target: str = "porosity"
-    of: tuple[Annotated[int, Field(ge=1)], ...]
-    transfer_from: tuple[Annotated[int, Field(ge=1)], ...] | None = None
-    fine_tune: bool = False
-
-    @field_validator("target")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in structure_targets():
-            raise ValueError(f"unknown target {value!r}; there are {sorted(structure_targets())}")
-        return value
-
-    @model_validator(mode="after")
-    def _only_transfers_are_tuned(self) -> TargetPlan:
-        if self.fine_tune and self.transfer_from is None:
-            raise ValueError("fine_tune goes on from a transfer; name the classes it starts from in transfer_from")
-        return self
-
-
-class LearnPlan(_Strict):
-    """How models are trained."""
-
-    targets: tuple[TargetPlan, ...] = ()
-    network: str = "vgg16"
-    width: Annotated[float, Field(gt=0, le=1)] = 1.0
-    head: Literal["pooled", "pooled-dense", "dense", "flat"] = "pooled-dense"
-    channels: str = "paper-2021"
-    image_size: Annotated[int, Field(ge=32)] | None = None
-    epochs: Annotated[int, Field(ge=1)] = 20
-    transfer_epochs: Annotated[int, Field(ge=1)] = 60
-    batch: Annotated[int, Field(ge=1)] = 8
-    learning_rate: Positive | None = None
-    augment: Literal["symmetries", "rolls", "none"] = "symmetries"
-    patience: Annotated[int, Field(ge=1)] | None = None
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    split: Literal["random", "depth-blocks"] = "random"
-    threads: Annotated[int, Field(ge=1)] = 1
-
-    @field_validator("network")
-    @classmethod
-    def _known_network(cls, value: str) -> str:
-        if value not in network.BLOCKS:
-            raise ValueError(f"unknown network {value!r}; there are {sorted(network.BLOCKS)}")
-        return value
-
-    @field_validator("channels")
-    @classmethod
-    def _known_channels(cls, value: str) -> str:
-        if value not in channels.CHANNELS:
-            raise ValueError(f"unknown channels {value!r}; there are {sorted(channels.CHANNELS)}")
-        return value
-
-    @model_validator(mode="after")
-    def _donors(self) -> LearnPlan:
-        for target in self.targets:
-            if target.transfer_from is not None:
-                self.donor_of(target)
-        return self
-
-    def donor_of(self, target: TargetPlan) -> TargetPlan:
-        """The trained target whose convolutions a transfer keeps: of the named classes, and of its own metric if there is one.
-
-        Raises
-        ------
-        ValueError
-            None is trained, or several of other metrics are.
-        """
-        trained = [t for t in self.targets if t.transfer_from is None]
-        fitting = [t for t in trained if t.of == target.transfer_from]
-        chosen = [t for t in fitting if t.target == target.target] or fitting
-        if len(chosen) != 1:
-            there = [f"{t.target} of {list(t.of)}" for t in trained]
-            raise ValueError(
-                f"transfer_from {list(target.transfer_from or ())} names {len(chosen)} of the trained targets {there}"
-            )
-        return chosen[0]
-
-
-class EvaluatePlan(_Strict):
+class EvaluatePlan(Strict):
     """When a model counts as covering a core."""
 
     limit: Positive = 0.04
 
 
-class ExplainPlan(_Strict):
+class ExplainPlan(Strict):
     """Which heat maps are made."""
 
     layers: tuple[str, ...] = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3")
@@ -239,13 +153,13 @@ class ExplainPlan(_Strict):
     sign: Literal[-1, 1] = -1
 
 
-class RunPlan(_Strict):
+class RunPlan(Strict):
     """How the work is spread; changes no result."""
 
     workers: Annotated[int, Field(ge=1)] = 1
 
 
-class Plan(_Strict):
+class Plan(Strict):
     """A whole study."""
 
     name: str
