@@ -33,7 +33,6 @@ __all__ = [
     "SoilscopeError",
     "SoilscopeWarning",
     "UsageError",
-    "install_line",
 ]
 
 
