@@ -97,6 +97,7 @@ def objects_blockwise(slabs: ClassSlabs, kind: ObjectKind, ways: Ways = AS_FITS)
     table.insert(0, "core", about.core)
     table.insert(1, "kind", kind.name)
     table.insert(2, "class", class_id(kind.of))
+    table["skeleton_mm"] = float("nan")  # tubes alone have one, and are refused here
     return table[list(KIND_COLUMNS)]
 
 
