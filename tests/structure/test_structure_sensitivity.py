@@ -7,7 +7,7 @@ import pytest
 
 from soilscope.classes import Scheme
 from soilscope.structure import ClusterRule, measure
-from soilscope.structure.sensitivity import default_shift, sensitivity
+from soilscope.structure.sensitivity import default_shift, grey_step, sensitivity
 from soilscope.volume import Volume
 
 ALL_KEPT = ClusterRule(under=1)
@@ -53,3 +53,39 @@ def test_every_figure_lies_within_its_band_and_says_by_how_much_edges_moved(move
 def test_a_grey_scans_edges_move_by_a_hundredth_of_its_range():
     assert default_shift("grey", (0.0, 999.0)) == pytest.approx(9.99)
     assert default_shift("HU", (0.0, 999.0)) == 50.0
+
+
+def _slab(values):
+    values = np.asarray(values)
+    return values, np.ones(values.shape, bool)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_scan_of_few_grey_values_has_its_edges_moved_past_one_at_least(dtype):
+    counts = np.arange(38)
+    grey = np.round(30 + 225 / 37 * counts).astype(
+        dtype
+    )  # 6 apart, now and then 7, as an 8-bit scan stretched to its ends
+    step = grey_step([_slab(grey[:20].reshape(1, 4, 5)), _slab(grey[20:].reshape(2, 3, 3))])
+    assert step == 7.0
+    shift = default_shift("grey", (30.0, 255.0), step)
+    for edge in np.arange(45.0, 240.0, 0.5):
+        assert (grey > edge - shift).sum() > (grey > edge).sum() > (grey > edge + shift).sum()
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        (np.arange(1000.0).reshape(4, 10, 25) ** 2, "more values than a hundredth of the range tells apart"),
+        (np.array([[[0, 255], [255, 0]]]), "cut into two already"),
+        (np.zeros((0, 3, 3)), "no slice"),
+    ],
+)
+def test_a_scan_without_grey_steps_has_none(values, why):
+    assert grey_step([_slab(values)]) == 0.0, why
+
+
+def test_values_outside_the_soil_are_no_grey_steps():
+    values, valid = _slab(np.arange(120.0).reshape(3, 5, 8))
+    valid &= values % 6 == 0
+    assert grey_step([(values, valid)]) == 6.0

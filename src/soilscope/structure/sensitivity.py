@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from soilscope.classes import Scheme
 from soilscope.structure.measure import Structure
-from soilscope.types import Units
+from soilscope.types import BoolVolume, Units
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["HU_SHIFT", "Sensitivity", "default_shift", "sensitivity"]
+__all__ = ["HU_SHIFT", "Sensitivity", "default_shift", "grey_step", "sensitivity"]
 
 HU_SHIFT = 50.0
 """HU; what edges of published soil studies differ by, and more (Baveye et al. 2010 for how much hangs on them)."""
 COLUMNS = ["core", "class", "name", "metric", "value", "low", "high", "unit", "shift"]
 GREY_STEPS = 100
-"""A grey scan's edges move by so small a part of the range of its valid values."""
+"""A grey scan's edges move by so small a part of the range of its valid values, or by a grey step where that is more."""
+LEAST_STEPS = 16
+"""A scan of fewer values than four bits hold has been cut into classes already and has no grey steps."""
+UNEVEN = 1.5
+"""Neighbouring values up to so many usual distances apart are one step apart: rescaled counts are rounded to whole numbers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,12 +46,43 @@ class Sensitivity:
     slices: pd.DataFrame
 
 
-def default_shift(units: Units, ends: tuple[float, float] | None) -> float:
-    """50 HU, or for grey values the hundredth part of the range of the valid ones, whose ends are given."""
+def default_shift(units: Units, ends: tuple[float, float] | None, step: float = 0.0) -> float:
+    """50 HU, or for grey values the hundredth part of the range of the valid ones, whose ends are given.
+
+    ``step`` is the distance of neighbouring grey values (:func:`grey_step`); where it is more, edges move by it: a smaller
+    shift leaves an edge between the same two values, and every voxel in its class.
+    """
     if units == "HU":
         return HU_SHIFT
     low, high = ends or (0.0, 1.0)
-    return (high - low) / GREY_STEPS or 1.0
+    return max((high - low) / GREY_STEPS, step) or 1.0
+
+
+def grey_step(slabs: Iterable[tuple[NDArray[Any], BoolVolume]]) -> float:
+    """How far neighbouring grey values of a core lie apart, where it takes few of them.
+
+    Parameters
+    ----------
+    slabs : values and mask, both of shape (z, y, x)
+        The core, as one slab or as several.
+
+    Returns
+    -------
+    float
+        In the values' units. 0 where the core takes more than twice ``GREY_STEPS`` values, of which the usual distance is less
+        than a hundredth of their range whatever they are, or fewer than ``LEAST_STEPS``.
+    """
+    seen: NDArray[Any] | None = None
+    for values, valid in slabs:
+        for plane, mask in zip(values, valid, strict=True):
+            found = np.unique(plane[mask])
+            seen = found if seen is None else np.union1d(seen, found)
+            if len(seen) > 2 * GREY_STEPS:
+                return 0.0
+    if seen is None or len(seen) < LEAST_STEPS:
+        return 0.0
+    apart = np.diff(seen.astype(float))
+    return float(apart[apart <= UNEVEN * np.median(apart)].max())
 
 
 def sensitivity(measured_with: Callable[[Scheme], Structure], scheme: Scheme, shift: float) -> Sensitivity:

@@ -20,7 +20,7 @@ from soilscope.structure import ClusterRule, ObjectKind, Structure, materials
 from soilscope.structure.blockwise import Ways, measure_blockwise
 from soilscope.structure.budget import Budget, available_gb, in_memory_gb
 from soilscope.structure.large_objects import fits_slab_by_slab, objects_blockwise
-from soilscope.structure.sensitivity import default_shift
+from soilscope.structure.sensitivity import default_shift, grey_step
 from soilscope.structure.slabs import ClassSlabs, range_of, resolved, slab_bounds
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
@@ -124,7 +124,8 @@ class LargeCore:
 
     def shift(self) -> float:
         """By how much edges are moved where the plan leaves that open."""
-        return default_shift(self._about.units, range_of(self.store, self.slab))
+        slabs = (self.store.read(*bounds) for bounds in slab_bounds(self._about.shape[0], self.slab))
+        return default_shift(self._about.units, range_of(self.store, self.slab), grey_step(slabs))
 
     def measured(
         self,

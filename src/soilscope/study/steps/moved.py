@@ -14,7 +14,7 @@ from soilscope.classes import Scheme
 from soilscope.classes.cuts import valid_range
 from soilscope.files import write_parquet, write_table
 from soilscope.structure.horizons import Horizon, find_horizons
-from soilscope.structure.sensitivity import Sensitivity, default_shift, sensitivity
+from soilscope.structure.sensitivity import Sensitivity, default_shift, grey_step, sensitivity
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
 from soilscope.study.steps.blocks import large_core
@@ -93,7 +93,8 @@ def _in_memory(study: Path, plan: Plan, core: str) -> _Movable | None:
     def measured_with(scheme: Scheme) -> structure.Structure:
         return structure.measure(volume, scheme, metrics=names, rule=rule(plan), joined=plan.joined)
 
-    return _Movable(opened.scheme, default_shift(volume.units, valid_range(volume.values, volume.valid)), measured_with)
+    ends, step = valid_range(volume.values, volume.valid), grey_step([(volume.values, volume.valid)])
+    return _Movable(opened.scheme, default_shift(volume.units, ends, step), measured_with)
 
 
 def bands(study: Path, core: str) -> pd.DataFrame | None:
