@@ -18,7 +18,7 @@ HEAD = """# Last benchmark figures
 
 Written by `python -m benchmarks [NAME ...] --write`; do not edit. `ratio` is how many times better than the peer of the same
 run, `bar` the limit it is held against (on the value itself where there is no peer). Seconds depend on the machine and
-on what else it does: trust the ratios.
+on what else it does: trust the ratios. Each kind of processor keeps its last figures, the newest first.
 """
 
 
@@ -36,13 +36,16 @@ def _git(folder: Path, *words: str) -> str:
 
 
 def keep(records: list[dict[str, Any]], folder: Path = FOLDER) -> None:
-    """Put new figures in the place of the old ones of the same benchmarks, and write the page again."""
+    """Put new figures in the place of the old ones of the same benchmarks on the same machine, and write the page again."""
     path = folder / "results.json"
     kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     stamp = {"date": datetime.datetime.now(datetime.UTC).date().isoformat(), "commit": commit(folder)}
-    kept |= {record["name"]: record | stamp for record in records}
+    kept |= {f"{record['name']}, {record['machine']}": record | stamp for record in records}
+    newest_first = sorted(kept.values(), key=lambda record: record["date"], reverse=True)
     write_json(path, kept)
-    write_text(folder / "RESULTS.md", HEAD + "".join(_section(kept[name]) for name in sorted(kept)))
+    write_text(
+        folder / "RESULTS.md", HEAD + "".join(_section(r) for r in sorted(newest_first, key=lambda r: r["name"]))
+    )
 
 
 def _section(record: Mapping[str, Any]) -> str:

@@ -90,14 +90,22 @@ def test_results_keep_the_last_figures_of_each_benchmark_with_date_machine_and_c
     keep([record_of(trivial("one")), record_of(trivial("two", ratio=2.5))], tmp_path)
     keep([record_of(trivial("two", ratio=1.5))], tmp_path)
     kept = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
-    assert kept["one"]["ratio"] == 3.0
-    assert kept["two"]["ratio"] == 1.5
-    assert {"date", "commit", "machine"} <= kept["two"].keys()
+    assert kept[f"one, {machine()}"]["ratio"] == 3.0
+    assert kept[f"two, {machine()}"]["ratio"] == 1.5
+    assert {"date", "commit", "machine"} <= kept[f"two, {machine()}"].keys()
     page = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
     assert page.index("## one") < page.index("## two")
     assert "| speed | 6.0 images/s | Rival 1.2: 4.0 | 1.5 | >= 2.0 | **no** |" in page
     assert "| R² | 0.9 R² |  |  | >= 0.8 | yes |" in page
     assert machine() in page
+
+
+def test_results_of_another_kind_of_machine_stay_beside_the_new_ones(tmp_path):
+    keep([record_of(trivial("one", ratio=2.5)) | {"machine": "Abacus, 2 wires"}], tmp_path)
+    keep([record_of(trivial("one", ratio=1.5))], tmp_path)
+    page = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    assert page.count("## one") == 2
+    assert "Abacus, 2 wires" in page
 
 
 def test_the_machine_is_told_without_the_names_of_host_and_user():
