@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal
 
 from soilscope import ingest
 from soilscope.errors import InputRefused
+from soilscope.study.names import core_name
 from soilscope.study.plan import CorePlan, LearnPlan, Plan, RunPlan, TargetPlan
 from soilscope.types import Spacing, Units
 
@@ -173,8 +173,7 @@ def _core_name(path: Path) -> str:
     name = path.name.removesuffix(".zarr") if path.is_dir() else path.name.split(".")[0]
     if name.lower() in UNTELLING:
         name = path.absolute().parent.name
-    cleaned = re.sub(r"[^A-Za-z0-9_.+-]+", "-", name).strip("-.+_")
-    return cleaned[:80] or "core"
+    return core_name(name) or "core"
 
 
 def _distinct(cores: list[CorePlan]) -> list[CorePlan]:

@@ -17,11 +17,11 @@ from soilscope.structure import METRICS, ObjectKind
 from soilscope.structure.representative import REPRESENTATIVE_METRICS
 from soilscope.study.core_plan import PlacePlan, SoilPlan
 from soilscope.study.learn_plan import LearnPlan, Strict, TargetPlan
+from soilscope.study.names import MOST_BYTES, MOST_CHARACTERS, is_core_name, normal
 
 __all__ = ["PLAN_FILE", "CorePlan", "LearnPlan", "Plan", "TargetPlan", "read_plan"]
 
 PLAN_FILE = "study.toml"
-NAME = re.compile(r"^[^\W_][\w.+-]*$")
 Positive = Annotated[float, Field(gt=0)]
 CALLED = {
     "pores": {"air", "pore", "pores", "macropores", "void", "voids"},
@@ -45,9 +45,13 @@ class CorePlan(Strict):
     @field_validator("id")
     @classmethod
     def _usable(cls, value: str) -> str:
-        if not NAME.match(value) or len(value) > 80:
-            raise ValueError(f"{value!r} cannot name a folder: letters, digits, '.', '-', '_' and '+' only, 80 at most")
-        return value
+        name = normal(value)
+        if not is_core_name(name):
+            raise ValueError(
+                f"{value!r} cannot name a folder: letters and digits of any script, '.', '-', '_' and '+' only, a letter or digit "
+                f"first, {MOST_CHARACTERS} at most ({MOST_BYTES} bytes), no name that Windows keeps for a device"
+            )
+        return name
 
 
 class SchemePlan(Strict):
