@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from soilscope.cli.found import Quick, drawn, watching
-from soilscope.cli.lengths import spacing
+from soilscope.cli.lengths import Length, spacing
 from soilscope.cli.output import Json, Mode, Output, Quiet
 from soilscope.errors import InputRefused
 
@@ -63,6 +63,7 @@ def inspect(
             show_default=False,
         ),
     ] = None,
+    length_mm: Length = None,
     quick: Quick = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -76,7 +77,7 @@ def inspect(
     from soilscope import ingest
 
     output = Output(Mode.of(as_json, quiet))
-    stated = ingest.options_of(units, spacing(spacing_mm), on_gap)
+    stated = ingest.options_of(units, spacing(spacing_mm), on_gap, length_mm=length_mm)
     with watching(output) as progress:
         found = ingest.inspect(path, None, stated, progress, pixels=not quick)
     rows = [_row(s) for s in found.series]
@@ -134,6 +135,8 @@ def _in_words(s: SeriesInfo) -> str:
             said.append("How large a voxel is, the files do not say.")
     if scanner := _scanner(s.tags):
         said.append(f"Scanner: {scanner}.")
+    if s.id_tags:
+        said.append(f"Tags that could name the core (`init --id-from TAG`; not shown): {', '.join(s.id_tags)}.")
     return " ".join(said)
 
 

@@ -108,7 +108,9 @@ def look() -> Iterator[None]:
     """Hold matplotlib's settings at ours, whatever the user's matplotlibrc says; one thread at a time."""
     defaults = {k: v for k, v in mpl.rcParamsDefault.items() if not k.startswith(_NOT_LOOK)}
     with _LOCK, mpl.rc_context({**defaults, **_LOOK}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", _NO_GLYPH)  # a core may be called in any script; SVG and page keep its letters
+        warnings.filterwarnings(
+            "ignore", _NO_GLYPH
+        )  # a core may be called in any script; SVG and page keep its letters
         yield
 
 

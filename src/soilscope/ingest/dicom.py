@@ -14,6 +14,7 @@ from soilscope.ingest.decode import check_decoder, content, stored_values
 from soilscope.ingest.fill import Filled, Progress, fill, unwatched
 from soilscope.ingest.geometry import Grid, arrange
 from soilscope.ingest.headers import Broken, Slice, read_headers
+from soilscope.ingest.identity import Identity
 from soilscope.ingest.members import Member
 from soilscope.ingest.neighbours import told_alternating, told_jumps
 from soilscope.ingest.pixels import check_rescale, told
@@ -90,6 +91,7 @@ def _candidate(series: Series, options: Options) -> Candidate:
         packed=any(s.encoding.pixels.length is None or isinstance(s.path, Member) for s in series.slices),
         watched=True,
         tags=dict(first.tags),
+        identity=Identity.of(s.path for s in series.slices),
     )
 
 

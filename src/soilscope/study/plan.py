@@ -39,6 +39,7 @@ class CorePlan(Strict):
     units: Literal["HU", "grey"] | None = None
     spacing_mm: tuple[Positive, Positive, Positive] | None = None
     on_gap: Literal["refuse", "mark"] = "refuse"
+    length_mm: Positive | None = None
     soil: Literal["find", "whole"] = "find"
     core: PlacePlan | None = None
 
