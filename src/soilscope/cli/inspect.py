@@ -11,8 +11,6 @@ import typer
 from soilscope.cli.found import Quick, drawn, watching
 from soilscope.cli.lengths import Length, spacing
 from soilscope.cli.output import Json, Mode, Output, Quiet
-from soilscope.errors import InputRefused
-
 if TYPE_CHECKING:
     from soilscope.findings import Finding
     from soilscope.ingest import Options, SeriesInfo
@@ -72,7 +70,7 @@ def inspect(
 
     Headers tell whether plain voxels are all there; compressed ones are read, to see that they are sound.
 
-    Exit code 3 where nothing at all can be read.
+    Exit code 3 where nothing at all can be read; with --json the one object then holds an "error" too.
     """
     from soilscope import ingest
 
@@ -89,6 +87,9 @@ def inspect(
         output.findings(s.findings)
     output.findings(found.findings)
     value = found.as_dict()
+    if found.refusal is not None:
+        output.refused(found.refusal, value)
+        raise typer.Exit(found.refusal.exit_code)
     if montage is not None:
         told = [f for s in found.series for f in s.findings]
         value["montage"] = _montage((path, series, montage), stated, told, output)
@@ -97,9 +98,6 @@ def inspect(
     usable = sum(s.usable for s in found.series)
     words = f"{len(found.series)} series, {usable} usable, {found.skipped} files skipped"
     output.result(value, words if montage is None else f"{words}\nmontage: {montage}")
-    if not found.series:
-        output.hint(f"nothing that can be read lies at {path}")
-        raise typer.Exit(InputRefused.exit_code)
 
 
 def _row(s: SeriesInfo) -> tuple[str, ...]:

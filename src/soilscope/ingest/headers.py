@@ -252,7 +252,7 @@ def _slice(file: _File, frame: int, group: frames.Group) -> Slice:
         orientation=_numbers(group.get("ImageOrientationPatient"), 6),
         pixel_spacing=_numbers(group.get("PixelSpacing"), 2),
         thickness=_number(group.get("SliceThickness")),
-        step_hint=_number(dataset.get("SpacingBetweenSlices")),
+        step_hint=_number(group.get("SpacingBetweenSlices")),
         slope=_number(group.get("RescaleSlope")),
         intercept=_number(group.get("RescaleIntercept")),
         rescale_type=str(group.get("RescaleType") or "").strip() or None,

@@ -15,7 +15,7 @@ from soilscope.ingest.read import options_of
 from soilscope.ingest.sources import opened
 from soilscope.ingest.spacing import shorter
 from soilscope.ingest.stream import Progress, look_through
-from soilscope.ingest.verdict import as_finding, refuse
+from soilscope.ingest.verdict import as_finding, nothing_readable, refuse
 from soilscope.types import Shape, Spacing, Units
 
 __all__ = ["Inspection", "SeriesInfo", "Watcher", "identity_of", "inspect"]
@@ -89,6 +89,8 @@ class Inspection:
     series: tuple[SeriesInfo, ...]
     skipped: int
     findings: tuple[Finding, ...] = ()
+    refusal: InputRefused | None = None
+    """Why nothing at all at the path can be read."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -135,7 +137,8 @@ def inspect(
         looked = [_read_through(c, options, progress or _unwatched) if pixels else c for c in source.candidates]
         listed = tuple(_info(c, options) for c in looked)
         broken = tuple(as_finding(error) for error in source.broken)
-        return Inspection(listed, source.skipped, (*source.findings, *broken))
+        refusal = None if listed else next(iter(source.broken), nothing_readable(source.name, source.skipped))
+        return Inspection(listed, source.skipped, (*source.findings, *broken), refusal)
 
 
 def identity_of(path: str | Path, series: str, tag: str, stated: Options) -> str:

@@ -17,7 +17,7 @@ from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.grey import as_volume
 from soilscope.ingest.sources import Source, opened
 from soilscope.ingest.spacing import checked, needed, shorter
-from soilscope.ingest.verdict import note, refuse
+from soilscope.ingest.verdict import note, nothing_readable, refuse
 from soilscope.types import Shape, Spacing, Units
 from soilscope.volume import Volume
 
@@ -187,8 +187,7 @@ def _choose(source: Source, series: str | None) -> Candidate:
     if not listed:
         if source.broken:
             raise source.broken[0]
-        text = f"{source.name} holds no scan that can be read ({source.skipped} files looked at and skipped)."
-        refuse("nothing-readable", text, [source.name])
+        raise nothing_readable(source.name, source.skipped)
     if series is not None:
         named = [c for c in listed if c.id == series] or [c for c in listed if c.alias == series and series]
         if not named:

@@ -92,8 +92,9 @@ def _look(found: Found, options: Options, name: str) -> Source:
         except InputRefused as error:
             broken.append(error)
     findings = [*found.findings, *_empty(by_kind["other"])]
-    if by_kind["archive"] and candidates:
-        findings.append(note("archive-not-opened", "archives inside a folder are not opened.", by_kind["archive"]))
+    if by_kind["archive"]:
+        text = "archives inside a folder or an archive are not opened; name one to have it read."
+        findings.append(note("archive-not-opened", text, by_kind["archive"]))
     if by_kind["unreadable"]:
         closed = by_kind["unreadable"]
         text = f"{len(closed)} file(s) may not be read ({closed[0].name} first); ask their owner for the right to."

@@ -191,7 +191,10 @@ def _refusal(path: Path, inspected: Any) -> InputRefused:
     reasons = [f for f in found if f.severity == "refuse"]
     if not reasons:
         return InputRefused(
-            "nothing-readable", f"no usable scan was found in {path.name}; try `soilscope inspect`.", [path]
+            "nothing-readable",
+            f"no usable scan was found in {path.name}; `soilscope inspect {path}` lists what is there, and docs/formats.md what can be "
+            "read.",
+            [path],
         )
     return InputRefused(reasons[0].code, f"{path.name}: {reasons[0].text}", [path, *reasons[0].files])
 

@@ -34,8 +34,8 @@ def is_core_name(text: str) -> bool:
 def core_name(text: str) -> str:
     """What can be kept of a text as a core's name; empty where nothing can.
 
-    Letters, their marks and digits of every script stay, and ``_ . + -`` between them. Characters that are not seen (control, format
-    and direction marks) go; anything else becomes one hyphen.
+    Letters, their marks and digits of every script stay, and ``_ . + -`` between them. Characters that are not seen (control,
+    format and direction marks) go; anything else becomes one hyphen.
 
     Examples
     --------
