@@ -11,6 +11,7 @@ import typer
 from soilscope.cli.found import Quick, drawn, watching
 from soilscope.cli.lengths import Length, spacing
 from soilscope.cli.output import Json, Mode, Output, Quiet
+
 if TYPE_CHECKING:
     from soilscope.findings import Finding
     from soilscope.ingest import Options, SeriesInfo
@@ -114,7 +115,13 @@ def _row(s: SeriesInfo) -> tuple[str, ...]:
 
 def _in_words(s: SeriesInfo) -> str:
     """Size, values and scanner in sentences."""
-    kind = "a scan" if s.is_scan else "no scan of a core by itself (a scout, a screenshot or data beside a scan)"
+    if s.objects and not s.shape and s.refusal is not None:
+        return f"{s.objects} object{'' if s.objects == 1 else 's'} in {s.format}, {s.kind}: not a scan."
+    kind = (
+        "a scan"
+        if s.is_scan
+        else f"no scan of a core by itself ({s.kind or 'a scout, a screenshot or data beside a scan'})"
+    )
     values = "its values in HU" if s.units == "HU" else "its values grey values, not HU"
     if s.refusal is not None:
         values = f"which cannot be read ({s.refusal.code}, below)"

@@ -54,6 +54,12 @@ class Candidate:
     watched : bool
     tags : mapping
         Technical tags of the allow-list, such as the kernel.
+    kind : str
+        What the files say they are, where the format tells kinds apart: a DICOM storage class in words, or ``"scout"``.
+    objects : int
+        How many slices or objects were found, where the format counts them.
+    is_image : bool
+        False for reports and other objects that are listed and can be no scan, whatever is asked for.
     identity : Identity, optional
         What its headers call it, asked for one tag at a time; None where the format has no such tags.
     """
@@ -73,3 +79,6 @@ class Candidate:
     watched: bool = False
     tags: Mapping[str, Any] = field(default_factory=dict)
     identity: Identity | None = None
+    kind: str = ""
+    objects: int = 0
+    is_image: bool = True

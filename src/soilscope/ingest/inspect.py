@@ -15,7 +15,7 @@ from soilscope.ingest.read import options_of
 from soilscope.ingest.sources import opened
 from soilscope.ingest.spacing import shorter
 from soilscope.ingest.stream import Progress, look_through
-from soilscope.ingest.verdict import as_finding, nothing_readable, refuse
+from soilscope.ingest.verdict import as_finding, refuse
 from soilscope.types import Shape, Spacing, Units
 
 __all__ = ["Inspection", "SeriesInfo", "Watcher", "identity_of", "inspect"]
@@ -48,6 +48,10 @@ class SeriesInfo:
         Technical tags of the allow-list: scanner, kernel, tube voltage.
     id_tags : tuple of str
         Which tags that a core can be named after hold something in the first file; not what.
+    kind : str
+        What the files say they are, where the format tells kinds apart: a DICOM storage class in words, or ``"scout"``.
+    objects : int
+        How many slices or objects were found, where the format counts them.
     """
 
     id: str
@@ -60,6 +64,8 @@ class SeriesInfo:
     is_scan: bool = True
     tags: Mapping[str, Any] = field(default_factory=dict)
     id_tags: tuple[str, ...] = ()
+    kind: str = ""
+    objects: int = 0
 
     @property
     def refusal(self) -> Finding | None:
@@ -79,6 +85,8 @@ class SeriesInfo:
             "is_scan": self.is_scan,
             "tags": dict(self.tags),
             "id_tags": list(self.id_tags),
+            "kind": self.kind,
+            "objects": self.objects,
         }
 
 
@@ -137,8 +145,7 @@ def inspect(
         looked = [_read_through(c, options, progress or _unwatched) if pixels else c for c in source.candidates]
         listed = tuple(_info(c, options) for c in looked)
         broken = tuple(as_finding(error) for error in source.broken)
-        refusal = None if listed else next(iter(source.broken), nothing_readable(source.name, source.skipped))
-        return Inspection(listed, source.skipped, (*source.findings, *broken), refusal)
+        return Inspection(listed, source.skipped, (*source.findings, *broken), source.nothing)
 
 
 def identity_of(path: str | Path, series: str, tag: str, stated: Options) -> str:
@@ -213,4 +220,6 @@ def _info(one: Candidate, options: Options) -> SeriesInfo:
         one.is_scan,
         one.tags,
         one.identity.filled() if one.identity is not None and one.is_scan else (),
+        one.kind,
+        one.objects,
     )

@@ -17,7 +17,7 @@ from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.grey import as_volume
 from soilscope.ingest.sources import Source, opened
 from soilscope.ingest.spacing import checked, needed, shorter
-from soilscope.ingest.verdict import note, nothing_readable, refuse
+from soilscope.ingest.verdict import note, refuse
 from soilscope.types import Shape, Spacing, Units
 from soilscope.volume import Volume
 
@@ -184,10 +184,9 @@ def _choose(source: Source, series: str | None) -> Candidate:
         Codes ``nothing-readable``, ``no-such-series``, ``ambiguous-series``, or the refusal of the only damaged file.
     """
     listed = source.candidates
-    if not listed:
-        if source.broken:
-            raise source.broken[0]
-        raise nothing_readable(source.name, source.skipped)
+    refusal = source.nothing
+    if refusal is not None and (series is None or not listed):
+        raise refusal
     if series is not None:
         named = [c for c in listed if c.id == series] or [c for c in listed if c.alias == series and series]
         if not named:
@@ -195,7 +194,7 @@ def _choose(source: Source, series: str | None) -> Candidate:
                 "no-such-series", f"{source.name} holds no series {series!r}; it holds {_ids(listed)}.", [source.name]
             )
         return _only(named, source)
-    return _only([c for c in listed if c.is_scan] or list(listed), source)
+    return _only([c for c in listed if c.is_scan] or [c for c in listed if c.is_image], source)
 
 
 def _only(named: Sequence[Candidate], source: Source) -> Candidate:
@@ -209,7 +208,13 @@ def _only(named: Sequence[Candidate], source: Source) -> Candidate:
 
 
 def _ids(listed: Sequence[Candidate]) -> str:
-    return "; ".join(f"{c.id} ({c.format}, {' x '.join(map(str, c.shape or ('unknown size',)))})" for c in listed)
+    return "; ".join(f"{c.id} ({c.format}, {_size(c)})" for c in listed)
+
+
+def _size(one: Candidate) -> str:
+    if not one.is_image:
+        return f"{one.kind}, not a scan"
+    return " x ".join(map(str, one.shape)) if one.shape else "unknown size"
 
 
 def _left(source: Source, chosen: Candidate) -> list[Finding]:

@@ -80,7 +80,7 @@ def _in_order(head: bytes, encoding: tuple[str, bool]) -> bool:
     at, last = 0, 0
     for _ in range(2):
         if len(head) < at + 12:
-            return 0 < last
+            return last > 0
         group, element = struct.unpack_from(order + "HH", head, at)
         tag = group << 16 | element
         if group not in (FIRST_GROUPS if last == 0 else LATER_GROUPS) or (last == 0 and element > LAST_FIRST_ELEMENT):

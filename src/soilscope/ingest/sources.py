@@ -16,7 +16,7 @@ from soilscope.ingest.archives import inside
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.discover import Found, discover
 from soilscope.ingest.sniff import Kind, sniff
-from soilscope.ingest.verdict import note, refuse, warn
+from soilscope.ingest.verdict import note, nothing_readable, refuse, warn
 
 __all__ = ["Source", "opened"]
 
@@ -36,6 +36,14 @@ class Source:
     skipped: int
     findings: tuple[Finding, ...] = ()
     broken: tuple[InputRefused, ...] = ()
+
+    @property
+    def nothing(self) -> InputRefused | None:
+        """The refusal of a path at which nothing could be a scan; None where something could."""
+        if any(c.is_image for c in self.candidates):
+            return None
+        beside = "".join(f"; {c.objects} of {c.kind}, not a scan" for c in self.candidates)
+        return next(iter(self.broken), nothing_readable(self.name, self.skipped, beside))
 
 
 @contextlib.contextmanager

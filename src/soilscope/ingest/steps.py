@@ -135,8 +135,8 @@ def _apart(slices: Sequence[Slice], step: float) -> list[Finding]:
     if stated and times > 1 and abs(step - times * stated) <= _tolerance(step):
         beside = f" and they are {mm(thick)} mm thick" if thick else ""
         text = (
-            f"slices lie {mm(step)} mm apart, but SpacingBetweenSlices says {mm(stated)} mm{beside}: only every {times}. slice seems "
-            "to be here; copy the whole series from the scanner."
+            f"slices lie {mm(step)} mm apart, but SpacingBetweenSlices says {mm(stated)} mm{beside}: only every {times}. slice "
+            "seems to be here; copy the whole series from the scanner."
         )
         return [warn("slices-apart", text)]
     found = []

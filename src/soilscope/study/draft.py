@@ -157,7 +157,7 @@ def _core(study: Path, path: Path, asked: Asked, progress: ingest.Watcher | None
     taken = [s for s in inspected.series if _taken(s, asked)]
     usable = [s for s in taken if s.is_scan] or taken
     if not usable:
-        raise _refusal(path, inspected)
+        raise _refusal(path, inspected, asked)
     if len(usable) > 1:
         ids = ", ".join(s.id for s in usable)
         raise InputRefused(
@@ -186,16 +186,19 @@ def _taken(series: ingest.SeriesInfo, asked: Asked) -> bool:
     return asked.series in (None, series.id) and (series.usable or marked)
 
 
-def _refusal(path: Path, inspected: Any) -> InputRefused:
-    found = [*(f for s in inspected.series for f in s.findings), *inspected.findings]
-    reasons = [f for f in found if f.severity == "refuse"]
-    if not reasons:
-        return InputRefused(
-            "nothing-readable",
-            f"no usable scan was found in {path.name}; `soilscope inspect {path}` lists what is there, and docs/formats.md what can be "
-            "read.",
-            [path],
+def _refusal(path: Path, inspected: ingest.Inspection, asked: Asked) -> InputRefused:
+    """Why nothing at a path can be used, the scans' reasons before those of what is none."""
+    if inspected.refusal is not None:
+        return inspected.refusal
+    ordered = sorted(inspected.series, key=lambda s: not s.is_scan)
+    ids = [s.id for s in ordered]
+    if asked.series is not None and asked.series not in ids:
+        text = (
+            f"{path.name} holds no series {asked.series!r}; it holds {', '.join(ids)}: name one of these with --series."
         )
+        return InputRefused("no-such-series", text, [path])
+    found = [*(f for s in ordered for f in s.findings if asked.series in (None, s.id)), *inspected.findings]
+    reasons = [f for f in found if f.severity == "refuse"]
     return InputRefused(reasons[0].code, f"{path.name}: {reasons[0].text}", [path, *reasons[0].files])
 
 
