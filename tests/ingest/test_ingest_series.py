@@ -76,6 +76,48 @@ def test_every_second_slice_missing_is_told(tmp_path):
     assert {"slices-apart", "slices-missing"} <= codes(volume)
 
 
+def apart(volume) -> dict[str, str]:
+    return {f.code: f.text for f in volume.findings if f.code in ("slices-apart", "spacing-contradicted")}
+
+
+@pytest.mark.parametrize("every", [2, 3])
+@pytest.mark.parametrize(("thickness", "stated"), [(0.5, 0.5), (3.0, 0.5), (None, -0.5)])
+def test_every_nth_slice_alone_is_told_by_spacing_between_slices(tmp_path, every, thickness, stated):
+    """Limits of geometry: every second slice missing is regular too; compare the step with SpacingBetweenSlices."""
+    files = series(ramp(9), SliceThickness=thickness, SpacingBetweenSlices=stated)[::every]
+    for number, one in enumerate(files, start=1):
+        one.InstanceNumber = number  # renumbered, so that only the spacing tells
+    told = apart(read(save(files, tmp_path)))
+    assert set(told) == {"slices-apart"}
+    assert f"slices lie {0.5 * every} mm apart, but SpacingBetweenSlices says 0.5 mm" in told["slices-apart"]
+    assert f"every {every}. slice" in told["slices-apart"]
+    (listed,) = inspect(tmp_path).series
+    assert "slices-apart" in {f.code for f in listed.findings}
+
+
+@pytest.mark.parametrize("stated", [0.4, 0.8, 2.0])
+def test_another_spacing_in_the_header_is_told_with_both_lengths(tmp_path, stated):
+    """Limits of geometry: a SpacingBetweenSlices that is not the step is a finding naming both mm."""
+    told = apart(read(save(series(ramp(), SpacingBetweenSlices=stated), tmp_path)))
+    assert set(told) == {"spacing-contradicted"}
+    assert "0.5 mm apart" in told["spacing-contradicted"]
+    assert f"says {stated} mm" in told["spacing-contradicted"]
+
+
+@pytest.mark.parametrize(
+    ("thickness", "stated"), [(0.5, 0.5), (0.5, None), (1.25, 0.5), (1.25, None), (0.5, -0.5), (0.5, 0.501), (0.5, 0)]
+)
+def test_touching_and_overlapping_slices_are_sound(tmp_path, thickness, stated):
+    tags = {} if stated is None else {"SpacingBetweenSlices": stated}
+    assert apart(read(save(series(ramp(), SliceThickness=thickness, **tags), tmp_path))) == {}
+
+
+def test_room_between_slices_is_told_though_the_header_says_the_same(tmp_path):
+    told = apart(read(save(series(ramp(), SliceThickness=0.25, SpacingBetweenSlices=0.5), tmp_path)))
+    assert set(told) == {"slices-apart"}
+    assert "0.5 mm apart but are 0.25 mm thick" in told["slices-apart"]
+
+
 @pytest.mark.parametrize("missing", ["start", "promised"])
 def test_missing_end_slices_are_told(tmp_path, missing):
     """2. End slices missing (InstanceNumber 4…60, or fewer than the stated length) -> finding, never silent."""

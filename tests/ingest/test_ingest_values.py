@@ -387,6 +387,8 @@ def test_enhanced_multi_frame_equals_its_classic_twin(tmp_path):
     frames = read(save([one], tmp_path / "enhanced"))
     assert np.array_equal(frames.values, classic.values)
     assert frames.spacing_mm == classic.spacing_mm
+    one.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SpacingBetweenSlices = 0.25
+    assert "slices-apart" in {f.code for f in read(save([one], tmp_path / "every second")).findings}
     del one.PerFrameFunctionalGroupsSequence
     refused(save([one], tmp_path / "bare"), "multi-frame")
 
@@ -424,6 +426,21 @@ def test_a_file_without_its_meta_group_is_read(tmp_path):
         data = file.read_bytes()
         file.write_bytes(data[144 + struct.unpack("<I", data[140:144])[0] :])
     assert np.array_equal(read(folder).values, ramp().astype(int) - 1024)
+
+
+@pytest.mark.parametrize("first", [{}, {"SpecificCharacterSet": "ISO_IR 100"}, {"ImageType": ["ORIGINAL"] * 30}])
+@pytest.mark.parametrize("mark", [b"", bytes(128) + b"DICM"])
+@pytest.mark.parametrize("encoding", ["implicit little", "explicit little", "explicit big"])
+def test_a_data_set_alone_is_read_in_every_encoding(tmp_path, encoding, mark, first):
+    """9. Bit-identical whatever the file's encoding: no file meta group, with preamble or without (PS3.5 7.1, 7.3)."""
+    implicit, little = encoding.startswith("implicit"), encoding.endswith("little")
+    for k, one in enumerate(series(ramp(), **first)):
+        one.PixelData = ramp()[k].astype("<i2" if little else ">i2").tobytes()
+        del one.file_meta
+        one.save_as(tmp_path / f"{k}", implicit_vr=implicit, little_endian=little, enforce_file_format=False)
+        (tmp_path / f"{k}").write_bytes(mark + (tmp_path / f"{k}").read_bytes())
+    assert np.array_equal(read(tmp_path).values, ramp().astype(int) - 1024)
+    assert inspect(tmp_path).skipped == 0
 
 
 def test_damage_in_another_series_does_not_matter_but_is_told(tmp_path):

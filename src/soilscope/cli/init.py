@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from soilscope.cli.found import Quick, watching
-from soilscope.cli.lengths import spacing
+from soilscope.cli.lengths import Length, spacing
 from soilscope.cli.output import Json, Mode, Output, Quiet
 from soilscope.errors import install_line
 
 __all__ = ["register"]
+
+Source = Literal[
+    "path",
+    "folder",
+    "file",
+    "PatientID",
+    "PatientName",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDescription",
+    "SeriesDescription",
+]
+"""A test holds the tags to :data:`soilscope.ingest.ID_TAGS`."""
+SOURCES = {"path": "the names of folders or files", "folder": "the folders' names", "file": "the files' names"}
 
 
 def register(app: typer.Typer) -> None:
@@ -36,23 +51,43 @@ def init(
         Literal["refuse", "mark"],
         typer.Option(help="Refuse a scan with slices missing, or keep masked planes in their place."),
     ] = "refuse",
+    id_from: Annotated[
+        Source,
+        typer.Option(
+            help="Where the cores' ids come from: the scan's path, its folder, its file, or one tag of its headers, which must "
+            "name the core and no person. `soilscope inspect` tells which of the tags are filled."
+        ),
+    ] = "path",
+    length_mm: Length = None,
     quick: Quick = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Write a study.toml from what is found; read it, change it, then `soilscope run`."""
     from soilscope import study as studies
+    from soilscope.findings import to_records
 
     output = Output(Mode.of(as_json, quiet))
-    asked = studies.Asked(spacing(spacing_mm), series, on_gap, units, quick)
+    asked = studies.Asked(spacing(spacing_mm), series, on_gap, units, quick, id_from, length_mm)
     with watching(output) as progress:
-        plan = studies.draft_plan(study, cores, asked, progress)
+        draft = studies.draft(study, cores, asked, progress)
+    plan = draft.plan
     path = studies.write_plan(study, plan)
     output.hint(f"keeping digests of the scans' files, so that one that changes is noticed ({len(plan.cores)} core(s))")
     studies.keep_inputs(study, plan)
     ids = [core.id for core in plan.cores]
+    value = {
+        "plan": str(path),
+        "cores": ids,
+        "scheme": plan.scheme,
+        "id_from": id_from,
+        "findings": {core: to_records(found) for core, found in draft.findings.items()},
+    }
+    if output.mode is Mode.PERSON:
+        for core, found in draft.findings.items():
+            output.findings([replace(f, text=f"{core}: {f.text}") for f in found if f.severity != "note"])
     output.result(
-        {"plan": str(path), "cores": ids, "scheme": plan.scheme}, f"{path}: {len(ids)} core(s): {', '.join(ids)}"
+        value, f"{path}: {len(ids)} core(s), ids from {SOURCES.get(id_from, f'the tag {id_from}')}: {', '.join(ids)}"
     )
     if not plan.learn.targets:
         output.hint(

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from soilscope.cli.found import Quick, drawn, watching
-from soilscope.cli.lengths import spacing
+from soilscope.cli.lengths import Length, spacing
 from soilscope.cli.output import Json, Mode, Output, Quiet
-from soilscope.errors import InputRefused
 
 if TYPE_CHECKING:
     from soilscope.findings import Finding
@@ -63,6 +62,7 @@ def inspect(
             show_default=False,
         ),
     ] = None,
+    length_mm: Length = None,
     quick: Quick = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -71,12 +71,12 @@ def inspect(
 
     Headers tell whether plain voxels are all there; compressed ones are read, to see that they are sound.
 
-    Exit code 3 where nothing at all can be read.
+    Exit code 3 where nothing at all can be read; with --json the one object then holds an "error" too.
     """
     from soilscope import ingest
 
     output = Output(Mode.of(as_json, quiet))
-    stated = ingest.options_of(units, spacing(spacing_mm), on_gap)
+    stated = ingest.options_of(units, spacing(spacing_mm), on_gap, length_mm=length_mm)
     with watching(output) as progress:
         found = ingest.inspect(path, None, stated, progress, pixels=not quick)
     rows = [_row(s) for s in found.series]
@@ -88,6 +88,9 @@ def inspect(
         output.findings(s.findings)
     output.findings(found.findings)
     value = found.as_dict()
+    if found.refusal is not None:
+        output.refused(found.refusal, value)
+        raise typer.Exit(found.refusal.exit_code)
     if montage is not None:
         told = [f for s in found.series for f in s.findings]
         value["montage"] = _montage((path, series, montage), stated, told, output)
@@ -96,9 +99,6 @@ def inspect(
     usable = sum(s.usable for s in found.series)
     words = f"{len(found.series)} series, {usable} usable, {found.skipped} files skipped"
     output.result(value, words if montage is None else f"{words}\nmontage: {montage}")
-    if not found.series:
-        output.hint(f"nothing that can be read lies at {path}")
-        raise typer.Exit(InputRefused.exit_code)
 
 
 def _row(s: SeriesInfo) -> tuple[str, ...]:
@@ -115,7 +115,13 @@ def _row(s: SeriesInfo) -> tuple[str, ...]:
 
 def _in_words(s: SeriesInfo) -> str:
     """Size, values and scanner in sentences."""
-    kind = "a scan" if s.is_scan else "no scan of a core by itself (a scout, a screenshot or data beside a scan)"
+    if s.objects and not s.shape and s.refusal is not None:
+        return f"{s.objects} object{'' if s.objects == 1 else 's'} in {s.format}, {s.kind}: not a scan."
+    kind = (
+        "a scan"
+        if s.is_scan
+        else f"no scan of a core by itself ({s.kind or 'a scout, a screenshot or data beside a scan'})"
+    )
     values = "its values in HU" if s.units == "HU" else "its values grey values, not HU"
     if s.refusal is not None:
         values = f"which cannot be read ({s.refusal.code}, below)"
@@ -134,6 +140,8 @@ def _in_words(s: SeriesInfo) -> str:
             said.append("How large a voxel is, the files do not say.")
     if scanner := _scanner(s.tags):
         said.append(f"Scanner: {scanner}.")
+    if s.id_tags:
+        said.append(f"Tags that could name the core (`init --id-from TAG`; not shown): {', '.join(s.id_tags)}.")
     return " ".join(said)
 
 

@@ -1,12 +1,21 @@
-"""Three numbers joined by commas, as options take them."""
+"""Lengths, and three numbers joined by commas, as options take them."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import typer
 
 from soilscope.types import Shape, Spacing
 
-__all__ = ["shape", "spacing"]
+__all__ = ["Length", "shape", "spacing"]
+
+Length = Annotated[
+    float | None,
+    typer.Option(
+        help="How long each core is in mm: a scan that is shorter is told, for slices may be missing at an end."
+    ),
+]
 
 
 def spacing(text: str | None) -> Spacing | None:

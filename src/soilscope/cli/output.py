@@ -87,7 +87,11 @@ class Output:
 
     def error(self, error: SoilscopeError) -> None:
         """A refusal: to standard error in words, and in JSON mode to standard output as well."""
+        self.refused(error, {})
+
+    def refused(self, error: SoilscopeError, value: Mapping[str, Any]) -> None:
+        """A refusal together with what there is of a result, as one JSON object."""
         if self.mode is Mode.JSON:
-            content = {"error": {"code": error.code, "text": error.text, "files": list(error.files)}}
-            typer.echo(json.dumps(content, ensure_ascii=False))
+            told = {"code": error.code, "text": error.text, "files": list(error.files)}
+            typer.echo(json.dumps({"error": told, **value}, ensure_ascii=False, allow_nan=False))
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]refused[/] {escape(str(error))}")

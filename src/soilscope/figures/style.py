@@ -11,6 +11,7 @@ import functools
 import io
 import re
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,6 +97,7 @@ _LOOK: dict[str, Any] = {
     "image.interpolation": "auto",
     "path.simplify": True,
 }
+_NO_GLYPH = r"(?s).*[Gg]lyph .* missing from"
 _EMBEDDED = re.compile(r"(data:image/png;base64,)\s*([A-Za-z0-9+/=\s]+)")
 _SVG_METADATA: dict[str, None] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 _PDF_METADATA: dict[str, None] = dict.fromkeys(("CreationDate", "Creator", "Producer"))
@@ -105,7 +107,10 @@ _PDF_METADATA: dict[str, None] = dict.fromkeys(("CreationDate", "Creator", "Prod
 def look() -> Iterator[None]:
     """Hold matplotlib's settings at ours, whatever the user's matplotlibrc says; one thread at a time."""
     defaults = {k: v for k, v in mpl.rcParamsDefault.items() if not k.startswith(_NOT_LOOK)}
-    with _LOCK, mpl.rc_context({**defaults, **_LOOK}):
+    with _LOCK, mpl.rc_context({**defaults, **_LOOK}), warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", _NO_GLYPH
+        )  # a core may be called in any script; SVG and page keep its letters
         yield
 
 

@@ -1,12 +1,14 @@
 """Scan files -> a scan: discover, headers, series, geometry, pixels; the only room that knows file formats and tags."""
 
 from soilscope.ingest.candidates import Options
-from soilscope.ingest.inspect import Inspection, SeriesInfo, Watcher, inspect
+from soilscope.ingest.identity import ID_TAGS
+from soilscope.ingest.inspect import Inspection, SeriesInfo, Watcher, identity_of, inspect
 from soilscope.ingest.labels import check_not_turned, label_values, read_labels
 from soilscope.ingest.read import OpenScan, open_scan, options_of, read
 from soilscope.ingest.stream import LargeScan
 
 __all__ = [
+    "ID_TAGS",
     "Inspection",
     "LargeScan",
     "OpenScan",
@@ -14,6 +16,7 @@ __all__ = [
     "SeriesInfo",
     "Watcher",
     "check_not_turned",
+    "identity_of",
     "inspect",
     "label_values",
     "open_scan",

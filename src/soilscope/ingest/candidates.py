@@ -8,6 +8,7 @@ from typing import Any
 
 from soilscope.errors import InputRefused
 from soilscope.findings import Finding
+from soilscope.ingest.identity import Identity
 from soilscope.ingest.planes import Opener
 from soilscope.types import Shape, Spacing, Units
 from soilscope.volume import Volume
@@ -17,13 +18,14 @@ __all__ = ["Candidate", "Options"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the caller states about a scan; None where the files must say."""
+    """What the caller states about a scan; None where the files must say. ``length_mm`` is the core's, which a scan must hold."""
 
     units: Units | None = None
     spacing_mm: Spacing | None = None
     on_gap: str = "refuse"
     shape: Shape | None = None
     dtype: str | None = None
+    length_mm: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,14 @@ class Candidate:
     watched : bool
     tags : mapping
         Technical tags of the allow-list, such as the kernel.
+    kind : str
+        What the files say they are, where the format tells kinds apart: a DICOM storage class in words, or ``"scout"``.
+    objects : int
+        How many slices or objects were found, where the format counts them.
+    is_image : bool
+        False for reports and other objects that are listed and can be no scan, whatever is asked for.
+    identity : Identity, optional
+        What its headers call it, asked for one tag at a time; None where the format has no such tags.
     """
 
     id: str
@@ -68,3 +78,7 @@ class Candidate:
     packed: bool = False
     watched: bool = False
     tags: Mapping[str, Any] = field(default_factory=dict)
+    identity: Identity | None = None
+    kind: str = ""
+    objects: int = 0
+    is_image: bool = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,23 +14,27 @@ from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.decode import check_decoder, content, stored_values
 from soilscope.ingest.fill import Filled, Progress, fill, unwatched
 from soilscope.ingest.geometry import Grid, arrange
-from soilscope.ingest.headers import Broken, Slice, read_headers
+from soilscope.ingest.headers import Broken, NoImage, Slice, class_name, read_headers
+from soilscope.ingest.identity import Identity
 from soilscope.ingest.members import Member
 from soilscope.ingest.neighbours import told_alternating, told_jumps
 from soilscope.ingest.pixels import check_rescale, told
-from soilscope.ingest.series import CT_CLASSES, Series, group
+from soilscope.ingest.series import Series, group
 from soilscope.ingest.tags import rekey
-from soilscope.ingest.verdict import note, refuse, warn
+from soilscope.ingest.verdict import names, note, refuse, warn
 from soilscope.types import Units
 from soilscope.volume import Volume
 
 __all__ = ["candidates"]
 
+OF_PLACES = {"gap", "unequal-spacing", "interleaved", "spacing-missing"}
+"""Refusals that a slice taken for another kind of image could explain."""
+
 TOP_ASSUMED = note("top-assumed", "the slice at the lowest position was taken for the top of the core; check it.")
 
 
 def candidates(paths: Sequence[Path], options: Options) -> tuple[list[Candidate], int]:
-    """Every series in some DICOM files, judged from the headers, and the number of files without an image.
+    """Every series in some DICOM files, judged from the headers, and the number of directory files, which are not opened.
 
     Raises
     ------
@@ -40,10 +45,34 @@ def candidates(paths: Sequence[Path], options: Options) -> tuple[list[Candidate]
     found = group(headers)
     if not found and headers.broken:
         raise headers.broken[0].error
-    whole = [_candidate(series, options) for series in found]
+    whole = [_candidate(series, options) for series in found] + _without_image(headers.no_image)
     known = {series.uid for series in found} | {None}
     lost = {b.series_uid: b for b in reversed(headers.broken) if b.series_uid not in known}
-    return whole + [_damaged(lost[uid]) for uid in sorted(lost, key=str)], len(headers.no_image)
+    return whole + [_damaged(lost[uid]) for uid in sorted(lost, key=str)], len(headers.directories)
+
+
+def _without_image(found: Sequence[NoImage]) -> list[Candidate]:
+    """Reports, colour pictures and the like: each kind of a series is listed with its number, and never read."""
+    kinds: dict[tuple[str, str, str], list[NoImage]] = defaultdict(list)
+    for one in found:
+        kinds[one.series_uid or "", one.kind, one.modality].append(one)
+    return [_no_scan("\n".join(key), kinds[key]) for key in sorted(kinds)]
+
+
+def _no_scan(key: str, found: Sequence[NoImage]) -> Candidate:
+    first, count = found[0], len(found)
+    text = (
+        f"{count} object{'' if count == 1 else 's'} of modality {first.modality} ({first.kind}; {first.path.name}"
+        f"{'' if count == 1 else ' first'}): not a scan; choose the CT series beside {'it' if count == 1 else 'them'}."
+    )
+    refusal = InputRefused("not-an-image", text, names([one.path for one in found]))
+
+    def load() -> Volume:
+        raise refusal
+
+    return Candidate(
+        rekey(key), "DICOM", load, is_scan=False, refusal=refusal, kind=first.kind, objects=count, is_image=False
+    )
 
 
 def _damaged(broken: Broken) -> Candidate:
@@ -69,7 +98,7 @@ def _candidate(series: Series, options: Options) -> Candidate:
         shape, spacing = grid.shape, grid.spacing_mm
         found = merge(found, grid.findings)
     except InputRefused as error:
-        refusal = error
+        refusal = _with_strangers(error, series)
 
     def load(told: Progress = unwatched) -> Volume:
         if grid is None:
@@ -90,7 +119,18 @@ def _candidate(series: Series, options: Options) -> Candidate:
         packed=any(s.encoding.pixels.length is None or isinstance(s.path, Member) for s in series.slices),
         watched=True,
         tags=dict(first.tags),
+        identity=Identity.of(s.path for s in series.slices),
+        kind="scout" if series.is_scout else class_name(first.sop_class),
+        objects=len(series.slices),
     )
+
+
+def _with_strangers(error: InputRefused, series: Series) -> InputRefused:
+    """A refusal of the places of slices also names what under the same UID is no CT slice: it may stand where one is missing."""
+    if not series.strangers or error.code not in OF_PLACES:
+        return error
+    text = f"{error.text} {series.strangers_in_words} may stand in the place of a slice."
+    return InputRefused(error.code, text, (*error.files, *names([one.path for one in series.strangers])))
 
 
 def _judge(series: Series, options: Options) -> tuple[Finding, ...]:
@@ -109,7 +149,7 @@ def _judge(series: Series, options: Options) -> tuple[Finding, ...]:
         text = "the header says that text is burned into the pixels: it may name a person, and its voxels are no measurement."
         found.append(warn("burned-in", text, [first.path]))
     if not series.is_ct:
-        kind = f"modality {first.modality or 'unknown'!r}, {_class_name(first)}"
+        kind = f"modality {first.modality or 'unknown'!r}, {class_name(first.sop_class)}"
         if options.units is None:
             text = (
                 f'{first.name} is no CT slice ({kind}): its values are not HU; units="grey" reads them as grey values.'
@@ -131,10 +171,6 @@ def _judge(series: Series, options: Options) -> tuple[Finding, ...]:
     if options.units == "grey":
         found.append(note("units-asserted", "the values were read as grey values, as stated by the user."))
     return tuple(found)
-
-
-def _class_name(one: Slice) -> str:
-    return CT_CLASSES.get(one.sop_class, "not a CT storage class")
 
 
 def _same(one: Slice, other: Slice) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydicom import config
 from pydicom.uid import UID
 
 from soilscope.errors import InputRefused
@@ -18,7 +19,7 @@ from soilscope.ingest.part10 import Parsed, PixelElement, parse
 from soilscope.ingest.tags import TECHNICAL, joined, technical_tags
 from soilscope.ingest.verdict import parsing, refuse
 
-__all__ = ["Broken", "Encoding", "Headers", "Slice", "read_headers"]
+__all__ = ["Broken", "Encoding", "Headers", "NoImage", "Slice", "class_name", "read_headers"]
 
 PATIENT_FREE = [
     "SOPClassUID", "SeriesInstanceUID", "FrameOfReferenceUID", "ImageType", "NumberOfFrames", "InstanceNumber",
@@ -29,6 +30,9 @@ PATIENT_FREE = [
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "ImageComments", *TECHNICAL,
 ]  # fmt: skip
 """The only elements read at all. Acquisition date and time tell two acquisitions apart and go no further."""
+
+MODALITY_CHARACTERS = 16
+"""The longest code string (PS3.5 6.2)."""
 
 DIRECTORY = "DICOMDIR"
 """The one name the standard reserves (PS3.10 8.6): a list of files that lie elsewhere, not even opened."""
@@ -103,12 +107,23 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True)
+class NoImage:
+    """A sound DICOM file that can be no slice: a report, a colour picture. ``kind`` is its storage class in words."""
+
+    path: Path
+    kind: str
+    modality: str
+    series_uid: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Headers:
-    """What the header pass found: frames, broken files, and files that are DICOM but hold no image."""
+    """What the header pass found: frames, broken files, files that can be no slice, and directories, which are not opened."""
 
     slices: tuple[Slice, ...]
     broken: tuple[Broken, ...]
-    no_image: tuple[Path, ...]
+    no_image: tuple[NoImage, ...]
+    directories: tuple[Path, ...] = ()
 
 
 def read_headers(paths: Iterable[Path]) -> Headers:
@@ -118,7 +133,7 @@ def read_headers(paths: Iterable[Path]) -> Headers:
         warnings.simplefilter("ignore")  # pydicom's warnings quote values, which may be personal
         for path in paths:
             found.read(path)
-    return Headers(tuple(found.slices), tuple(found.broken), tuple(found.no_image))
+    return Headers(tuple(found.slices), tuple(found.broken), tuple(found.no_image), tuple(found.directories))
 
 
 class _Pass:
@@ -127,12 +142,13 @@ class _Pass:
     def __init__(self) -> None:
         self.slices: list[Slice] = []
         self.broken: list[Broken] = []
-        self.no_image: list[Path] = []
+        self.no_image: list[NoImage] = []
+        self.directories: list[Path] = []
         self._tags: dict[str | None, Tags] = {}
 
     def read(self, path: Path) -> None:
         if path.name.upper() == DIRECTORY:
-            self.no_image.append(path)
+            self.directories.append(path)
             return
         dataset: Any = None
         damaged = f"{path.name} is damaged ({{error}} in its header); copy it again from the scanner."
@@ -148,10 +164,10 @@ class _Pass:
                     text = f"{path.name} ends before its pixels; copy the file again from the scanner."
                     refuse("file-cut", text, [path])
                 else:
-                    self.no_image.append(path)
+                    self.no_image.append(_no_image(path, dataset))
         except InputRefused as error:
             if error.code == "colour":  # a screenshot or a dose sheet, sound but no scan
-                self.no_image.append(path)
+                self.no_image.append(_no_image(path, dataset))
             else:
                 self.broken.append(Broken(path, error, _series_of(dataset)))
 
@@ -170,9 +186,24 @@ def _series_of(dataset: Any) -> str | None:
         return None
 
 
+def _no_image(path: Path, dataset: Any) -> NoImage:
+    modality = "".join(c for c in str(dataset.get("Modality") or "") if c.isalnum())[:MODALITY_CHARACTERS]
+    return NoImage(path, class_name(str(_declared(dataset) or "")), modality or "unknown", _series_of(dataset))
+
+
+def class_name(uid: str) -> str:
+    """A storage class in the standard's words (PS3.6 annex A); a private one's number goes nowhere."""
+    name = str(UID(uid, validation_mode=config.IGNORE).name)
+    return name if uid and name != uid else "unknown storage class"
+
+
+def _declared(dataset: Any) -> Any:
+    return dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID")
+
+
 def _should_hold_pixels(dataset: Any) -> bool:
     """A storage class of images, or no class at all because the file was cut before it."""
-    declared = dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID")
+    declared = _declared(dataset)
     return not declared or "Image Storage" in UID(str(declared)).name or "Rows" in dataset
 
 
@@ -252,7 +283,7 @@ def _slice(file: _File, frame: int, group: frames.Group) -> Slice:
         orientation=_numbers(group.get("ImageOrientationPatient"), 6),
         pixel_spacing=_numbers(group.get("PixelSpacing"), 2),
         thickness=_number(group.get("SliceThickness")),
-        step_hint=_number(dataset.get("SpacingBetweenSlices")),
+        step_hint=_number(group.get("SpacingBetweenSlices")),
         slope=_number(group.get("RescaleSlope")),
         intercept=_number(group.get("RescaleIntercept")),
         rescale_type=str(group.get("RescaleType") or "").strip() or None,

@@ -10,13 +10,15 @@ from typing import Any
 from soilscope.errors import Damaged, InputRefused
 from soilscope.findings import Finding, merge
 from soilscope.ingest.candidates import Candidate, Options
+from soilscope.ingest.identity import ASK
 from soilscope.ingest.read import options_of
 from soilscope.ingest.sources import opened
+from soilscope.ingest.spacing import shorter
 from soilscope.ingest.stream import Progress, look_through
-from soilscope.ingest.verdict import as_finding
+from soilscope.ingest.verdict import as_finding, refuse
 from soilscope.types import Shape, Spacing, Units
 
-__all__ = ["Inspection", "SeriesInfo", "Watcher", "inspect"]
+__all__ = ["Inspection", "SeriesInfo", "Watcher", "identity_of", "inspect"]
 
 Watcher = Callable[[str, int, int], None]
 """Told a scan's id, how many of its parts were read, and of how many."""
@@ -44,6 +46,12 @@ class SeriesInfo:
         themselves.
     tags : mapping
         Technical tags of the allow-list: scanner, kernel, tube voltage.
+    id_tags : tuple of str
+        Which tags that a core can be named after hold something in the first file; not what.
+    kind : str
+        What the files say they are, where the format tells kinds apart: a DICOM storage class in words, or ``"scout"``.
+    objects : int
+        How many slices or objects were found, where the format counts them.
     """
 
     id: str
@@ -55,6 +63,9 @@ class SeriesInfo:
     findings: tuple[Finding, ...] = ()
     is_scan: bool = True
     tags: Mapping[str, Any] = field(default_factory=dict)
+    id_tags: tuple[str, ...] = ()
+    kind: str = ""
+    objects: int = 0
 
     @property
     def refusal(self) -> Finding | None:
@@ -73,6 +84,9 @@ class SeriesInfo:
             "findings": [{"code": f.code, "severity": f.severity, "text": f.text} for f in self.findings],
             "is_scan": self.is_scan,
             "tags": dict(self.tags),
+            "id_tags": list(self.id_tags),
+            "kind": self.kind,
+            "objects": self.objects,
         }
 
 
@@ -83,6 +97,8 @@ class Inspection:
     series: tuple[SeriesInfo, ...]
     skipped: int
     findings: tuple[Finding, ...] = ()
+    refusal: InputRefused | None = None
+    """Why nothing at all at the path can be read."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -127,9 +143,32 @@ def inspect(
     options = stated or options_of(spacing_mm=spacing_mm)
     with opened(Path(path), options) as source:
         looked = [_read_through(c, options, progress or _unwatched) if pixels else c for c in source.candidates]
-        listed = tuple(_info(c) for c in looked)
+        listed = tuple(_info(c, options) for c in looked)
         broken = tuple(as_finding(error) for error in source.broken)
-        return Inspection(listed, source.skipped, (*source.findings, *broken))
+        return Inspection(listed, source.skipped, (*source.findings, *broken), source.nothing)
+
+
+def identity_of(path: str | Path, series: str, tag: str, stated: Options) -> str:
+    """What a scan's headers hold under one tag of :data:`~soilscope.ingest.identity.ID_TAGS`, to name the core after.
+
+    Parameters
+    ----------
+    path, stated
+        As for :func:`inspect`.
+    series : str
+        The scan's id, as :func:`inspect` lists it.
+    tag : str
+
+    Raises
+    ------
+    InputRefused
+        Codes ``id-missing``, ``id-differs``, ``id-unreadable``; no message quotes the value.
+    """
+    with opened(Path(path), stated) as source:
+        chosen = next(c for c in source.candidates if c.id == series)
+        if chosen.identity is None:
+            refuse("id-missing", f"{source.name} is {chosen.format}, which has no {tag}; {ASK}.", [source.name])
+        return chosen.identity.value(tag)
 
 
 def _unwatched(name: str, done: int, of: int) -> None:
@@ -163,8 +202,24 @@ def _findings(one: Candidate, options: Options, told: Progress) -> tuple[Finding
     return tuple(found)
 
 
-def _info(one: Candidate) -> SeriesInfo:
+def _info(one: Candidate, options: Options) -> SeriesInfo:
     refusals = () if one.refusal is None else (as_finding(one.refusal),)
     usable = one.refusal is None
-    findings = (*refusals, *one.findings)
-    return SeriesInfo(one.id, one.format, one.shape, one.spacing_mm, one.units, usable, findings, one.is_scan, one.tags)
+    short: tuple[Finding, ...] = ()
+    if one.is_scan and one.shape is not None and one.spacing_mm is not None:
+        short = shorter(one.shape, one.spacing_mm, options.length_mm)
+    findings = merge(refusals, one.findings, short)
+    return SeriesInfo(
+        one.id,
+        one.format,
+        one.shape,
+        one.spacing_mm,
+        one.units,
+        usable,
+        findings,
+        one.is_scan,
+        one.tags,
+        one.identity.filled() if one.identity is not None and one.is_scan else (),
+        one.kind,
+        one.objects,
+    )

@@ -21,7 +21,7 @@ from soilscope.ingest.members import stamp
 from soilscope.ingest.plain import PlainFile, walk
 from soilscope.ingest.verdict import refuse
 
-__all__ = ["Parsed", "PixelElement", "as_part10", "parse"]
+__all__ = ["Parsed", "PixelElement", "as_part10", "parse", "read_tags"]
 
 DEFLATED = b"1.2.840.10008.1.2.1.99"
 EXPLICIT = b"1.2.840.10008.1.2.1\0\0\0"
@@ -98,6 +98,14 @@ def parse(path: Path, wanted: list[str]) -> Parsed:
         if head[128:132] == b"DICM" and not deflated:
             return _parse(io.BufferedReader(raw), path, wanted, seen)
         return _parse(io.BytesIO(as_part10(raw.readall(), path.name)), path, wanted, seen)
+
+
+def read_tags(path: Path, wanted: list[str]) -> Any:
+    """A data set of these elements alone, whatever else the header holds."""
+    with path.open("rb") as stream:
+        return pydicom.dcmread(
+            io.BytesIO(as_part10(stream.read(), path.name)), stop_before_pixels=True, specific_tags=wanted
+        )
 
 
 def _ordinary(raw: io.RawIOBase, head: bytes, size: int) -> PlainFile | None:

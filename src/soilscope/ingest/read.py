@@ -16,7 +16,7 @@ from soilscope.ingest import stream
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.grey import as_volume
 from soilscope.ingest.sources import Source, opened
-from soilscope.ingest.spacing import checked, needed
+from soilscope.ingest.spacing import checked, needed, shorter
 from soilscope.ingest.verdict import note, refuse
 from soilscope.types import Shape, Spacing, Units
 from soilscope.volume import Volume
@@ -32,6 +32,7 @@ def read(
     on_gap: str = "refuse",
     shape: Shape | None = None,
     dtype: str | None = None,
+    length_mm: float | None = None,
 ) -> Volume:
     """Read a scan into a volume, or refuse it with the reason and the next step.
 
@@ -51,6 +52,8 @@ def read(
         What to do about missing slices, or chunks that were never written: refuse, or keep them as masked voxels.
     shape, dtype : optional
         For raw files: (z, y, x) and a NumPy number type such as ``"<u2"``.
+    length_mm : float, optional
+        How long the core is: a scan that is shorter gets the finding ``shorter-than-stated``.
 
     Returns
     -------
@@ -62,7 +65,7 @@ def read(
     InputRefused
         With a code that says why; nothing is guessed and nothing is written.
     UsageError
-        Codes ``units``, ``on-gap``, ``spacing``, ``raw``: the call itself is wrong.
+        Codes ``units``, ``on-gap``, ``spacing``, ``length``, ``raw``: the call itself is wrong.
 
     Examples
     --------
@@ -72,7 +75,8 @@ def read(
     >>> read(file, spacing_mm=(0.1, 0.05, 0.05)).shape
     (4, 3, 2)
     """
-    with open_scan(path, series, options_of(units, spacing_mm, on_gap, shape=shape, dtype=dtype)) as scan:
+    stated = options_of(units, spacing_mm, on_gap, shape=shape, dtype=dtype, length_mm=length_mm)
+    with open_scan(path, series, stated) as scan:
         return scan.read()
 
 
@@ -93,7 +97,7 @@ class OpenScan:
     def read(self) -> Volume:
         """The scan in memory."""
         volume = self.chosen.load()
-        return replace(volume, findings=self._told(volume.findings))
+        return replace(volume, findings=self._told(volume.findings, volume.shape, volume.spacing_mm))
 
     @contextlib.contextmanager
     def streamed(self, progress: stream.Progress) -> Iterator[stream.LargeScan]:
@@ -106,7 +110,8 @@ class OpenScan:
             )  # held by nobody here
 
     def _named(self, scan: stream.LargeScan) -> stream.LargeScan:
-        return replace(scan, about=replace(scan.about, findings=self._told(scan.about.findings)))
+        about = scan.about
+        return replace(scan, about=replace(about, findings=self._told(about.findings, about.shape, about.spacing_mm)))
 
     def sample(self, count: int) -> tuple[Volume, int]:
         """At most so many evenly spaced slices of a scan read plane by plane, the first among them, and their step."""
@@ -122,10 +127,11 @@ class OpenScan:
             volume = as_volume(
                 values, wide, replace(self.options, spacing_mm=None), self.chosen.id, planes.source, present
             )
-            return replace(volume, findings=self._told((*told, *volume.findings))), step
+            return replace(volume, findings=self._told((*told, *volume.findings), planes.shape, spacing)), step
 
-    def _told(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
-        return merge(self.source.findings, self.chosen.findings, findings, _left(self.source, self.chosen))
+    def _told(self, findings: Iterable[Finding], shape: Shape, spacing: Spacing) -> tuple[Finding, ...]:
+        short = shorter(shape, spacing, self.options.length_mm)
+        return merge(self.source.findings, self.chosen.findings, findings, short, _left(self.source, self.chosen))
 
 
 @contextlib.contextmanager
@@ -151,19 +157,22 @@ def options_of(
     *,
     shape: Shape | None = None,
     dtype: str | None = None,
+    length_mm: float | None = None,
 ) -> Options:
     """The caller's statements, checked.
 
     Raises
     ------
     UsageError
-        Codes ``units``, ``on-gap``, ``spacing``.
+        Codes ``units``, ``on-gap``, ``spacing``, ``length``.
     """
     if units not in ("HU", "grey", None):
         raise UsageError("units", f'units must be "HU" or "grey", not {units!r}.')
     if on_gap not in ("refuse", "mark"):
         raise UsageError("on-gap", f'on_gap must be "refuse" or "mark", not {on_gap!r}.')
-    return Options(units, checked(spacing_mm), on_gap, shape, None if dtype is None else str(dtype))
+    if length_mm is not None and not 0 < length_mm < math.inf:
+        raise UsageError("length", f"length_mm must be a positive length in mm, not {length_mm!r}.")
+    return Options(units, checked(spacing_mm), on_gap, shape, None if dtype is None else str(dtype), length_mm)
 
 
 def _choose(source: Source, series: str | None) -> Candidate:
@@ -175,11 +184,9 @@ def _choose(source: Source, series: str | None) -> Candidate:
         Codes ``nothing-readable``, ``no-such-series``, ``ambiguous-series``, or the refusal of the only damaged file.
     """
     listed = source.candidates
-    if not listed:
-        if source.broken:
-            raise source.broken[0]
-        text = f"{source.name} holds no scan that can be read ({source.skipped} files looked at and skipped)."
-        refuse("nothing-readable", text, [source.name])
+    refusal = source.nothing
+    if refusal is not None and (series is None or not listed):
+        raise refusal
     if series is not None:
         named = [c for c in listed if c.id == series] or [c for c in listed if c.alias == series and series]
         if not named:
@@ -187,7 +194,7 @@ def _choose(source: Source, series: str | None) -> Candidate:
                 "no-such-series", f"{source.name} holds no series {series!r}; it holds {_ids(listed)}.", [source.name]
             )
         return _only(named, source)
-    return _only([c for c in listed if c.is_scan] or list(listed), source)
+    return _only([c for c in listed if c.is_scan] or [c for c in listed if c.is_image], source)
 
 
 def _only(named: Sequence[Candidate], source: Source) -> Candidate:
@@ -201,7 +208,13 @@ def _only(named: Sequence[Candidate], source: Source) -> Candidate:
 
 
 def _ids(listed: Sequence[Candidate]) -> str:
-    return "; ".join(f"{c.id} ({c.format}, {' x '.join(map(str, c.shape or ('unknown size',)))})" for c in listed)
+    return "; ".join(f"{c.id} ({c.format}, {_size(c)})" for c in listed)
+
+
+def _size(one: Candidate) -> str:
+    if not one.is_image:
+        return f"{one.kind}, not a scan"
+    return " x ".join(map(str, one.shape)) if one.shape else "unknown size"
 
 
 def _left(source: Source, chosen: Candidate) -> list[Finding]:

@@ -9,9 +9,9 @@ from itertools import combinations
 
 from soilscope.findings import Finding
 from soilscope.ingest.geometry import positions_mm
-from soilscope.ingest.headers import Broken, Headers, Slice
+from soilscope.ingest.headers import Broken, Headers, Slice, class_name
 from soilscope.ingest.tags import rekey
-from soilscope.ingest.verdict import note
+from soilscope.ingest.verdict import note, warn
 
 __all__ = ["CT_CLASSES", "Series", "group"]
 
@@ -37,6 +37,8 @@ class Series:
         Damaged files of this series, or of none that is known.
     uid : str
         The UID as the scanner wrote it, for choosing only; it is never written.
+    strangers : tuple of Slice
+        Of a CT series: images under the same UID whose modality or storage class is not CT.
     """
 
     id: str
@@ -44,6 +46,15 @@ class Series:
     broken: tuple[Broken, ...] = ()
     findings: tuple[Finding, ...] = ()
     uid: str = field(default="", repr=False)
+    strangers: tuple[Slice, ...] = ()
+
+    @property
+    def strangers_in_words(self) -> str:
+        """The first of them by name, and how many there are."""
+        first = self.strangers[0]
+        said = f"modality {first.modality or 'unknown'!r}, {class_name(first.sop_class)}"
+        more = f" and {len(self.strangers) - 1} more" if len(self.strangers) > 1 else ""
+        return f"{first.name}{more}, under the same series UID but no CT slice ({said}),"
 
     @property
     def is_scout(self) -> bool:
@@ -53,8 +64,7 @@ class Series:
     @property
     def is_ct(self) -> bool:
         """CT by modality and by storage class."""
-        first = self.slices[0]
-        return first.modality == "CT" and first.sop_class in CT_CLASSES
+        return _is_ct(self.slices[0])
 
 
 def group(headers: Headers) -> tuple[Series, ...]:
@@ -76,10 +86,24 @@ def _split(uid: str, slices: Sequence[Slice], broken: tuple[Broken, ...]) -> lis
         return [base]
     text = f"one series UID held {len(parts)} sets of slices (kernels, acquisitions or kinds of image); they are kept apart."
     finding = note("series-split", text)
+    strangers = tuple(one for one in slices if not _is_ct(one))
     return [
-        replace(base, id=f"{base.id}-{k}", slices=tuple(part), findings=(finding,))
+        _with_strangers(replace(base, id=f"{base.id}-{k}", slices=tuple(part), findings=(finding,)), strangers)
         for k, part in enumerate(parts, start=1)
     ]
+
+
+def _is_ct(one: Slice) -> bool:
+    return one.modality == "CT" and one.sop_class in CT_CLASSES
+
+
+def _with_strangers(series: Series, strangers: tuple[Slice, ...]) -> Series:
+    """A CT part with what is no CT under its UID, told by name."""
+    if not (strangers and series.is_ct) or series.is_scout:
+        return series
+    made = replace(series, strangers=strangers)
+    text = f"{made.strangers_in_words} was left out of the scan; take it out of the folder, or copy the series again."
+    return replace(made, findings=(*made.findings, warn("mixed-modality", text, [one.path for one in strangers])))
 
 
 def _kind(one: Slice) -> Hashable:

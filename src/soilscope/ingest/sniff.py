@@ -16,6 +16,12 @@ HEAD_BYTES = 512
 GZIP = b"\x1f\x8b"
 NIFTI_MARK_AT = 344
 PREAMBLE, PREAMBLE_END = 128, 132
+ENCODINGS = (("<", True), (">", True), ("<", False))
+"""Byte order, and whether elements name their value representation: explicit little and big endian, implicit little endian."""
+META_GROUP = 0x0002
+FIRST_GROUPS, LATER_GROUPS = (META_GROUP, 0x0008), range(META_GROUP, 0x0030)
+LAST_FIRST_ELEMENT, LONGEST_FIRST = 0x0060, 1 << 12
+LONG_KINDS = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
 
@@ -64,13 +70,33 @@ def _packed(head: bytes, name: str) -> Kind:
 
 
 def _bare_dicom(head: bytes) -> bool:
-    """A data set without preamble starts with an element of group 0002 or 0008, low element number, sane length."""
-    if len(head) < 16:
-        return False
-    group, element = struct.unpack("<HH", head[:4])
-    if group not in (0x0002, 0x0008) or element > 0x0060:
-        return False
-    if head[4:6].isalpha() and head[4:6].isupper():
-        return True
-    (length,) = struct.unpack("<I", head[4:8])
-    return bool(length <= 128 and group == 0x0008)
+    """A data set without preamble, in any of the three encodings of PS3.5: its first elements are of groups 2 or 8, in order."""
+    return any(_in_order(head, encoding) for encoding in ENCODINGS)
+
+
+def _in_order(head: bytes, encoding: tuple[str, bool]) -> bool:
+    """Whether two elements, or one as long as the head, stand at the beginning, low tags in ascending order."""
+    order, explicit = encoding
+    at, last = 0, 0
+    for _ in range(2):
+        if len(head) < at + 12:
+            return last > 0
+        group, element = struct.unpack_from(order + "HH", head, at)
+        tag = group << 16 | element
+        if group not in (FIRST_GROUPS if last == 0 else LATER_GROUPS) or (last == 0 and element > LAST_FIRST_ELEMENT):
+            return False
+        if last and tag <= last:
+            return False
+        kind, long = head[at + 4 : at + 6], 0
+        if explicit:
+            if not (kind.isalpha() and kind.isupper()):
+                return False
+            long = 4 if kind in LONG_KINDS else 0
+            (length,) = struct.unpack_from(order + ("I" if long else "H"), head, at + (8 if long else 6))
+        else:
+            (length,) = struct.unpack_from(order + "I", head, at + 4)
+        if length > LONGEST_FIRST or (group == META_GROUP and not explicit):
+            return False
+        last = tag
+        at += 8 + long + length
+    return True

@@ -16,7 +16,7 @@ from soilscope.ingest.archives import inside
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.discover import Found, discover
 from soilscope.ingest.sniff import Kind, sniff
-from soilscope.ingest.verdict import note, refuse, warn
+from soilscope.ingest.verdict import note, nothing_readable, refuse, warn
 
 __all__ = ["Source", "opened"]
 
@@ -36,6 +36,14 @@ class Source:
     skipped: int
     findings: tuple[Finding, ...] = ()
     broken: tuple[InputRefused, ...] = ()
+
+    @property
+    def nothing(self) -> InputRefused | None:
+        """The refusal of a path at which nothing could be a scan; None where something could."""
+        if any(c.is_image for c in self.candidates):
+            return None
+        beside = "".join(f"; {c.objects} of {c.kind}, not a scan" for c in self.candidates)
+        return next(iter(self.broken), nothing_readable(self.name, self.skipped, beside))
 
 
 @contextlib.contextmanager
@@ -92,8 +100,9 @@ def _look(found: Found, options: Options, name: str) -> Source:
         except InputRefused as error:
             broken.append(error)
     findings = [*found.findings, *_empty(by_kind["other"])]
-    if by_kind["archive"] and candidates:
-        findings.append(note("archive-not-opened", "archives inside a folder are not opened.", by_kind["archive"]))
+    if by_kind["archive"]:
+        text = "archives inside a folder or an archive are not opened; name one to have it read."
+        findings.append(note("archive-not-opened", text, by_kind["archive"]))
     if by_kind["unreadable"]:
         closed = by_kind["unreadable"]
         text = f"{len(closed)} file(s) may not be read ({closed[0].name} first); ask their owner for the right to."

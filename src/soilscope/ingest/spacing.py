@@ -8,9 +8,12 @@ from soilscope.errors import UsageError
 from soilscope.findings import Finding
 from soilscope.ingest.limits import SPACING_SHARE
 from soilscope.ingest.verdict import note, refuse, warn
-from soilscope.types import Spacing
+from soilscope.types import Shape, Spacing
 
-__all__ = ["checked", "needed", "told_twice"]
+__all__ = ["checked", "needed", "shorter", "told_twice"]
+
+SHORT_STEPS = 0.5
+"""A scan that is shorter than stated by less than half a slice is not: lengths are measured with a ruler."""
 
 
 def checked(spacing_mm: object) -> Spacing | None:
@@ -67,6 +70,23 @@ def told_twice(stated: Spacing | None, given: Spacing | None) -> tuple[Finding, 
         return ()
     other = "says nothing of it" if stated is None else f"says {_text(stated)} mm"
     return (warn("spacing-asserted", f"the voxel size {_text(given)} mm was stated by the user; the file {other}."),)
+
+
+def shorter(shape: Shape, spacing_mm: Spacing, length_mm: float | None) -> tuple[Finding, ...]:
+    """A finding where the slices, each as high as their distance, do not reach the length the user stated for the core.
+
+    Slices missing at an end leave a regular grid, so that only a length known from elsewhere can tell of them. A scan longer than
+    its core is sound.
+    """
+    step = spacing_mm[0]
+    extent = shape[0] * step
+    if length_mm is None or length_mm - extent <= SHORT_STEPS * step:
+        return ()
+    text = (
+        f"the scan is {extent:.5g} mm long ({shape[0]} slices of {step:.4g} mm), {length_mm - extent:.4g} mm shorter than the "
+        f"{length_mm:g} mm stated for the core: slices may be missing at an end; every figure is of what was scanned."
+    )
+    return (warn("shorter-than-stated", text),)
 
 
 def _text(spacing: Spacing) -> str:

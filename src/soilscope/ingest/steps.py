@@ -55,7 +55,7 @@ def regular(slices: Sequence[Slice], along: NDArray[np.float64], spacing_mm: Spa
         return _single(slices[0], spacing_mm)
     between = np.diff(along)
     step = _step(slices, between)
-    tolerance = max(SPACING_SHARE * step, SPACING_SLACK_MM)
+    tolerance = _tolerance(step)
     times = np.maximum(np.rint(between / step), 1).astype(int)
     off = np.abs(between - times * step)
     odd = np.flatnonzero(off > tolerance * times)
@@ -67,7 +67,7 @@ def regular(slices: Sequence[Slice], along: NDArray[np.float64], spacing_mm: Spa
     _not_interleaved(slices)
     findings = [
         *_gaps(slices, along, times, on_gap),
-        *_thickness(slices, step),
+        *_apart(slices, step),
         *_numbers(slices, int((times - 1).sum())),
     ]
     exact = float(along[-1] - along[0]) / int(index[-1])
@@ -78,7 +78,7 @@ def regular(slices: Sequence[Slice], along: NDArray[np.float64], spacing_mm: Spa
 def _single(one: Slice, spacing_mm: Spacing | None) -> Steps:
     if spacing_mm is not None:
         return Steps(None, 1, (0,), 0.0)
-    thickness = one.thickness or one.step_hint
+    thickness = one.thickness or _hint([one])
     if not thickness or thickness <= 0:
         refuse(
             "spacing-missing",
@@ -94,7 +94,7 @@ def _step(slices: Sequence[Slice], between: NDArray[np.float64]) -> float:
     median, least = float(np.median(between)), float(between.min())
     if least > 0.75 * median:
         return median
-    hints = [h for h in (slices[0].step_hint, slices[0].thickness) if h]
+    hints = [h for h in (_hint(slices), slices[0].thickness) if h]
     return least if any(abs(h - least) <= SPACING_SHARE * least for h in hints) else median
 
 
@@ -125,16 +125,44 @@ def _gaps(slices: Sequence[Slice], along: NDArray[np.float64], times: NDArray[np
     return [warn("gap", f"{text}; kept as masked planes.", files)]
 
 
-def _thickness(slices: Sequence[Slice], step: float) -> list[Finding]:
-    """Slices further apart than they are thick are legal, and are also what every second slice missing looks like."""
-    thick = slices[0].thickness
-    if not thick or step <= thick * (1 + SPACING_SHARE) + SPACING_SLACK_MM:
-        return []
-    text = (
-        f"slices lie {mm(step)} mm apart but are {mm(thick)} mm thick: either the scan left room between them, or slices are "
-        "missing at regular intervals."
-    )
-    return [warn("slices-apart", text)]
+def _apart(slices: Sequence[Slice], step: float) -> list[Finding]:
+    """Slices further apart than the header says or than they are thick: what every second slice missing looks like.
+
+    Slices closer than they are thick overlap, which is sound.
+    """
+    stated, thick = _hint(slices), slices[0].thickness
+    times = round(step / stated) if stated else 1
+    if stated and times > 1 and abs(step - times * stated) <= _tolerance(step):
+        beside = f" and they are {mm(thick)} mm thick" if thick else ""
+        text = (
+            f"slices lie {mm(step)} mm apart, but SpacingBetweenSlices says {mm(stated)} mm{beside}: only every {times}. slice "
+            "seems to be here; copy the whole series from the scanner."
+        )
+        return [warn("slices-apart", text)]
+    found = []
+    if stated and abs(step - stated) > _tolerance(step):
+        text = (
+            f"slices lie {mm(step)} mm apart, as their positions say, but SpacingBetweenSlices says {mm(stated)} mm; the positions "
+            "were taken."
+        )
+        found.append(warn("spacing-contradicted", text))
+    if thick and step > thick + _tolerance(thick):
+        text = f"slices lie {mm(step)} mm apart but are {mm(thick)} mm thick: "
+        if stated and not found:
+            text += "the scan left room between them, as SpacingBetweenSlices confirms; what lies there was not seen."
+        else:
+            text += "either the scan left room between them, or slices are missing at regular intervals."
+        found.append(warn("slices-apart", text))
+    return found
+
+
+def _tolerance(step: float) -> float:
+    return max(SPACING_SHARE * step, SPACING_SLACK_MM)
+
+
+def _hint(slices: Sequence[Slice]) -> float | None:
+    """SpacingBetweenSlices (0018,0088), whose sign some scanners use for a direction."""
+    return next((abs(s.step_hint) for s in slices if s.step_hint), None)
 
 
 def _not_interleaved(slices: Sequence[Slice]) -> None:

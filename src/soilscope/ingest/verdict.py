@@ -10,7 +10,7 @@ from typing import NoReturn
 from soilscope.errors import InputRefused, SoilscopeError
 from soilscope.findings import Finding
 
-__all__ = ["as_finding", "names", "note", "parsing", "refuse", "warn"]
+__all__ = ["as_finding", "names", "note", "nothing_readable", "parsing", "refuse", "warn"]
 
 RUST_PANIC = "PanicException"
 """What decoders written in Rust raise; the class has no public name."""
@@ -43,6 +43,15 @@ def refuse(code: str, text: str, files: Iterable[str | Path] = ()) -> NoReturn:
         Always, with ``code``; the files by name only.
     """
     raise InputRefused(code, text, names(files)) from None  # what a parser said may quote a personal tag
+
+
+def nothing_readable(name: str, skipped: int, beside: str = "") -> InputRefused:
+    """The refusal of a path at which no scan lies."""
+    text = (
+        f"{name} holds no scan that can be read ({skipped} files looked at and skipped{beside}); name the folder, file or archive "
+        "that holds the slices or the volume: DICOM, TIFF, PNG, NIfTI, NRRD, MetaImage, HDF5, Zarr, npy or npz (docs/formats.md)."
+    )
+    return InputRefused("nothing-readable", text, [name])
 
 
 def as_finding(error: InputRefused) -> Finding:

@@ -1,6 +1,6 @@
 """A study: one plan file, what is done by digest, and a run that does what is missing."""
 
-from soilscope.study.draft import Asked, draft_plan
+from soilscope.study.draft import Asked, Draft, draft, draft_plan
 from soilscope.study.inputs import accept_inputs, keep_inputs
 from soilscope.study.items import STEPS
 from soilscope.study.plan import PLAN_FILE, Plan, read_plan
@@ -14,12 +14,14 @@ __all__ = [
     "PLAN_FILE",
     "STEPS",
     "Asked",
+    "Draft",
     "Failure",
     "Plan",
     "Preview",
     "Summary",
     "Watcher",
     "accept_inputs",
+    "draft",
     "draft_plan",
     "keep_inputs",
     "outlook",

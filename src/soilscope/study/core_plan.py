@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from soilscope.core import CoreChoice
 from soilscope.core.density import PRESETS, Density, Rod, fit_density
+from soilscope.study.names import normal
 
 __all__ = ["PlacePlan", "RodPlan", "SoilPlan"]
 
@@ -67,6 +68,11 @@ class SoilPlan(PlacePlan):
     density_degree: Annotated[int, Field(ge=1, le=3)] = 1
     density_volume: bool = False
     rods: tuple[RodPlan, ...] = ()
+
+    @field_validator("reference")
+    @classmethod
+    def _spelled(cls, value: str | tuple[float, float] | None) -> str | tuple[float, float] | None:
+        return normal(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _calibrated(self) -> SoilPlan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
@@ -11,13 +11,12 @@ from typing import Any, Literal
 
 from soilscope import ingest
 from soilscope.errors import InputRefused
+from soilscope.findings import Finding
+from soilscope.study.named import name_of, not_shared
 from soilscope.study.plan import CorePlan, LearnPlan, Plan, RunPlan, TargetPlan
 from soilscope.types import Spacing, Units
 
-__all__ = ["Asked", "draft_plan", "scan_folders"]
-
-UNTELLING = {"dicom", "dcm", "tif", "tiff", "slices", "scan", "stack", "ct"}
-"""Folder names that say nothing of the core; the folder above names it."""
+__all__ = ["Asked", "Draft", "draft", "draft_plan", "scan_folders"]
 
 SCAN_ENDINGS = {".dcm", ".tif", ".tiff", ".png", ".nii", ".gz", ".nrrd", ".npy", ".npz", ".raw", ".zip", ".tar", ".tgz"}
 SCAN_ENDINGS |= {".mhd", ".mha", ".nhdr", ".h5", ".hdf5", ".nx", ".nxs", ".dream3d"}
@@ -32,7 +31,15 @@ WORKERS_AT_MOST = 2
 class Asked:
     """What the user says about scans that the files do not: spacing, which series, what a gap is to become, and the units.
 
-    ``quick`` looks at headers alone.
+    Parameters
+    ----------
+    quick : bool
+        Look at headers alone.
+    id_from : str
+        Where the cores' ids come from: ``"path"`` (the name of the scan's folder or file), ``"folder"``, ``"file"``, or a tag of
+        :data:`soilscope.ingest.ID_TAGS`.
+    length_mm : float, optional
+        How long each core is at least; a shorter scan of it is told.
     """
 
     spacing_mm: Spacing | None = None
@@ -40,6 +47,8 @@ class Asked:
     on_gap: Literal["refuse", "mark"] = "refuse"
     units: Units | None = None
     quick: bool = False
+    id_from: str = "path"
+    length_mm: float | None = None
 
 
 def scan_folders(path: Path) -> list[Path]:
@@ -79,7 +88,20 @@ def _narrowed(path: Path) -> Path:
     return path / "dicom" if _is_folder(path / "dicom") else path
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A plan, and what was noticed about the scan of each core, by the core's id."""
+
+    plan: Plan
+    findings: Mapping[str, tuple[Finding, ...]]
+
+
 def draft_plan(study: Path, cores: Path, asked: Asked | None = None, progress: ingest.Watcher | None = None) -> Plan:
+    """The plan of :func:`draft` alone."""
+    return draft(study, cores, asked, progress).plan
+
+
+def draft(study: Path, cores: Path, asked: Asked | None = None, progress: ingest.Watcher | None = None) -> Draft:
     """A plan for the scans at a path: one scan, or a folder with one scan a sub-folder.
 
     ``progress`` is told how far scans whose headers do not show damage are read; see :func:`soilscope.ingest.inspect`.
@@ -87,13 +109,16 @@ def draft_plan(study: Path, cores: Path, asked: Asked | None = None, progress: i
     Raises
     ------
     InputRefused
-        Code ``not-found``, ``nothing-readable``, ``ambiguous-series``, or that of what keeps a series from being used.
+        Code ``not-found``, ``nothing-readable``, ``ambiguous-series``, ``id-missing``, ``id-differs``, ``id-unreadable``,
+        ``id-not-unique``, or that of what keeps a series from being used.
     """
     if not cores.exists():
-        raise InputRefused("not-found", f"there is nothing at {cores}.", [cores])
-    found = [_core(study, path, asked or Asked(), progress) for path in scan_folders(cores)]
-    named = _distinct([core for core, _ in found])
-    units = {unit for _, unit in found}
+        raise InputRefused("not-found", f"there is nothing at {cores}; check the path.", [cores])
+    asked = asked or Asked()
+    found = [_core(study, path, asked, progress) for path in scan_folders(cores)]
+    named = [core for core, _ in found]
+    named = not_shared(named, asked.id_from) if asked.id_from in ingest.ID_TAGS else _distinct(named)
+    units = {scan.units for _, scan in found}
     if len(units) > 1:
         raise InputRefused(
             "units-mixed",
@@ -109,13 +134,14 @@ def draft_plan(study: Path, cores: Path, asked: Asked | None = None, progress: i
         image_size=IMAGE_SIZE,
         threads=1 if len(found) > 1 else processors,
     )
-    return Plan(
+    plan = Plan(
         name=study.absolute().name,
         scheme="paper-2021" if hu else "script-2021",
         cores=tuple(named),
         learn=learn,
         run=RunPlan(workers=workers),
     )
+    return Draft(plan, {core.id: scan.findings for core, (_, scan) in zip(named, found, strict=True)})
 
 
 def _targets() -> tuple[TargetPlan, ...]:
@@ -125,20 +151,20 @@ def _targets() -> tuple[TargetPlan, ...]:
     return (TargetPlan(of=(3,)), TargetPlan(of=(2,), transfer_from=(3,)))
 
 
-def _core(study: Path, path: Path, asked: Asked, progress: ingest.Watcher | None) -> tuple[CorePlan, str]:
-    stated = ingest.options_of(asked.units, asked.spacing_mm)
+def _core(study: Path, path: Path, asked: Asked, progress: ingest.Watcher | None) -> tuple[CorePlan, ingest.SeriesInfo]:
+    stated = ingest.options_of(asked.units, asked.spacing_mm, length_mm=asked.length_mm)
     inspected = ingest.inspect(path, None, stated, progress, pixels=not asked.quick)
     taken = [s for s in inspected.series if _taken(s, asked)]
     usable = [s for s in taken if s.is_scan] or taken
     if not usable:
-        raise _refusal(path, inspected)
+        raise _refusal(path, inspected, asked)
     if len(usable) > 1:
         ids = ", ".join(s.id for s in usable)
         raise InputRefused(
             "ambiguous-series", f"{path.name} holds {len(usable)} series: {ids}; name one with --series.", [path]
         )
     chosen = usable[0]
-    values: dict[str, Any] = {"id": _core_name(path), "path": _as_written(study, path)}
+    values: dict[str, Any] = {"id": name_of(path, chosen.id, asked.id_from, stated), "path": _as_written(study, path)}
     if len(inspected.series) > 1:
         values["series"] = chosen.id
     if asked.spacing_mm is not None:
@@ -147,7 +173,9 @@ def _core(study: Path, path: Path, asked: Asked, progress: ingest.Watcher | None
         values["units"] = asked.units
     if not chosen.usable:
         values["on_gap"] = asked.on_gap
-    return CorePlan(**values), str(chosen.units)
+    if asked.length_mm is not None:
+        values["length_mm"] = asked.length_mm
+    return CorePlan(**values), chosen
 
 
 def _taken(series: ingest.SeriesInfo, asked: Asked) -> bool:
@@ -158,23 +186,20 @@ def _taken(series: ingest.SeriesInfo, asked: Asked) -> bool:
     return asked.series in (None, series.id) and (series.usable or marked)
 
 
-def _refusal(path: Path, inspected: Any) -> InputRefused:
-    found = [*(f for s in inspected.series for f in s.findings), *inspected.findings]
-    reasons = [f for f in found if f.severity == "refuse"]
-    if not reasons:
-        return InputRefused(
-            "nothing-readable", f"no usable scan was found in {path.name}; try `soilscope inspect`.", [path]
+def _refusal(path: Path, inspected: ingest.Inspection, asked: Asked) -> InputRefused:
+    """Why nothing at a path can be used, the scans' reasons before those of what is none."""
+    if inspected.refusal is not None:
+        return inspected.refusal
+    ordered = sorted(inspected.series, key=lambda s: not s.is_scan)
+    ids = [s.id for s in ordered]
+    if asked.series is not None and asked.series not in ids:
+        text = (
+            f"{path.name} holds no series {asked.series!r}; it holds {', '.join(ids)}: name one of these with --series."
         )
+        return InputRefused("no-such-series", text, [path])
+    found = [*(f for s in ordered for f in s.findings if asked.series in (None, s.id)), *inspected.findings]
+    reasons = [f for f in found if f.severity == "refuse"]
     return InputRefused(reasons[0].code, f"{path.name}: {reasons[0].text}", [path, *reasons[0].files])
-
-
-def _core_name(path: Path) -> str:
-    """The folder's or file's name, cleaned; the next telling folder above where the name says nothing."""
-    name = path.name.removesuffix(".zarr") if path.is_dir() else path.name.split(".")[0]
-    if name.lower() in UNTELLING:
-        name = path.absolute().parent.name
-    cleaned = re.sub(r"[^A-Za-z0-9_.+-]+", "-", name).strip("-.+_")
-    return cleaned[:80] or "core"
 
 
 def _distinct(cores: list[CorePlan]) -> list[CorePlan]:

@@ -17,11 +17,11 @@ from soilscope.structure import METRICS, ObjectKind
 from soilscope.structure.representative import REPRESENTATIVE_METRICS
 from soilscope.study.core_plan import PlacePlan, SoilPlan
 from soilscope.study.learn_plan import LearnPlan, Strict, TargetPlan
+from soilscope.study.names import MOST_BYTES, MOST_CHARACTERS, is_core_name, normal
 
 __all__ = ["PLAN_FILE", "CorePlan", "LearnPlan", "Plan", "TargetPlan", "read_plan"]
 
 PLAN_FILE = "study.toml"
-NAME = re.compile(r"^[^\W_][\w.+-]*$")
 Positive = Annotated[float, Field(gt=0)]
 CALLED = {
     "pores": {"air", "pore", "pores", "macropores", "void", "voids"},
@@ -39,15 +39,20 @@ class CorePlan(Strict):
     units: Literal["HU", "grey"] | None = None
     spacing_mm: tuple[Positive, Positive, Positive] | None = None
     on_gap: Literal["refuse", "mark"] = "refuse"
+    length_mm: Positive | None = None
     soil: Literal["find", "whole"] = "find"
     core: PlacePlan | None = None
 
     @field_validator("id")
     @classmethod
     def _usable(cls, value: str) -> str:
-        if not NAME.match(value) or len(value) > 80:
-            raise ValueError(f"{value!r} cannot name a folder: letters, digits, '.', '-', '_' and '+' only, 80 at most")
-        return value
+        name = normal(value)
+        if not is_core_name(name):
+            raise ValueError(
+                f"{value!r} cannot name a folder: letters and digits of any script, '.', '-', '_' and '+' only, a letter or digit "
+                f"first, {MOST_CHARACTERS} at most ({MOST_BYTES} bytes), no name that Windows keeps for a device"
+            )
+        return name
 
 
 class SchemePlan(Strict):

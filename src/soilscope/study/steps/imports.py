@@ -126,7 +126,7 @@ def read_scan(study: Path, core: CorePlan) -> Volume:
 def _opened(study: Path, core: CorePlan) -> contextlib.AbstractContextManager[ingest.OpenScan]:
     if not (study / core.path).exists():
         raise InputRefused("not-found", f"core {core.id!r}: there is nothing at {core.path}.", [core.path])
-    stated = ingest.options_of(core.units, core.spacing_mm, core.on_gap)
+    stated = ingest.options_of(core.units, core.spacing_mm, core.on_gap, length_mm=core.length_mm)
     return ingest.open_scan(study / core.path, core.series, stated)
 
 
