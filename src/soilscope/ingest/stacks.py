@@ -48,11 +48,10 @@ class _Stack:
         return self.numbers.count if self.numbers.gaps else sum(one.pages for one in self.pictures)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """What each picture is called; of the pages of one file, their numbers."""
-        if len(self.pictures) == 1:
-            return tuple(f"page {k + 1}" for k in range(self.pictures[0].pages))
-        return tuple(one.path.name for one in self.pictures)
+    def slices(self) -> tuple[str, ...]:
+        """The file of each plane, nothing where it is missing; the name of the only file."""
+        named = dict(zip(self.numbers.index, (one.path.name for one in self.pictures), strict=True))
+        return tuple(named.get(k, "") for k in range(self.count if len(named) > 1 else 1))
 
     def missing(self, options: Options, dz: float | None) -> Finding | None:
         """What to say of missing files; a refusal unless they are to be marked."""
@@ -176,7 +175,9 @@ def _load(stack: _Stack, name: str, options: Options) -> Volume:
         for k, plane in enumerate(planes.each(digest)):
             values[k] = plane
     source = {**planes.source, "input_digest": "sha256:" + digest.hexdigest()}
-    return as_volume(values, planes.stated, options, name, source, present).with_findings(*planes.findings)
+    return as_volume(values, planes.stated, options, name, source, present, planes.slices).with_findings(
+        *planes.findings
+    )
 
 
 @contextlib.contextmanager
@@ -236,6 +237,7 @@ def _planes(stack: _Stack, options: Options) -> Iterator[Planes]:
                 *([missing] if missing else []),
                 *([TOP_ASSUMED] if shape[0] > 1 else []),
             ),
+            slices=stack.slices,
         )
 
 

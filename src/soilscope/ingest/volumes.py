@@ -130,7 +130,7 @@ def candidate(name: str, reader: Reader, options: Options) -> Candidate:
         with _typed(first):
             read = reader.load()
         source = _source(reader, read, {"input_digest": digest_files(reader.files)})
-        volume = as_volume(read.values, read.spacing_mm, options, name, source, read.present)
+        volume = as_volume(read.values, read.spacing_mm, options, name, source, read.present, [first.name])
         return volume.with_findings(*read.findings)
 
     @contextlib.contextmanager
@@ -145,6 +145,7 @@ def candidate(name: str, reader: Reader, options: Options) -> Candidate:
             stated=seen.spacing_mm,
             source=_source(reader, seen, {}),
             findings=seen.findings,
+            slices=[first.name],
         )
 
     return Candidate(
