@@ -206,8 +206,8 @@ def _placed(keys: dict[str, str], shape: Shape, path: Path) -> tuple[Placement |
     if scale is None:
         refuse("spacing-missing", f"{path.name} gives lengths in {unit!r}; give spacing_mm=(dz, dy, dx).", [path])
     if min(sizes) < 0:
-        axes = " and ".join(name for name, size in zip("xyz", sizes, strict=True) if size < 0)
-        text = f"ElementSpacing of {path.name} is negative along {axes}: taken as an axis that runs the other way, as ITK does."
+        turned = " and ".join(name for name, size in zip("xyz", sizes, strict=True) if size < 0)
+        text = f"ElementSpacing of {path.name} is negative along {turned}: taken as an axis that runs the other way, as ITK does."
         findings = (*findings, warn("axis-reversed", text, [path]))
     matrix = _numbers(keys, PLACES, dims * dims) or list(np.eye(dims).ravel())
     axes = np.asarray(matrix).reshape(dims, dims)[:3, :3].T

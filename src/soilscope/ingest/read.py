@@ -32,7 +32,7 @@ def read(
     spacing_mm: Spacing | None = None,
     on_gap: str = "refuse",
     shape: Shape | None = None,
-    dtype: DTypeLike = None,
+    dtype: DTypeLike | None = None,
 ) -> Volume:
     """Read a scan into a volume, or refuse it with the reason and the next step.
 
@@ -152,7 +152,7 @@ def options_of(
     on_gap: str = "refuse",
     *,
     shape: Shape | None = None,
-    dtype: DTypeLike = None,
+    dtype: DTypeLike | None = None,
 ) -> Options:
     """The caller's statements, checked.
 
@@ -168,7 +168,7 @@ def options_of(
     return Options(units, checked(spacing_mm), on_gap, shape, _written(dtype))
 
 
-def _written(dtype: DTypeLike) -> str | None:
+def _written(dtype: DTypeLike | None) -> str | None:
     """A number type as NumPy writes it, byte order and all; what is none stays as it was said, for the refusal."""
     if dtype is None:
         return None
