@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+
 import nibabel as nib
 import nrrd
 import numpy as np
@@ -10,7 +13,7 @@ import tifffile
 from dicom_files import ramp, save, series
 from imagecodecs import png_encode
 
-from soilscope.errors import InputRefused, UsageError
+from soilscope.errors import InputRefused, SoilscopeError
 from soilscope.ingest import inspect, read
 
 sitk = pytest.importorskip("SimpleITK")
@@ -218,7 +221,35 @@ def test_numpy_files(tmp_path):
     assert np.array_equal(read(tmp_path / "core.npy", spacing_mm=MM).values, values)
     refused(tmp_path / "core.npy", "spacing-missing")
     refused(tmp_path / "cores.npz", "ambiguous-series", spacing_mm=MM)
-    assert np.array_equal(read(tmp_path / "cores.npz", series="cores.npz:b", spacing_mm=MM).values, values > 9)
+    for named in ("cores.npz:b", "b"):
+        assert np.array_equal(read(tmp_path / "cores.npz", series=named, spacing_mm=MM).values, values > 9)
+
+
+@pytest.mark.parametrize("named", [None, "im", "core.npz", "core.npz:im"])
+def test_the_only_array_of_an_npz_file_has_its_own_name_too(tmp_path, named):
+    np.savez(tmp_path / "core.npz", im=grey())
+    assert np.array_equal(read(tmp_path / "core.npz", series=named, spacing_mm=MM).values, grey())
+    for other in ("i", "core.npz:", "other.npz:im", ":im"):
+        refused(tmp_path / "core.npz", "no-such-series", series=other, spacing_mm=MM)
+
+
+@pytest.mark.parametrize("packing", ["npy", "npz", "zip"])
+@pytest.mark.parametrize("excess", [1, 240])
+def test_bytes_behind_an_array_are_refused(tmp_path, packing, excess):
+    """16. ... excess bytes -> refuse."""
+    stream = io.BytesIO()
+    np.save(stream, grey())
+    name = {"npy": "core.npy", "npz": "cores.npz", "zip": "core.zip"}[packing]
+    for more, code in ((b"", None), (bytes(excess), "excess-bytes")):
+        if packing == "npy":
+            (tmp_path / name).write_bytes(stream.getvalue() + more)
+        else:
+            with zipfile.ZipFile(tmp_path / name, "w") as archive:
+                archive.writestr("core.npy", stream.getvalue() + more)
+        if code is None:
+            assert np.array_equal(read(tmp_path / name, spacing_mm=MM).values, grey())
+        else:
+            assert str(240 + excess) in refused(tmp_path / name, code, spacing_mm=MM)
 
 
 def test_a_pickle_is_refused_unread(tmp_path):
@@ -242,8 +273,39 @@ def test_raw_needs_its_exact_size(tmp_path):
     assert volume.values.dtype == np.uint16
     text = refused(tmp_path / "core.raw", "raw-size", shape=(4, 5, 7), dtype=">u2", spacing_mm=MM)
     assert "240 bytes" in text
-    with pytest.raises(UsageError):
-        read(tmp_path / "core.raw", shape=(4, 5, 6), spacing_mm=MM)
+
+
+def test_a_raw_file_s_number_type_is_written_in_any_way_numpy_knows(tmp_path):
+    grey().astype("<u2").tofile(tmp_path / "core.raw")
+    for dtype in ("uint16", "<u2", np.uint16, np.dtype("<u2"), "H", "ushort"):
+        volume = read(tmp_path / "core.raw", shape=(4, 5, 6), dtype=dtype, spacing_mm=MM)
+        assert np.array_equal(volume.values, grey())
+    swapped = read(tmp_path / "core.raw", shape=(4, 5, 6), dtype=np.dtype(">u2"), spacing_mm=MM)
+    assert np.array_equal(swapped.values, grey().byteswap())
+    assert "'shorty'" in refused(tmp_path / "core.raw", "dtype", shape=(4, 5, 6), dtype="shorty", spacing_mm=MM)
+    refused(tmp_path / "core.raw", "dtype", shape=(4, 5, 6), dtype=np.complex64, spacing_mm=MM)
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({"shape": (4, 5, 6)}, "dtype is missing"),
+        ({"dtype": "u2"}, "shape is missing"),
+        ({}, "shape and dtype are missing"),
+    ],
+)
+def test_a_raw_file_says_what_is_missing_and_how_it_is_given(tmp_path, given, missing):
+    """11. Refusals name the next step: in Python, and for the command."""
+    grey().tofile(tmp_path / "core.raw")
+    with pytest.raises(SoilscopeError, match=missing) as caught:
+        read(tmp_path / "core.raw", spacing_mm=MM, **given)
+    assert caught.value.code == ("raw" if given else "nothing-readable")
+    assert 'read(path, shape=(z, y, x), dtype="uint16", spacing_mm=(dz, dy, dx))' in caught.value.text
+    assert "ElementDataFile" in caught.value.text
+    (tmp_path / "core.mhd").write_text(
+        "NDims = 3\nDimSize = 6 5 4\nElementType = MET_USHORT\nElementSpacing = 0.05 0.06 0.07\nElementDataFile = core.raw\n"
+    )
+    assert np.array_equal(read(tmp_path / "core.mhd").values, grey())
 
 
 def test_four_axes_are_refused(tmp_path):

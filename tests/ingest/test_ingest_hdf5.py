@@ -30,11 +30,12 @@ def made(path, name="/entry/data", values=VALUES, **how):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, ">u2", np.int32, np.float32])
 def test_a_data_set_is_read_by_its_path(tmp_path, how, dtype):
     path = made(tmp_path / "scan.h5", values=VALUES.astype(dtype), **how)
-    for named in ("scan.h5:/entry/data", "/entry/data", None):
+    for named in ("scan.h5:/entry/data", "scan.h5:entry/data", "/entry/data", "entry/data", None):
         volume = read(path, series=named, spacing_mm=MM)
         with h5py.File(path) as file:
             assert np.array_equal(volume.values, file["/entry/data"][...])
     refused(path, "spacing-missing")
+    refused(path, "no-such-series", series="other.h5:/entry/data", spacing_mm=MM)
 
 
 def test_several_data_sets_are_listed_and_one_must_be_chosen(tmp_path):

@@ -46,6 +46,30 @@ def test_metaimage_is_read_as_simpleitk_reads_it(tmp_path, name, compressed, dty
     assert inspect(tmp_path).skipped == 0
 
 
+@pytest.mark.parametrize("signs", [(1, 1, -1), (-1, 1, 1), (-1, -1, -1)])
+def test_negative_spacing_is_an_axis_that_runs_the_other_way_and_is_told(tmp_path, signs):
+    """ITK makes the spacing positive and turns the axis round; every voxel keeps its place in mm."""
+    head = (
+        "ObjectType = Image\nNDims = 3\nBinaryData = True\nDimSize = 6 5 4\nOffset = 10 -20 30\n"
+        f"ElementSpacing = {signs[0] * 0.05} {signs[1] * 0.06} {signs[2] * 0.07}\n"
+        "ElementType = MET_USHORT\nElementDataFile = LOCAL\n"
+    )
+    (tmp_path / "core.mha").write_bytes(head.encode() + values_of().tobytes())
+    theirs = sitk.ReadImage(str(tmp_path / "core.mha"))
+    volume = read(tmp_path / "core.mha")
+    assert volume.spacing_mm == pytest.approx(theirs.GetSpacing()[::-1])
+    grid = volume.source["grid"]
+    for z, y, x in np.ndindex(SHAPE):
+        place = np.asarray(grid["origin_mm"]) + sum(
+            k * mm * np.asarray(grid[axis])
+            for k, mm, axis in zip((z, y, x), MM, ("down", "column", "row"), strict=True)
+        )
+        assert theirs[theirs.TransformPhysicalPointToIndex(place.tolist())] == volume.values[z, y, x]
+    (told,) = [f for f in volume.findings if f.code == "axis-reversed"]
+    assert told.severity == "warning"
+    assert told.text.count(" and ") == np.count_nonzero(np.array(signs) < 0) - 1
+
+
 def test_big_endian_values_are_swapped(tmp_path):
     values = values_of(np.int16) - 40
     head = (

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import h5py
+import imagecodecs
+import nibabel as nib
+import nrrd
 import numpy as np
 import pytest
+import tifffile
+import zarr
 from dicom_files import save, series
 
 from soilscope import phantoms
 from soilscope.errors import InputRefused
-from soilscope.ingest import read
-from soilscope.ingest.neighbours import alternates, jumps
+from soilscope.ingest import open_scan, options_of, read
+from soilscope.ingest.neighbours import Watch, alternates, jumps
 
 
 def soil(planes: int = 12) -> np.ndarray:
@@ -29,6 +35,98 @@ def test_a_slice_unlike_both_its_neighbours_is_named(tmp_path, change):
     assert jump_names(read(save(series(stored), tmp_path / "sound"))) == []
     stored[7] = change(stored[7])
     assert jump_names(read(save(series(stored), tmp_path / "changed"))) == ["007.dcm"]
+
+
+MM = (0.1, 0.1, 0.1)
+MHA = "NDims = 3\nDimSize = 40 40 {}\nElementType = MET_SHORT\nElementSpacing = 0.1 0.1 0.1\nElementDataFile = LOCAL\n"
+
+
+def tiffs(path, stored):
+    path.mkdir()
+    for k, plane in enumerate(stored):
+        tifffile.imwrite(path / f"{k:03d}.tif", plane)
+
+
+def pngs(path, stored):
+    path.mkdir()
+    for k, plane in enumerate(stored):
+        (path / f"{k:03d}.png").write_bytes(imagecodecs.png_encode(plane.astype(np.uint16)))
+
+
+def in_zarr(path, stored):
+    zarr.create_array(path, data=stored, chunks=(4, 40, 40))
+
+
+def in_hdf5(path, stored):
+    with h5py.File(path, "w") as file:
+        file["scan"] = stored
+
+
+WRITTEN = {
+    "tiffs": tiffs,
+    "pngs": pngs,
+    "pages.tif": lambda path, stored: tifffile.imwrite(path, stored),
+    "scan.nii": lambda path, stored: nib.save(
+        nib.Nifti1Image(stored.transpose(2, 1, 0), np.diag([0.1, 0.1, 0.1, 1])), path
+    ),
+    "scan.nrrd": lambda path, stored: nrrd.write(str(path), stored.transpose(2, 1, 0), {"spacings": [0.1, 0.1, 0.1]}),
+    "scan.mha": lambda path, stored: path.write_bytes(
+        MHA.format(len(stored)).encode() + stored.astype("<i2").tobytes()
+    ),
+    "scan.npy": np.save,
+    "scan.npz": lambda path, stored: np.savez(path, scan=stored),
+    "scan.raw": lambda path, stored: stored.astype("<i2").tofile(path),
+    "scan.h5": in_hdf5,
+    "scan.zarr": in_zarr,
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("change", [lambda p: p + 400, lambda p: 1500 + 4 * (p - 1500), lambda p: p * 0 + 900])
+def test_in_every_format_a_slice_unlike_both_its_neighbours_is_named(tmp_path, name, change):
+    """46. ... a slice whose statistics jump against both neighbours is a finding."""
+    stored = soil()
+    options = {"spacing_mm": MM} | ({"shape": stored.shape, "dtype": "<i2"} if name.endswith("raw") else {})
+    WRITTEN[name](tmp_path / name, stored)
+    assert jump_names(read(tmp_path / name, **options)) == []
+    stored[7] = np.clip(change(stored[7]), 0, None)
+    changed = tmp_path / "changed"
+    changed.mkdir()
+    WRITTEN[name](changed / name, stored)
+    volume = read(changed / name, **options)
+    (told,) = [f for f in volume.findings if f.code == "slice-jump"]
+    own = {"tiffs": "007.tif", "pngs": "007.png"}.get(name)
+    assert f"({own or 'slice 7, counted from 0'})" in told.text
+    assert told.files == (own or name,)
+    assert told.severity == "warning"
+    with open_scan(changed / name, None, options_of(**options)) as scan:
+        if scan.chosen.planes is not None:
+            with scan.streamed(lambda _done, _of: None) as large:
+                assert told in large.about.findings
+
+
+def test_slices_beside_a_marked_gap_and_slices_that_are_masked_do_not_jump():
+    stored = soil()
+    watch = Watch()
+    for k, plane in enumerate(stored):
+        watch.add(plane, np.full(plane.shape, k != 5))
+    assert watch.findings(["x"]) == ()
+    nothing = Watch()
+    for plane in stored:
+        nothing.add(plane, np.zeros(plane.shape, bool))
+    assert nothing.findings(["x"]) == ()
+
+
+@pytest.mark.parametrize("shape", [(12, 6, 9), (5, 16, 16), (9, 17, 20), (30, 20, 20), (40, 40, 40), (60, 300, 20)])
+def test_no_noise_jumps(shape):
+    """A finding on sound slices would teach people to overlook it."""
+    source = np.random.default_rng(7)
+    for draw in (source.random, source.standard_normal, lambda size: source.random(size) < 0.1):
+        for _ in range(60):
+            watch = Watch()
+            for plane in draw(shape):
+                watch.add(plane, np.ones(plane.shape, bool))
+            assert watch.findings(["x"]) == ()
 
 
 def test_a_border_between_two_horizons_is_no_jump(tmp_path):

@@ -174,7 +174,46 @@ def test_undeclared_ring_outside_the_scan_circle_is_masked(tmp_path):
     stored = np.where(ring, -2000, 1000 + y).astype(np.int16)[None].repeat(4, 0)
     volume = read(save(series(stored), tmp_path))
     assert np.array_equal(volume.valid, np.broadcast_to(~ring, volume.shape))
+    assert (volume.values[~volume.valid] == -32768).all()
+    assert np.array_equal(volume.values[volume.valid], (stored - 1024)[volume.valid])
     assert finding(volume, "scan-circle")
+
+
+@pytest.mark.parametrize("centre", [(0, 0), (-5, 3), (9, 9)])
+@pytest.mark.parametrize("radius", [16, 20, 22.4])
+def test_a_scan_circle_beside_the_middle_or_larger_than_the_picture_is_masked(tmp_path, centre, radius):
+    """14. ... undeclared −3024 ring, in a picture that shows part of it, down to four voxels in the corners."""
+    y, x = np.mgrid[-16:17, -16:17]
+    ring = np.hypot(y - centre[0], x - centre[1]) > radius
+    stored = np.where(ring, -2000, 1000 + y).astype(np.int16)[None].repeat(4, 0)
+    volume = read(save(series(stored), tmp_path))
+    assert np.array_equal(volume.valid, np.broadcast_to(~ring, volume.shape))
+
+
+def test_a_value_met_inside_the_scan_circle_stays_valid(tmp_path):
+    """The outside of a circle reaches the border; the same value inside it is a measurement, however odd."""
+    y, x = np.mgrid[-16:17, -16:17]
+    ring = np.hypot(y, x) > 16
+    stored = np.where(ring, -2000, 1000 + y).astype(np.int16)[None].repeat(4, 0)
+    inside = [(16, 16), (16, 17), (20, 5), (3, 14)]
+    for row, column in inside:
+        stored[:, row, column] = -2000
+    volume = read(save(series(stored), tmp_path))
+    assert np.array_equal(volume.valid, np.broadcast_to(~ring, volume.shape))
+    assert all((volume.values[:, row, column] == -3024).all() for row, column in inside)
+
+
+@pytest.mark.parametrize("low", [-4000, -2000])
+def test_noise_has_no_scan_circle(tmp_path, low):
+    """14. Only what was never scanned is masked: one corner of noise below vacuum is none."""
+    stored = np.random.default_rng(3).integers(low, 4000, (6, 20, 20)).astype(np.int16)
+    for k, (row, column) in enumerate([(0, 0), (0, -1), (-1, 0), (-1, -1)]):
+        stored[k, row, column] = -2000
+    stored[4, [0, 0, -1], [0, -1, 0]] = -2000
+    volume = read(save(series(stored), tmp_path))
+    assert volume.valid.all()
+    assert np.array_equal(volume.values, stored - 1024)
+    assert "scan-circle" not in {f.code for f in volume.findings}
 
 
 def test_air_in_the_corners_stays_valid(tmp_path):

@@ -199,12 +199,14 @@ def test_voxels_in_no_class_and_empty_classes_are_findings():
     assert "gold" in codes["class-empty"]["text"]
 
 
-def test_labels_made_elsewhere_are_measured_exactly_like_our_own():
+@pytest.mark.parametrize("kept_as", [np.int64, np.float32, np.float64])
+def test_labels_made_elsewhere_are_measured_exactly_like_our_own(kept_as):
+    """Whole numbers are classes, in whatever number type a program keeps them."""
     core = made_core()
     labels = classify(core, "paper-2021")
     own = st.measure(core, "paper-2021", metrics=["euler-2d"])
     names = {k: f"object{k}" for k in range(1, 7)}
-    theirs = st.measure(core, labels=labels.astype(np.int64), names=names, metrics=["euler-2d"])
+    theirs = st.measure(core, labels=labels.astype(kept_as), names=names, metrics=["euler-2d"])
     assert theirs.slices.equals(own.slices)
     assert theirs.core.equals(own.core)
     assert theirs.provenance["scheme"] is None
@@ -228,7 +230,9 @@ def test_labels_may_have_gaps_in_their_values():
     (np.full((24, 26, 28), 2, np.uint8), {1: "a"}, "labels-names"),
     (np.full((24, 26, 28), 256, np.uint16), {1: "a"}, "labels-values"),
     (np.full((24, 26, 28), -1, np.int8), {1: "a"}, "labels-values"),
-    (np.full((24, 26, 28), 1.0), {1: "a"}, "labels-values"),
+    (np.full((24, 26, 28), 256.0), {1: "a"}, "labels-values"),
+    (np.full((24, 26, 28), -1.0), {1: "a"}, "labels-values"),
+    (np.full((24, 26, 28), 1 + 0j), {1: "a"}, "labels-values"),
     (np.ones((24, 26, 28), np.uint8), {0: "nothing", 1: "a"}, "labels-names"),
     (np.zeros((24, 26, 28), np.uint8), None, "labels-names"),
 ])  # fmt: skip
@@ -236,6 +240,16 @@ def test_labels_that_do_not_fit_the_grid_or_their_names_are_refused(labels, name
     with pytest.raises(InputRefused) as told:
         st.measure(made_core(), labels=labels, names=names)
     assert told.value.code == code
+
+
+@pytest.mark.parametrize("value", [0.5, 1 + 2**-20, np.nan, np.inf])
+def test_labels_that_are_no_whole_numbers_are_refused_by_value_and_place(value):
+    labels = np.ones((24, 26, 28), np.float32)
+    labels[3, 4, 5] = value
+    with pytest.raises(InputRefused, match=r"at voxel \(3, 4, 5\)") as told:
+        st.measure(made_core(), labels=labels, names={1: "a"})
+    assert told.value.code == "labels-values"
+    assert str(float(np.float32(value))) in told.value.text
 
 
 @pytest.mark.parametrize(("wrong", "code"), [

@@ -112,7 +112,7 @@ def _candidate(
             present = held.presence.whole() if lacking else None
             stated = held.spacing_mm
         source = {"format": label, "input_digest": digest()}
-        return as_volume(values, stated, options, name, source, present).with_findings(*lacking)
+        return as_volume(values, stated, options, name, source, present, [path.name]).with_findings(*lacking)
 
     @contextlib.contextmanager
     def planes() -> Iterator[Planes]:
@@ -126,6 +126,7 @@ def _candidate(
                 present=held.presence.plane if lacking else None,
                 source={"format": label} | ({} if path.is_file() else {"input_digest": digest()}),
                 findings=lacking,
+                slices=[path.name],
             )
 
     return Candidate(

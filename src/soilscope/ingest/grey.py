@@ -6,7 +6,7 @@ What must be known of all values before the first is converted (their range, whe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from soilscope.findings import Finding
 from soilscope.ingest.candidates import Options
 from soilscope.ingest.limits import MOST_EXPANSION, MOST_VOXELS, SMALL_ARCHIVE_BYTES
+from soilscope.ingest.neighbours import Watch
 from soilscope.ingest.spacing import needed
 from soilscope.ingest.verdict import note, refuse, warn
 from soilscope.types import FILL, BoolVolume, Shape, Spacing, Units
@@ -215,8 +216,12 @@ def as_volume(
     name: str,
     source: Mapping[str, Any],
     present: BoolVolume | None = None,
+    slices: Sequence[str] = (),
 ) -> Volume:
     """Values (z, y, x) as read -> Volume in the units stated by the user, grey where nothing is stated.
+
+    Slices unlike both their neighbours are told, by the names of their files in ``slices``, or where that is one name by their
+    numbers in it; not looked for where it is empty.
 
     Raises
     ------
@@ -228,5 +233,9 @@ def as_volume(
     valid = measured(values, present)
     survey = Survey(values.dtype, options.units)
     survey.add(values, valid, present)
-    findings = (*told, *survey.findings(name))
+    watch = Watch()
+    if slices:
+        for plane, there in zip(values, valid, strict=True):
+            watch.add(plane, there)
+    findings = (*told, *survey.findings(name), *watch.findings(slices))
     return Volume(converted(values, valid, survey), valid, spacing, options.units or "grey", findings, source=source)

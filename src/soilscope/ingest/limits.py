@@ -34,6 +34,7 @@ __all__ = [
     "TILT_SHIFT_MM",
     "UNSCANNED_BORDER",
     "UNSCANNED_HU",
+    "UNSCANNED_RUN",
 ]
 
 CORNER_MM = 1e-3
@@ -68,6 +69,9 @@ UNSCANNED_HU = -1500
 
 UNSCANNED_BORDER = 0.02
 """Such a constant fills at least this share of a slice's border; artefacts beside metal do not."""
+
+UNSCANNED_RUN = 4
+"""And stands there in runs of this many voxels on average, if not in all four corners; values met by chance stand alone."""
 
 MOST_FILES = 200_000
 """Files looked at below one folder."""

@@ -19,7 +19,7 @@ from soilscope.ingest.grey import within_limits
 from soilscope.ingest.members import Member
 from soilscope.ingest.oriented import Oriented, Placement, place
 from soilscope.ingest.units import mm_of
-from soilscope.ingest.verdict import note, refuse
+from soilscope.ingest.verdict import note, refuse, warn
 from soilscope.types import Shape
 
 __all__ = ["files", "header", "load", "view"]
@@ -205,6 +205,10 @@ def _placed(keys: dict[str, str], shape: Shape, path: Path) -> tuple[Placement |
     )
     if scale is None:
         refuse("spacing-missing", f"{path.name} gives lengths in {unit!r}; give spacing_mm=(dz, dy, dx).", [path])
+    if min(sizes) < 0:
+        turned = " and ".join(name for name, size in zip("xyz", sizes, strict=True) if size < 0)
+        text = f"ElementSpacing of {path.name} is negative along {turned}: taken as an axis that runs the other way, as ITK does."
+        findings = (*findings, warn("axis-reversed", text, [path]))
     matrix = _numbers(keys, PLACES, dims * dims) or list(np.eye(dims).ravel())
     axes = np.asarray(matrix).reshape(dims, dims)[:3, :3].T
     affine = np.eye(4)

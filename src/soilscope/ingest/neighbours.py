@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +13,24 @@ from soilscope.findings import Finding
 from soilscope.ingest.headers import Slice
 from soilscope.ingest.limits import ALTERNATE_PLACES, ALTERNATE_TIMES, JUMP_SHARE, JUMP_TIMES
 from soilscope.ingest.verdict import refuse, warn
+from soilscope.types import BoolVolume
 
-__all__ = ["alternates", "jumps", "told_alternating", "told_jumps"]
+__all__ = ["Watch", "alternates", "jumps", "told_alternating", "told_jumps"]
+
+STATISTICS_EVERY = 8
+"""Mean and spread of a slice are taken from every eighth row: a change that matters touches many rows."""
+
+LARGE_ROWS = 128
+"""Smaller slices are looked at whole."""
+
+BY_CHANCE = 6.0
+"""Standard errors of a slice's mean, were its voxels independent: small slices of noise differ by chance."""
+
+LEAST_VOXELS = 256
+"""Of slices with fewer valid voxels nothing is said."""
+
+MOST_NAMED = 8
+"""Slices named by their numbers."""
 
 FEWEST = 5
 """With fewer slices nothing is usual."""
@@ -21,23 +39,25 @@ FEWEST_ALTERNATING = 10
 """Five rounds: fewer alternate by chance."""
 
 
-def jumps(mean: Sequence[float], spread: Sequence[float]) -> NDArray[np.intp]:
+def jumps(mean: Sequence[float], spread: Sequence[float], least: float = JUMP_SHARE) -> NDArray[np.intp]:
     """Slices whose mean or spread lies beyond both neighbours', by far more than those differ.
 
     Parameters
     ----------
     mean, spread : sequence of float, length n
         Mean and standard deviation of each slice's valid voxels, top first; NaN where nothing is valid.
+    least : float
+        Share of the usual spread below which nothing is a jump.
 
     Returns
     -------
     int array
         Indices of the slices that jump. With ``e = min(|v[k] - v[k-1]|, |v[k] - v[k+1]|)`` where both have one sign, a slice
-        jumps if ``e > JUMP_TIMES * max(|v[k+1] - v[k-1]|, median |v[i+1] - v[i]|)`` and ``e > JUMP_SHARE`` of the median spread.
+        jumps if ``e > JUMP_TIMES * max(|v[k+1] - v[k-1]|, median |v[i+1] - v[i]|)`` and ``e > least`` of the median spread.
     """
     usual = np.asarray(spread, dtype=np.float64)
-    least = JUMP_SHARE * float(np.nanmedian(usual)) if np.isfinite(usual).any() else 0.0
-    found = [_beyond(np.asarray(values, dtype=np.float64), least) for values in (mean, spread)]
+    smallest = least * float(np.nanmedian(usual)) if np.isfinite(usual).any() else 0.0
+    found = [_beyond(np.asarray(values, dtype=np.float64), smallest) for values in (mean, spread)]
     return np.union1d(*found).astype(np.intp)
 
 
@@ -55,14 +75,65 @@ def _beyond(values: NDArray[np.float64], least: float) -> NDArray[np.intp]:
 def told_jumps(mean: Sequence[float], spread: Sequence[float], names: Sequence[str]) -> tuple[Finding, ...]:
     """The finding for the slices that jump, with their names."""
     which = jumps(mean, spread)
-    if not which.size:
-        return ()
-    named = [names[k] for k in which]
+    return _told(which.size, names[which[0]], [names[k] for k in which]) if which.size else ()
+
+
+def _told(count: int, first: str, files: Sequence[str]) -> tuple[Finding, ...]:
+    many = f"{count} slices are" if count > 1 else "1 slice is"
+    both, look = ("both their", "them") if count > 1 else ("both its", "it")
     text = (
-        f"{len(named)} slices are far lighter, darker or noisier than both their neighbours ({named[0]} first); look at them: "
+        f"{many} far lighter, darker or noisier than {both} neighbours ({first}{' first' if count > 1 else ''}); look at {look}: "
         "damaged pixels look like this."
     )
-    return (warn("slice-jump", text, named),)
+    return (warn("slice-jump", text, files),)
+
+
+@dataclass(slots=True)
+class Watch:
+    """Mean and spread of each slice, gathered while a scan is read, for :func:`told_jumps`."""
+
+    mean: list[float] = field(default_factory=list)
+    spread: list[float] = field(default_factory=list)
+    voxels: list[int] = field(default_factory=list)
+
+    def add(self, plane: NDArray[Any], valid: BoolVolume) -> None:
+        """The next slice, shape (y, x), and where it is valid; of a large one every eighth row is looked at."""
+        every = STATISTICS_EVERY if len(plane) >= LARGE_ROWS else 1
+        seen, there = plane[::every], valid[::every]
+        inside = (seen if there.all() else seen[there]).astype(np.float64)
+        self.voxels.append(inside.size)
+        self.mean.append(float(inside.mean()) if inside.size else np.nan)
+        self.spread.append(float(inside.std()) if inside.size else np.nan)
+
+    def findings(self, files: Sequence[str]) -> tuple[Finding, ...]:
+        """What to say of slices that jump, those without a valid voxel left out; ``files`` as for :func:`told_slices`."""
+        there = np.flatnonzero(np.isfinite(self.mean))
+        usual = np.median([self.voxels[k] for k in there]) if there.size else 0
+        if usual < LEAST_VOXELS:
+            return ()
+        by_chance = BY_CHANCE / np.sqrt(usual)
+        found = jumps([self.mean[k] for k in there], [self.spread[k] for k in there], max(JUMP_SHARE, by_chance))
+        which = there[found]
+        return told_slices(which, len(self.mean), files)
+
+
+def told_slices(which: NDArray[np.intp], count: int, files: Sequence[str]) -> tuple[Finding, ...]:
+    """The finding for slices out of ``count`` that jump: by their files where each has one, else by their numbers.
+
+    Parameters
+    ----------
+    which : int array
+        From 0.
+    count : int
+    files : sequence of str
+        One name a slice; otherwise the slices lie in these.
+    """
+    if not which.size:
+        return ()
+    if len(files) == count > 1:
+        return _told(which.size, files[which[0]], [files[k] for k in which])
+    listed = ", ".join(str(k) for k in which[:MOST_NAMED]) + (" ..." if which.size > MOST_NAMED else "")
+    return _told(which.size, f"{'slice' if which.size == 1 else 'slices'} {listed}, counted from 0", files)
 
 
 def alternates(values: Sequence[float], least: float = 0.0) -> bool:

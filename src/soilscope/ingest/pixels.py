@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from soilscope.findings import Finding
 from soilscope.ingest.headers import Slice
-from soilscope.ingest.limits import UNSCANNED_BORDER, UNSCANNED_HU
+from soilscope.ingest.limits import UNSCANNED_BORDER, UNSCANNED_HU, UNSCANNED_RUN
 from soilscope.ingest.padding import padding_range
 from soilscope.ingest.verdict import note, refuse, warn
 from soilscope.types import FILL, Units
@@ -197,24 +197,59 @@ def _padding(one: Slice, stored: NDArray[np.integer], least: int, most: int) -> 
 
 
 def _mask_ring(out: NDArray[np.int16], valid: NDArray[np.bool_], *, lossy: bool) -> int:
-    """Mask a constant below vacuum that reaches the border: the area outside the scan circle, declared by no tag.
+    """Mask a constant below vacuum that looks like the outside of the scan circle, declared by no tag, as padding is.
 
-    The values stay as the scanner wrote them. Where loss blurred the constant, all below vacuum goes. Returns how many.
+    It stands in all four corners, or along the border in long runs; voxels that hold it by chance inside the circle stay valid.
+    Where loss blurred the constant, all below vacuum is one. Returns how many voxels were masked.
     """
     edges = (out[0], out[-1], out[:, 0], out[:, -1])
     if all(int(edge.min()) > UNSCANNED_HU for edge in edges):
         return 0
     border = np.concatenate(edges)
-    values, counts = np.unique(border[(border > FILL) & (border <= UNSCANNED_HU)], return_counts=True)
-    corners = {int(out[r, c]) for r in (0, -1) for c in (0, -1)}
-    often = counts >= UNSCANNED_BORDER * border.size
-    unscanned = [int(value) for value, many in zip(values, often, strict=True) if many or int(value) in corners]
-    if not unscanned:
+    values = np.unique(border[(border > FILL) & (border <= UNSCANNED_HU)]).tolist()
+    if lossy:
+        alike = [(out <= UNSCANNED_HU) & (out > FILL)] if values else []
+    else:
+        counts = {value: int(np.count_nonzero(border == value)) for value in values}
+        corner = int(out[0, 0])
+        alike = [out == value for value, n in counts.items() if n >= UNSCANNED_BORDER * border.size or value == corner]
+    rings = [one for one in alike if _is_around(one)]
+    if not rings:
         return 0
-    ring = out <= UNSCANNED_HU if lossy else np.isin(out, unscanned)
-    ring &= valid
+    ring = rings[0] if len(rings) == 1 else np.logical_or.reduce(rings)
+    ring = _outside(ring) & valid
     valid[ring] = False
+    np.copyto(out, FILL, where=ring)
     return int(np.count_nonzero(ring))
+
+
+def _is_around(alike: NDArray[np.bool_]) -> bool:
+    """Whether voxels that are alike hold all four corners of a slice, or enough of its border in runs of some length."""
+    if alike[0, 0] and alike[0, -1] and alike[-1, 0] and alike[-1, -1]:
+        return True
+    edges = (alike[0], alike[-1], alike[:, 0], alike[:, -1])
+    held = sum(int(np.count_nonzero(edge)) for edge in edges)
+    runs = sum(int(edge[0]) + int(np.count_nonzero(edge[1:] & ~edge[:-1])) for edge in edges)
+    return held >= max(UNSCANNED_BORDER * sum(map(len, edges)), UNSCANNED_RUN * runs, 1)
+
+
+def _outside(ring: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Those voxels of a ring from which a straight row or column of it leads to the border: all that lies outside a circle does."""
+    first, last = ring[:, 0], ring[:, -1]
+    changes = np.count_nonzero(ring[:, 1:] != ring[:, :-1], axis=1)
+    ends = first.astype(np.intp) + last
+    if ((changes == ends) | ((changes == 0) & (ends == 2))).all():
+        return ring
+    other = ~ring
+    found = np.zeros_like(ring)
+    for turned, into in ((other, found), (other.T, found.T)):
+        length = turned.shape[1]
+        through = ~turned.any(axis=1)
+        before = np.where(through, length, turned.argmax(axis=1))[:, None]
+        behind = np.where(through, length, turned[:, ::-1].argmax(axis=1))[:, None]
+        at = np.arange(length)
+        into |= (at < before) | (at >= length - behind)
+    return found
 
 
 def _shares(planes: Sequence[Plane], units: Units) -> tuple[Finding, ...]:

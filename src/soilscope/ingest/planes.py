@@ -40,6 +40,8 @@ class Planes:
         ``present(k)`` is True where plane k was written at all; None where everything was.
     source, findings
         As for the volume that would be read whole.
+    slices : sequence of str
+        The file name of each plane, or the one name under which all of them lie.
     """
 
     shape: Shape
@@ -50,6 +52,7 @@ class Planes:
     present: Callable[[int], NDArray[np.bool_]] | None = None
     source: Mapping[str, Any] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    slices: Sequence[str] = ()
 
 
 Opener = Callable[[], contextlib.AbstractContextManager[Planes]]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from soilscope.errors import UsageError
 from soilscope.findings import Finding, merge
@@ -31,7 +32,7 @@ def read(
     spacing_mm: Spacing | None = None,
     on_gap: str = "refuse",
     shape: Shape | None = None,
-    dtype: str | None = None,
+    dtype: DTypeLike | None = None,
     length_mm: float | None = None,
 ) -> Volume:
     """Read a scan into a volume, or refuse it with the reason and the next step.
@@ -42,8 +43,9 @@ def read(
         A DICOM series (folder or file), a stack of TIFF or PNG slices, a multi-page TIFF, NIfTI, NRRD, MetaImage, HDF5,
         OME-Zarr, npy, npz, a raw file (with ``shape`` and ``dtype``), or a zip or tar archive of these.
     series : str, optional
-        Which one, where several lie at the path: an id as ``soilscope inspect`` lists them, a DICOM series UID, or the path of
-        a data set inside an HDF5 file (``"file.h5:/entry/data"`` or ``"/entry/data"``).
+        Which one, where several lie at the path: an id as ``soilscope inspect`` lists them, a DICOM series UID, the path of a
+        data set inside an HDF5 file (``"file.h5:/entry/data"``, ``"/entry/data"`` or ``"entry/data"``), or the name of an array
+        in an npz file (``"file.npz:im"`` or ``"im"``).
     units : {"HU", "grey"}, optional
         States what the values are, where the files do not say it or say something else; recorded as a finding.
     spacing_mm : (dz, dy, dx), optional
@@ -51,7 +53,7 @@ def read(
     on_gap : {"refuse", "mark"}
         What to do about missing slices, or chunks that were never written: refuse, or keep them as masked voxels.
     shape, dtype : optional
-        For raw files: (z, y, x) and a NumPy number type such as ``"<u2"``.
+        For raw files: (z, y, x) and a NumPy number type such as ``"<u2"`` or ``np.uint16``.
     length_mm : float, optional
         How long the core is: a scan that is shorter gets the finding ``shorter-than-stated``.
 
@@ -156,7 +158,7 @@ def options_of(
     on_gap: str = "refuse",
     *,
     shape: Shape | None = None,
-    dtype: str | None = None,
+    dtype: DTypeLike | None = None,
     length_mm: float | None = None,
 ) -> Options:
     """The caller's statements, checked.
@@ -172,7 +174,17 @@ def options_of(
         raise UsageError("on-gap", f'on_gap must be "refuse" or "mark", not {on_gap!r}.')
     if length_mm is not None and not 0 < length_mm < math.inf:
         raise UsageError("length", f"length_mm must be a positive length in mm, not {length_mm!r}.")
-    return Options(units, checked(spacing_mm), on_gap, shape, None if dtype is None else str(dtype), length_mm)
+    return Options(units, checked(spacing_mm), on_gap, shape, _written(dtype), length_mm)
+
+
+def _written(dtype: DTypeLike | None) -> str | None:
+    """A number type as NumPy writes it, byte order and all; what is none stays as it was said, for the refusal."""
+    if dtype is None:
+        return None
+    try:
+        return np.dtype(dtype).str
+    except TypeError:
+        return str(dtype)
 
 
 def _choose(source: Source, series: str | None) -> Candidate:
@@ -188,13 +200,21 @@ def _choose(source: Source, series: str | None) -> Candidate:
     if refusal is not None and (series is None or not listed):
         raise refusal
     if series is not None:
-        named = [c for c in listed if c.id == series] or [c for c in listed if c.alias == series and series]
+        named = [c for c in listed if c.id == series] or [c for c in listed if _is_called(c, series)]
         if not named:
             refuse(
                 "no-such-series", f"{source.name} holds no series {series!r}; it holds {_ids(listed)}.", [source.name]
             )
         return _only(named, source)
     return _only([c for c in listed if c.is_scan] or [c for c in listed if c.is_image], source)
+
+
+def _is_called(candidate: Candidate, series: str) -> bool:
+    """Whether another name of a candidate was given; paths in a file with or without the file, and the slash before them."""
+    file, colon, inside = series.rpartition(":")
+    within = bool(colon) and candidate.id.partition(":")[0] == file
+    given = {series.removeprefix("/"), *([inside.removeprefix("/")] if within else [])}
+    return bool(candidate.alias) and candidate.alias.removeprefix("/") in given
 
 
 def _only(named: Sequence[Candidate], source: Source) -> Candidate:

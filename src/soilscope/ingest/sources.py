@@ -23,6 +23,15 @@ __all__ = ["Source", "opened"]
 WHOLE: tuple[Kind, ...] = ("nifti", "nrrd", "metaimage", "numpy")
 """Files that hold one volume each, or several arrays of one."""
 
+RAW = {".raw", ".bin", ".dat", ".vol", ".data"}
+"""Endings of files that are likely numbers without a header."""
+
+RAW_NEEDS = (
+    'A raw file says nothing of itself: in Python, read(path, shape=(z, y, x), dtype="uint16", spacing_mm=(dz, dy, dx)); for the '
+    "command, a MetaImage header beside it (a text file ending in .mhd with the lines NDims = 3, DimSize = x y z, "
+    "ElementType = MET_USHORT, ElementSpacing = dx dy dz, ElementDataFile = its name), or saved as npy."
+)
+
 NO_SLICES = {".txt", ".md", ".db", ".ini", ".log"}
 """Endings of files that may well be empty."""
 
@@ -66,8 +75,9 @@ def opened(path: Path, options: Options) -> Iterator[Source]:
 
 
 def _raw(path: Path, found: Found, options: Options) -> Source:
-    if options.shape is None or options.dtype is None:
-        raise UsageError("raw", "a raw file needs both shape=(z, y, x) and dtype.")
+    missing = [name for name, given in (("shape", options.shape), ("dtype", options.dtype)) if given is None]
+    if missing:
+        raise UsageError("raw", f"{path.name}: {missing[0]} is missing. {RAW_NEEDS}")
     if found.files != (path,):
         raise UsageError("raw", f"{path.name}: shape and dtype are for one raw file, not for a folder.")
     return Source(path.name, (volumes.raw_candidate(path, options),), 0)
@@ -100,6 +110,10 @@ def _look(found: Found, options: Options, name: str) -> Source:
         except InputRefused as error:
             broken.append(error)
     findings = [*found.findings, *_empty(by_kind["other"])]
+    raw = [p for p in by_kind["other"] if p.suffix.lower() in RAW and p.stat().st_size]
+    if raw and not candidates and not broken:
+        text = f"{raw[0].name} is in no format that is known, and is perhaps a raw file: shape and dtype are missing. {RAW_NEEDS}"
+        broken.append(InputRefused("nothing-readable", text, [p.name for p in raw]))
     if by_kind["archive"]:
         text = "archives inside a folder or an archive are not opened; name one to have it read."
         findings.append(note("archive-not-opened", text, by_kind["archive"]))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.errors import InputRefused
+from soilscope.findings import Finding
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.decode import content
 from soilscope.ingest.discover import natural
 from soilscope.ingest.grey import as_volume, keepable, plausible
 from soilscope.ingest.limits import MOST_VOXELS
+from soilscope.ingest.numbering import Numbers, numbered, split
 from soilscope.ingest.pictures import Picture, opened, picture_of
 from soilscope.ingest.planes import Planes, feed
 from soilscope.ingest.verdict import note, parsing, refuse
@@ -28,87 +30,107 @@ from soilscope.volume import Volume
 
 __all__ = ["candidates"]
 
-LEAST_NUMBERED = 4
-"""Fewer files show no usual step."""
-
-
 TOP_ASSUMED = note("top-assumed", "the first slice was taken for the top of the core; check it.")
 
 
+@dataclass(frozen=True, slots=True)
+class _Stack:
+    """Pictures of one stack in their order, with the planes they are, and why they cannot be read."""
+
+    pictures: tuple[Picture, ...]
+    numbers: Numbers
+    kind: str
+    refusal: InputRefused | None = None
+
+    @property
+    def count(self) -> int:
+        """Planes, those of missing files included."""
+        return self.numbers.count if self.numbers.gaps else sum(one.pages for one in self.pictures)
+
+    @property
+    def slices(self) -> tuple[str, ...]:
+        """The file of each plane, nothing where it is missing; the name of the only file."""
+        named = dict(zip(self.numbers.index, (one.path.name for one in self.pictures), strict=True))
+        return tuple(named.get(k, "") for k in range(self.count if len(named) > 1 else 1))
+
+    def missing(self, options: Options, dz: float | None) -> Finding | None:
+        """What to say of missing files; a refusal unless they are to be marked."""
+        return self.numbers.finding([one.path.name for one in self.pictures], dz, options.on_gap)
+
+
 def candidates(paths: Iterable[Path], root: Path, options: Options) -> list[Candidate]:
-    """Stacks among some TIFF and PNG files: one a multi-page file, one a folder of single pages."""
-    single: dict[tuple[Path, str], list[Picture]] = defaultdict(list)
-    broken: dict[tuple[Path, str], InputRefused] = {}
+    """Stacks among some TIFF and PNG files: one a multi-page file, one the single pages in a folder whose names are alike."""
+    single: dict[tuple[Path, str], list[tuple[Path, Picture | InputRefused]]] = defaultdict(list)
     found: list[Candidate] = []
     for path in paths:
-        key = (path.parent, path.suffix.lower() if path.suffix.lower() == ".png" else ".tif")
+        kind = "PNG" if path.suffix.lower() == ".png" else "TIFF"
         try:
             picture = picture_of(path)
         except InputRefused as error:
-            broken.setdefault(key, error)
-            single[key] = single[key]
+            single[path.parent, kind].append((path, error))
             continue
         if picture.pages > 1:
-            found.append(_candidate([picture], path.name, options, None))
+            found.append(_candidate(_Stack((picture,), Numbers((0,)), kind), path.name, options))
         else:
-            single[key].append(picture)
-    for key, pictures in sorted(single.items(), key=lambda item: natural(item[0][0])):
-        ordered = sorted(pictures, key=lambda p: natural(p.path.name))
-        label = key[0].relative_to(root).as_posix() if key[0] != root else root.name
-        if len(ordered) == 1 and key not in broken:
-            label = ordered[0].path.name
-        found.append(_candidate(ordered, label, options, broken.get(key) or _number_missing(ordered)))
+            single[path.parent, kind].append((path, picture))
+    for (folder, kind), files in sorted(single.items(), key=lambda item: natural(item[0][0])):
+        files.sort(key=lambda one: natural(one[0].name))
+        label = folder.relative_to(root).as_posix() if folder != root else root.name
+        stacks = split([path.stem for path, _ in files])
+        mixed = (folder, "TIFF" if kind == "PNG" else "PNG") in single
+        for called, places in stacks:
+            stack = _stack([files[at] for at in places], kind)
+            name = label
+            if len(places) == 1 and (stack.refusal is None or len(stacks) > 1):
+                name = files[places[0]][0].name
+            elif len(stacks) > 1 or mixed:
+                name = ("" if folder == root else f"{label}/") + called + (f".{kind[:3].lower()}" if mixed else "")
+            found.append(_candidate(stack, name, options))
     return found
 
 
-def _number_missing(ordered: Sequence[Picture]) -> InputRefused | None:
-    """Refusal of a stack whose file numbers do not rise evenly: a slice is not here, and depth below it would be wrong."""
-    digits = [[int(n) for n in re.findall(r"\d+", p.path.stem)] for p in ordered]
-    if len(ordered) < LEAST_NUMBERED or len({len(numbers) for numbers in digits}) > 1:
-        return None
-    varying = [column for column in zip(*digits, strict=True) if len(set(column)) > 1]
-    if len(varying) != 1:
-        return None
-    steps = np.diff(varying[0])
-    usual = int(np.median(steps))
-    wrong = np.flatnonzero(steps != usual)
-    if not wrong.size or usual < 1:
-        return None
-    before, after = ordered[int(wrong[0])].path, ordered[int(wrong[0]) + 1].path
-    text = (
-        f"file numbers rise by {usual}, but by {int(steps[wrong[0]])} from {before.name} to {after.name} (at {wrong.size} "
-        "place(s) in all): slices are missing. Put them there; if none is missing, number the files evenly."
-    )
-    return InputRefused("gap", text, [before, after])
+def _stack(files: Sequence[tuple[Path, Picture | InputRefused]], kind: str) -> _Stack:
+    pictures = tuple(one for _, one in files if isinstance(one, Picture))
+    plain = Numbers(tuple(range(len(pictures))))
+    damaged = [one for _, one in files if isinstance(one, InputRefused)]
+    if damaged:
+        return _Stack(pictures, plain, kind, damaged[0])
+    try:
+        return _Stack(pictures, numbered([one.path.stem for one in pictures]), kind)
+    except InputRefused as error:
+        return _Stack(pictures, plain, kind, error)
 
 
-def _candidate(pictures: Sequence[Picture], name: str, options: Options, refusal: InputRefused | None) -> Candidate:
-    planes = sum(p.pages for p in pictures)
+def _candidate(stack: _Stack, name: str, options: Options) -> Candidate:
+    pictures, refusal = stack.pictures, stack.refusal
     shape, spacing = None, None
-    kind = "PNG" if pictures and pictures[0].path.suffix.lower() == ".png" else "TIFF"
+    findings: tuple[Finding, ...] = pictures[0].findings if pictures else ()
     if pictures:
-        shape = (planes, pictures[0].rows, pictures[0].columns)
+        shape = (stack.count, pictures[0].rows, pictures[0].columns)
         spacing = options.spacing_mm or _stated(pictures)
     try:
         if refusal is not None:
             raise refusal
-        _uniform(pictures)
+        _uniform(pictures, stack.count)
+        missing = stack.missing(options, spacing[0] if spacing else None)
+        findings = (*findings, *([missing] if missing else []))
         keepable(pictures[0].dtype, name)
-        plausible(math.prod(shape or ()) * pictures[0].dtype.itemsize, [p.path for p in pictures], name)
+        there = sum(p.pages for p in pictures) * math.prod((shape or ())[1:])
+        plausible(there * pictures[0].dtype.itemsize, [p.path for p in pictures], name)
         if spacing is None:
             _needs_spacing(pictures, name)
     except InputRefused as error:
         refusal = error
     return Candidate(
         name,
-        kind,
-        lambda: _load(pictures, name, kind, options),
+        stack.kind,
+        lambda: _load(stack, name, options),
         shape,
         spacing,
         options.units or "grey",
-        findings=pictures[0].findings if pictures else (),
+        findings=findings,
         refusal=refusal,
-        planes=lambda: _planes(pictures, kind),
+        planes=lambda: _planes(stack, options),
         packed=any(p.packed for p in pictures),
     )
 
@@ -131,7 +153,7 @@ def _needs_spacing(pictures: Sequence[Picture], name: str) -> None:
     )
 
 
-def _uniform(pictures: Sequence[Picture]) -> None:
+def _uniform(pictures: Sequence[Picture], count: int) -> None:
     first = pictures[0]
     for one in pictures[1:]:
         if (one.rows, one.columns, one.dtype) != (first.rows, first.columns, first.dtype):
@@ -141,31 +163,40 @@ def _uniform(pictures: Sequence[Picture]) -> None:
                 f"{first.dtype}; one stack has slices of one size.",
                 [one.path, first.path],
             )
-    if sum(p.pages for p in pictures) * first.rows * first.columns > MOST_VOXELS:
+    if count * first.rows * first.columns > MOST_VOXELS:
         refuse("too-large", f"the stack of {first.path.name} has more than {MOST_VOXELS} voxels.", [first.path])
 
 
-def _load(pictures: Sequence[Picture], name: str, kind: str, options: Options) -> Volume:
-    with _planes(pictures, kind) as stack:
-        values = np.empty(stack.shape, dtype=stack.dtype)
+def _load(stack: _Stack, name: str, options: Options) -> Volume:
+    with _planes(stack, options) as planes:
+        values = np.empty(planes.shape, dtype=planes.dtype)
+        present = None if planes.present is None else np.stack([planes.present(k) for k in range(planes.shape[0])])
         digest = hashlib.sha256()
-        for k, plane in enumerate(stack.each(digest)):
+        for k, plane in enumerate(planes.each(digest)):
             values[k] = plane
-    source = {**stack.source, "input_digest": "sha256:" + digest.hexdigest()}
-    return as_volume(values, stack.stated, options, name, source).with_findings(*stack.findings)
+    source = {**planes.source, "input_digest": "sha256:" + digest.hexdigest()}
+    return as_volume(values, planes.stated, options, name, source, present, planes.slices).with_findings(
+        *planes.findings
+    )
 
 
 @contextlib.contextmanager
-def _planes(pictures: Sequence[Picture], kind: str) -> Iterator[Planes]:
+def _planes(stack: _Stack, options: Options) -> Iterator[Planes]:
     """The planes of a stack; a file of several pages stays open for as long as they are used."""
-    first = pictures[0]
-    starts = np.cumsum([0, *(one.pages for one in pictures)])
+    pictures = stack.pictures
+    first, stated = pictures[0], _stated(pictures)
+    spacing = options.spacing_mm or stated
+    missing = stack.missing(options, spacing[0] if spacing else None)
+    starts = stack.numbers.index if missing else np.cumsum([0, *(one.pages for one in pictures[:-1])])
+    at_plane = {int(start) + k: (at, k) for at, start in enumerate(starts) for k in range(pictures[at].pages)}
+    shape = (stack.count, first.rows, first.columns)
+    nothing = np.zeros(shape[1:], first.dtype)
+    nothing.flags.writeable = False
     with contextlib.ExitStack() as files:
         held: dict[int, Any] = {}
 
         def plane(k: int) -> NDArray[Any]:
-            at = int(np.searchsorted(starts, k, side="right")) - 1
-            return page(at, k - int(starts[at]))
+            return page(*at_plane[k]) if k in at_plane else nothing
 
         def page(at: int, k: int, raw: bytes | None = None) -> NDArray[Any]:
             one = pictures[at]
@@ -178,23 +209,35 @@ def _planes(pictures: Sequence[Picture], kind: str) -> Iterator[Planes]:
                 return np.asarray(held[at][k])
 
         def each(digest: Any) -> Iterator[NDArray[Any]]:
-            for at, one in enumerate(pictures):
-                raw = content(one.path) if one.pages == 1 else None
-                if raw is None:
-                    feed([one.path], digest)
-                else:
+            for k in range(shape[0]):
+                at, row = at_plane.get(k, (-1, 0))
+                if at < 0:
+                    yield nothing
+                    continue
+                raw = content(pictures[at].path) if pictures[at].pages == 1 else None
+                if raw is not None:
                     digest.update(raw)
-                yield from (page(at, k, raw) for k in range(one.pages))
+                elif row == 0:
+                    feed([pictures[at].path], digest)
+                yield page(at, row, raw)
 
-        shape = (int(starts[-1]), first.rows, first.columns)
+        def present(k: int) -> NDArray[np.bool_]:
+            return np.full(shape[1:], k in at_plane)
+
         yield Planes(
             shape,
             first.dtype,
             plane,
             each,
-            _stated(pictures),
-            source={"format": kind},
-            findings=(*first.findings, *([TOP_ASSUMED] if shape[0] > 1 else [])),
+            stated,
+            present if missing else None,
+            source={"format": stack.kind},
+            findings=(
+                *first.findings,
+                *([missing] if missing else []),
+                *([TOP_ASSUMED] if shape[0] > 1 else []),
+            ),
+            slices=stack.slices,
         )
 
 

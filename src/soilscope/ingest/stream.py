@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from soilscope.findings import merge
 from soilscope.ingest.candidates import Options
 from soilscope.ingest.grey import Survey, converted, keepable, measured
+from soilscope.ingest.neighbours import Watch
 from soilscope.ingest.planes import Planes
 from soilscope.ingest.spacing import needed
 from soilscope.types import BoolVolume, Shape, Spacing, Units
@@ -84,10 +85,12 @@ def look_through(planes: Planes, options: Options, name: str, progress: Progress
     tall = _Look((depth, -(-rows // step), -(-columns // step)), planes.dtype)
     wide = _Look((-(-depth // wide_step), rows, columns), planes.dtype)
     filled: list[int] = []
+    watch = Watch()
     for k, stored in enumerate(planes.each(digest)):
         present = planes.present(k) if planes.present else None
         valid = measured(stored, present)
         survey.add(stored, valid, present)
+        watch.add(stored, valid)
         tall.put(k, stored[::step, ::step], valid[::step, ::step])
         if k % wide_step == 0:
             wide.put(k // wide_step, stored, valid)
@@ -95,7 +98,7 @@ def look_through(planes: Planes, options: Options, name: str, progress: Progress
         progress(k + 1, depth)
     units: Units = options.units or "grey"
     source = {"format": planes.source["format"], "input_digest": "sha256:" + digest.hexdigest(), **planes.source}
-    findings = merge(told, survey.findings(name), planes.findings)
+    findings = merge(told, survey.findings(name), watch.findings(planes.slices), planes.findings)
     shell = outline(planes.shape, survey.target())
     about = Volume(*shell, spacing, units, findings, source=source)
     dz, dy, dx = spacing

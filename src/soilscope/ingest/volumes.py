@@ -6,7 +6,7 @@ import contextlib
 import math
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,7 @@ def candidate(name: str, reader: Reader, options: Options) -> Candidate:
         with _typed(first):
             read = reader.load()
         source = _source(reader, read, {"input_digest": digest_files(reader.files)})
-        volume = as_volume(read.values, read.spacing_mm, options, name, source, read.present)
+        volume = as_volume(read.values, read.spacing_mm, options, name, source, read.present, [first.name])
         return volume.with_findings(*read.findings)
 
     @contextlib.contextmanager
@@ -145,6 +145,7 @@ def candidate(name: str, reader: Reader, options: Options) -> Candidate:
             stated=seen.spacing_mm,
             source=_source(reader, seen, {}),
             findings=seen.findings,
+            slices=[first.name],
         )
 
     return Candidate(
@@ -188,22 +189,31 @@ def _numpy(path: Path, options: Options) -> list[Candidate]:
     ):
         members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
     return [
-        candidate(
-            path.name if len(members) == 1 else f"{path.name}:{member.filename[:-4]}",
-            Reader(
-                (path,),
-                "npz",
-                lambda m=member: _npz_header(path, m),  # type: ignore[misc]  # bound early
-                lambda m=member: _npz(path, m),  # type: ignore[misc]  # bound early
+        replace(
+            candidate(
+                path.name if len(members) == 1 else f"{path.name}:{member.filename[:-4]}",
+                Reader(
+                    (path,),
+                    "npz",
+                    lambda m=member: _npz_header(path, m),  # type: ignore[misc]  # bound early
+                    lambda m=member: _npz(path, m),  # type: ignore[misc]  # bound early
+                ),
+                options,
             ),
-            options,
+            alias=member.filename[:-4],
         )
         for member in members
     ]
 
 
-def _array_header(stream: Any, name: str) -> Oriented:
-    """Shape and number type of an npy stream; arrays of Python objects are pickles and are refused unread."""
+def _array_header(stream: Any, name: str, held: int) -> Oriented:
+    """Shape and number type of an npy stream of ``held`` bytes; arrays of Python objects are pickles and are refused unread.
+
+    Raises
+    ------
+    InputRefused
+        Codes ``pickle`` and ``excess-bytes``; fewer bytes than promised are told where the values are read.
+    """
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(stream)
@@ -214,12 +224,19 @@ def _array_header(stream: Any, name: str) -> Oriented:
             [name],
         )
     size = within_limits(shape, name)
+    wanted = math.prod(size) * dtype.itemsize
+    if (found := held - stream.tell()) > wanted:
+        text = (
+            f"{name} holds {found} bytes behind its header, but {size} voxels of {dtype} are {wanted}: the header and the values "
+            "are not of one array; save it again with numpy.save."
+        )
+        refuse("excess-bytes", text, [name])
     return Oriented(np.empty((0, 0, 0), dtype), None, shape=size, start=stream.tell())
 
 
 def _npy_header(path: Path) -> Oriented:
     with path.open("rb") as stream:
-        return _array_header(stream, path.name)
+        return _array_header(stream, path.name, path.stat().st_size)
 
 
 def _npy(path: Path) -> Oriented:
@@ -236,7 +253,7 @@ def _npy_view(path: Path) -> Oriented:
 
 def _npz_header(path: Path, member: zipfile.ZipInfo) -> Oriented:
     with zipfile.ZipFile(seekable(path)) as archive, archive.open(member) as stream:
-        head = _array_header(stream, path.name)
+        head = _array_header(stream, path.name, member.file_size)
     if int(np.prod(head.shape, dtype=np.int64)) * head.values.dtype.itemsize > MOST_ARCHIVE_BYTES:
         refuse("too-large", f"{path.name} claims {head.shape} voxels of {head.values.dtype}.", [path])
     return head

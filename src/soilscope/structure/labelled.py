@@ -142,7 +142,9 @@ def checked_labels(volume: Volume, labels: NDArray[Any]) -> LabelVolume:
             f"the labels are {_times(labels.shape)} voxels, core {volume.core!r} {_times(volume.shape)} voxels of "
             f"{_times(volume.spacing_mm)} mm (z, y, x); export them on the scan's own grid, or crop both alike.",
         )
-    if labels.dtype.kind not in "bui":
+    if labels.dtype.kind == "f":
+        _whole(labels)
+    elif labels.dtype.kind not in "bui":
         raise InputRefused(
             "labels-values", f"labels must be whole numbers from 0 to {GREATEST_LABEL}, not {labels.dtype}."
         )
@@ -152,6 +154,19 @@ def checked_labels(volume: Volume, labels: NDArray[Any]) -> LabelVolume:
             f"labels run from {labels.min()} to {labels.max()}; classes are whole numbers from 1 to {GREATEST_LABEL}, 0 is none.",
         )
     return np.ascontiguousarray(labels, dtype=np.uint8)
+
+
+def _whole(labels: NDArray[Any]) -> None:
+    """Refuse fractions, NaN and infinity among labels that are kept as floats, naming the first (code ``labels-values``)."""
+    for z, plane in enumerate(labels):  # plane by plane: rounding makes a copy
+        wrong = np.argwhere(~(np.rint(plane) == plane) | np.isinf(plane))
+        if wrong.size:
+            y, x = (int(n) for n in wrong[0])
+            raise InputRefused(
+                "labels-values",
+                f"the labels hold {plane[y, x]} at voxel ({z}, {y}, {x}) (z, y, x); classes are whole numbers from 1 to "
+                f"{GREATEST_LABEL}, 0 is none. Give the classes themselves, not probabilities or what resampling made of them.",
+            )
 
 
 def _times(numbers: Sequence[float]) -> str:

@@ -77,7 +77,7 @@ def measure(
         The core; only its valid voxels count.
     scheme : Scheme or str, optional
         Value ranges of the classes, or the name of a scheme.
-    labels : integer array, shape (z, y, x), optional
+    labels : array of whole numbers, shape (z, y, x), optional
         Classes made elsewhere, 0 for none; with ``scheme`` given too, labels made with it earlier.
     names : mapping of int to str, optional
         Names of the label values; every value that occurs needs one.

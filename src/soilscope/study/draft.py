@@ -181,8 +181,7 @@ def _core(study: Path, path: Path, asked: Asked, progress: ingest.Watcher | None
 def _taken(series: ingest.SeriesInfo, asked: Asked) -> bool:
     """Whether a series is the one asked for and can be read, its gaps marked where that was asked for."""
     refusals = {f.code for f in series.findings if f.severity == "refuse"}
-    gaps = {"gap"} if series.format == "DICOM" else {"chunks-missing"}
-    marked = asked.on_gap == "mark" and refusals == gaps
+    marked = asked.on_gap == "mark" and refusals in ({"gap"}, {"chunks-missing"})
     return asked.series in (None, series.id) and (series.usable or marked)
 
 
