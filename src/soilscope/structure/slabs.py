@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.classes import Scheme, classify
-from soilscope.classes.cuts import valid_range
 from soilscope.classes.otsu import BINS as OTSU_BINS
 from soilscope.classes.otsu import otsu_edges
+from soilscope.classes.value_range import valid_range
 from soilscope.types import BoolVolume, LabelVolume
 from soilscope.volume import Volume
 from soilscope.volume.partial import OpenStore

@@ -11,7 +11,7 @@ import pandas as pd
 
 from soilscope import structure
 from soilscope.classes import Scheme
-from soilscope.classes.cuts import valid_range
+from soilscope.classes.value_range import valid_range
 from soilscope.files import write_parquet, write_table
 from soilscope.structure.horizons import Horizon, find_horizons
 from soilscope.structure.sensitivity import Sensitivity, default_shift, sensitivity
