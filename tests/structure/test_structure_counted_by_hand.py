@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from known_bodies import ball, grid, torus
+from known_bodies import ball, grid, torus, ways
 
 from soilscope import structure as st
-from soilscope.structure.blockwise import Ways, measure_blockwise
+from soilscope.structure.blockwise import measure_blockwise
 from soilscope.volume import Volume
 
 SPACING = (0.5, 0.2, 0.4)
@@ -41,7 +41,7 @@ def found(request):
     asked = {"labels": labels, "names": {1: "pores"}, "metrics": METRICS, "rule": st.ClusterRule(SHELL)}
     if request.param == "in memory":
         return st.measure(core, **asked)
-    return measure_blockwise(core, **asked, ways=Ways(slab=3, block=5000))
+    return measure_blockwise(core, **asked, ways=ways(3, 5000))
 
 
 def column(found, name):

@@ -33,7 +33,7 @@ from soilscope.structure.layer import Layer
 from soilscope.structure.measure import ALWAYS, DEFAULT_RULE, Measured, Seen, Structure, check_classes, structure_of
 from soilscope.structure.metric import Metric, metrics_named
 from soilscope.structure.porosity import label_counts
-from soilscope.structure.scratch import Box, Room
+from soilscope.structure.scratch import Box
 from soilscope.structure.slabs import ClassSlabs, Source, names_of, resolved, slab_bounds, source_of
 from soilscope.structure.ways import AS_FITS, Ways
 from soilscope.types import FloatProfile, LabelVolume
@@ -78,7 +78,8 @@ def measure_blockwise(
     OutputRefused
         Code ``disk-space``: temporary files do not fit onto the disk.
     UsageError
-        Code ``classes``: neither a scheme, nor labels with names. Else as :func:`soilscope.structure.measure`.
+        Code ``classes``: neither a scheme, nor labels with names. Code ``temporary-folder``: the core has no store, beside which
+        temporary files could lie, and ``ways`` no folder. Else as :func:`soilscope.structure.measure`.
     """
     source = source_of(core)
     chosen = metrics_named(list(dict.fromkeys([*ALWAYS, *(DEFAULT_METRICS if metrics is None else metrics)])))
@@ -176,8 +177,9 @@ class _Work:
         sums = {name: partial(begin, outlined) for name, begin in ADDING.items() if name in self._wanted}
         for layer in layers:
             layer.begin([m for m in self.chosen if slice_by_slice(m)], sums, volume.shape[0])
+        room = self.ways.room(self.slabs.source)
         with ExitStack() as stack:
-            files = [FieldFiles(stack, Room(self.ways.folder, volume.shape), self._wanted) for _ in layers]
+            files = [FieldFiles(stack, room, self._wanted) for _ in layers]
             self._through_slabs(layers, files)
             at = volume.spacing_mm, self.rule, self.budget.block
             return [
@@ -201,7 +203,7 @@ class _Work:
                     "not-blockwise",
                     "warning",
                     f"{', '.join(missing)}: needs the whole core in memory at once, so that there is no "
-                    "figure; cut a window, or raise the memory budget.",
+                    "figure; cut a window, or raise memory_gb.",
                 )
             )
 

@@ -72,8 +72,8 @@ class Budget:
             raise InputRefused(
                 "memory-budget",
                 f"a core of {shape[0]} x {shape[1]} x {shape[2]} voxels needs {in_memory_gb(shape, itemsize):.2f} GB to be "
-                f"measured whole and {least:.2f} GB slab by slab, but the budget is {memory_gb:.2f} GB; raise the budget, or "
-                "cut a window.",
+                f"measured whole and {least:.2f} GB slab by slab, but the budget is {memory_gb:.2f} GB; raise "
+                "memory_gb, or cut a window.",
             )
         # Half the room for a slab: the clusters of the whole core grow beside it.
         slab = min(max(int(room / 2 / slice_bytes), 2), MOST_SLICES, max(shape[0], 1))
@@ -95,5 +95,5 @@ def check_clusters(held: int, budget: Budget) -> None:
             "memory-budget",
             f"the classes of this core fall apart into over {held} clusters, which need {held * BYTES_OF_CLUSTER / 1e9:.2f} GB; "
             f"{budget.clusters * BYTES_OF_CLUSTER / 1e9:.2f} GB may be used for them. Smooth the scan, remove larger clusters "
-            "(under), or raise the memory budget.",
+            "(under), or raise memory_gb.",
         )

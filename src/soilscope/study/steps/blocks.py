@@ -55,9 +55,9 @@ def large_core(study: Path, plan: Plan, core: str) -> LargeCore | None:
         raise InputRefused(
             "memory-budget",
             f"core {core!r} needs {needed:.2f} GB in memory, and {budget:.2f} GB may be used; {' and '.join(wanted)} of the plan "
-            "cannot be done slab by slab: take a machine with more memory, or cut a window.",
+            "cannot be done slab by slab: raise memory_gb in the plan's [measure] where the machine has more, or cut a window.",
         )
-    return LargeCore(study, store, budget)
+    return LargeCore(study, store, budget, needed)
 
 
 def _at_once(plan: Plan) -> list[str]:
@@ -76,11 +76,17 @@ def _at_once(plan: Plan) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class LargeCore:
-    """A core that is read slab by slab."""
+    """A core that is read slab by slab; ``needed_gb`` is what it would take to hold it whole."""
 
     study: Path
     store: OpenStore
     budget_gb: float
+    needed_gb: float
+
+    @property
+    def why(self) -> str:
+        """The figures that say why it is not held whole."""
+        return f"{self.needed_gb:.2f} GB of memory needed, {self.budget_gb:.2f} GB may be used"
 
     @property
     def _about(self) -> Volume:
