@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from soilscope.errors import InputRefused
 from soilscope.types import Shape
 
-__all__ = ["Budget", "available_gb", "check_clusters", "in_memory_gb"]
+__all__ = ["Budget", "available_gb", "check_clusters", "compared_gb", "in_memory_gb"]
 
 BYTES_IN_MEMORY = 42
 """For each voxel beside its value, at the peak: mask, classes, clusters, distances, balls and thickness. An estimate."""
@@ -15,6 +15,8 @@ BYTES_IN_SLAB = 20
 """For each voxel of a slab beside its value: mask, classes, clusters of all and of one class."""
 BYTES_IN_BLOCK = 36
 """For each voxel of a block whose thickness is worked out."""
+BYTES_COMPARED = 9
+"""For each voxel of a scan beside its value while labels made elsewhere are compared with it: its mask, and the labels as read."""
 BYTES_OF_CLUSTER = 40
 """For each cluster of a slab that reaches its ends, or is large enough to count."""
 BASE_GB = 0.45
@@ -36,6 +38,12 @@ def in_memory_gb(shape: Shape, itemsize: int) -> float:
     """Memory for measuring a core that is held whole, in GB."""
     z, y, x = shape
     return BASE_GB + z * y * x * (itemsize + BYTES_IN_MEMORY) / 1e9
+
+
+def compared_gb(shape: Shape, itemsize: int) -> float:
+    """Memory for comparing labels made elsewhere with the scan they are of, in GB."""
+    z, y, x = shape
+    return BASE_GB + z * y * x * (itemsize + BYTES_COMPARED) / 1e9
 
 
 @dataclass(frozen=True, slots=True)
