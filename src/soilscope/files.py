@@ -31,6 +31,7 @@ __all__ = [
     "digest_folder",
     "digest_json",
     "lock",
+    "plain_refusal",
     "publish",
     "remove",
     "size",
@@ -101,7 +102,7 @@ def lock(path: Path) -> Iterator[None]:
         Code ``cannot-write``: its folder cannot be made or written to.
     """
     name = path.parent / f".{path.name}.lock"
-    with _plain_refusal(path, {errno.ENOENT}):  # such as below /proc, where nothing can be made
+    with plain_refusal(path, {errno.ENOENT}):  # such as below /proc, where nothing can be made
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = _take(name, path)
     try:
@@ -145,7 +146,7 @@ def publish(path: Path) -> Iterator[Path]:
     """
     path = path.absolute()
     partial = path.parent / f".{path.name}.partial"
-    with lock(path), _plain_refusal(path):
+    with lock(path), plain_refusal(path):
         _remove_now(partial)
         try:
             yield partial
@@ -236,8 +237,14 @@ def _sync_folder(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _plain_refusal(path: Path, further: Set[int] = frozenset()) -> Iterator[None]:
-    """Turn the operating system's words for "no room" and "not allowed", and further errors, into ours."""
+def plain_refusal(path: Path, further: Set[int] = frozenset()) -> Iterator[None]:
+    """Turn the operating system's words for "no room" and "not allowed", and further errors, into ours.
+
+    Raises
+    ------
+    OutputRefused
+        Code ``cannot-write``: disk full, quota, read-only or not permitted.
+    """
     try:
         yield
     except (OutputRefused, Busy):

@@ -193,6 +193,36 @@ def test_a_stopped_command_says_that_it_goes_on(tmp_path, sent, status, way):
     assert out == ""
 
 
+IN_A_FINALISER = """
+import os, signal, time
+from soilscope.cli.stopping import hear_stops
+
+hear_stops()
+class Dying:
+    def __del__(self):
+        os.kill(os.getpid(), signal.{name})
+        for _ in range(10_000):
+            pass
+
+Dying()
+time.sleep(30)
+"""
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", -signal.SIGINT), ("SIGTERM", 143)])
+def test_a_stop_that_finds_the_program_in_a_finaliser_is_not_lost(name, status):
+    """Ctrl-C, SIGTERM -> exit 130/143: Python drops what is raised in a finaliser, and the work would go on to its end."""
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_FINALISER.format(name=name)],
+        capture_output=True,
+        text=True,
+        preexec_fn=hear_signals,
+        timeout=60,
+    )
+    assert done.returncode == status
+    assert "Exception ignored" not in done.stderr
+
+
 def hear_signals() -> None:
     """A shell starts its background jobs deaf to Ctrl-C, and tests may run in one."""
     for number in (signal.SIGINT, signal.SIGTERM):

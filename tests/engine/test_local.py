@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +34,16 @@ def die(send):
 
 def process_id(_number, send):
     return os.getpid()
+
+
+def hold(ignored, send):
+    """Hold a semaphore that the system knows by name, as numba does, and work until the process is ended."""
+    lock = multiprocessing.RLock()
+    if ignored:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    send("at work")
+    while True:
+        lock.acquire(timeout=0.01)
 
 
 def collect(engine, tasks):
@@ -78,3 +91,35 @@ def test_when_every_worker_is_killed_the_waiting_tasks_fail_too():
 def test_two_workers_are_two_processes_and_neither_is_this_one():
     outcomes, _ = collect(Local(2), [Task(str(n), process_id, (n,)) for n in range(8)])
     assert os.getpid() not in {o.value for o in outcomes.values()}
+
+
+STOPPED = """
+import sys
+sys.path.insert(0, {folder!r})
+from test_local import Local, Task, hold
+
+def main():
+    at_work = []
+    def told(key, _content):
+        at_work.append(key)
+        if len(at_work) == 2:
+            raise KeyboardInterrupt
+    try:
+        list(Local(2).run([Task(str(n), hold, (n == {deaf},)) for n in range(2)], told))
+    except KeyboardInterrupt:
+        print("stopped")
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.mark.parametrize("deaf", [-1, 1], ids=["all hear", "one is deaf"])
+def test_a_stop_ends_all_workers_and_leaves_nothing_of_the_system_held(tmp_path, deaf):
+    """Ctrl-C: workers end, also one that does not listen; semaphores of those that do are given back without a complaint."""
+    script = tmp_path / "stopped.py"
+    script.write_text(STOPPED.format(folder=str(Path(__file__).parent), deaf=deaf), encoding="utf-8")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "stopped\n"
+    if deaf < 0:
+        assert done.stderr == ""

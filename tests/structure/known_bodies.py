@@ -1,5 +1,8 @@
 """Bodies whose answers geometry knows."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 
 
@@ -42,3 +45,10 @@ def blobs(shape, share, sigma=2.0, seed=0):
 def turned(mask):
     """The mask flipped along each axis, and turned by quarters in the plane."""
     return [mask, mask[::-1], mask[:, ::-1], mask[:, :, ::-1], np.rot90(mask, axes=(1, 2)), np.rot90(mask, axes=(0, 1))]
+
+
+def ways(slab, block):
+    """So many slices and voxels at a time; temporary files have no name, and go where the tests' own do."""
+    from soilscope.structure.blockwise import Ways
+
+    return Ways(slab=slab, block=block, folder=Path(tempfile.gettempdir()))

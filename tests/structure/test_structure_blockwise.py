@@ -1,10 +1,13 @@
 """A core measured slab by slab has the numbers it has in memory, whatever the slabs; what cannot be is said."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from known_bodies import blobs, noise
+from known_bodies import blobs, noise, ways
 from pandas.testing import assert_frame_equal
 from scipy.ndimage import label
 
@@ -59,7 +62,7 @@ def test_whatever_the_slabs_the_numbers_are_those_of_the_whole_core(seed, slab, 
     core, labels = labelled_core(seed)
     asked = {"names": NAMES, "metrics": list(BLOCKWISE), "rule": ClusterRule(under, neighbours), "joined": [(1, 3)]}
     expected = st.measure(core, labels=labels, **asked)
-    found = measure_blockwise(core, labels=labels, **asked, ways=Ways(slab=slab, block=block))
+    found = measure_blockwise(core, labels=labels, **asked, ways=ways(slab, block))
     assert_same(found, expected)
 
 
@@ -68,7 +71,7 @@ def test_a_store_read_slab_by_slab_has_the_numbers_of_the_core_in_memory(tmp_pat
     core, _ = labelled_core(7, (40, 30, 33))
     write_store(tmp_path / "core.zarr", core)
     expected = st.measure(core, name)
-    found = measure_blockwise(tmp_path / "core.zarr", name, ways=Ways(slab=16, block=40_000))
+    found = measure_blockwise(tmp_path / "core.zarr", name, ways=ways(16, 40_000))
     assert_same(found, expected)
     assert found.provenance["scheme"] == scheme(name).resolve(core).as_dict()
 
@@ -110,7 +113,7 @@ def test_a_wide_pore_gets_a_halo_as_wide_as_it_needs():
     labels[blobs(labels.shape, 0.1) & (labels == 0)] = 2
     core = Volume(labels.astype(np.int16), np.ones(labels.shape, bool), (1.0, 1.0, 1.0), "HU")
     asked = {"labels": labels, "names": {1: "hollow", 2: "pores"}, "metrics": ["local-thickness"]}
-    found = measure_blockwise(core, **asked, ways=Ways(slab=7, block=500_000))
+    found = measure_blockwise(core, **asked, ways=ways(7, 500_000))
     assert_same(found, st.measure(core, **asked))
 
 
@@ -121,7 +124,7 @@ def test_a_block_with_a_place_too_wide_for_it_is_halved_until_it_sees_the_walls(
     labels[blobs(labels.shape, 0.1) & (labels == 0)] = 2
     core = Volume(labels.astype(np.int16), np.ones(labels.shape, bool), (1.0, 1.0, 1.0), "HU")
     asked = {"labels": labels, "names": {1: "hollow", 2: "pores"}, "metrics": ["local-thickness"]}
-    found = measure_blockwise(core, **asked, ways=Ways(slab=16, block=ROOM_OF_A_SMALL_BLOCK))
+    found = measure_blockwise(core, **asked, ways=ways(16, ROOM_OF_A_SMALL_BLOCK))
     assert_same(found, st.measure(core, **asked))
 
 
@@ -131,7 +134,7 @@ def test_thickness_beyond_what_memory_lets_a_block_see_is_missing_and_said():
     labels[:, 2:38, 19:21] = 2
     core = Volume(labels.astype(np.int16), np.ones(labels.shape, bool), (1.0, 1.0, 1.0), "HU")
     asked = {"labels": labels, "names": {1: "wide", 2: "slit"}, "metrics": ["local-thickness"]}
-    found = measure_blockwise(core, **asked, ways=Ways(slab=8, block=20_000))
+    found = measure_blockwise(core, **asked, ways=ways(8, 20_000))
     expected = st.measure(core, **asked)
     mine, theirs = (t.core[t.core.metric == "local-thickness"].value.to_numpy() for t in (found, expected))
     assert np.isnan(mine[0])
@@ -152,13 +155,13 @@ def test_a_metric_of_my_own_that_sees_one_slice_has_the_same_figures_slab_by_sla
     monkeypatch.setitem(st.METRICS, "first-row", of_my_own("slice"))
     core, labels = labelled_core(1)
     asked = {"labels": labels, "names": NAMES, "metrics": ["first-row"]}
-    assert_same(measure_blockwise(core, **asked, ways=Ways(slab=5, block=9000)), st.measure(core, **asked))
+    assert_same(measure_blockwise(core, **asked, ways=ways(5, 9000)), st.measure(core, **asked))
 
 
 def test_a_metric_of_my_own_that_may_see_the_whole_core_is_missing_and_said(monkeypatch):
     monkeypatch.setitem(st.METRICS, "first-row", of_my_own("core"))
     core, labels = labelled_core(1)
-    found = measure_blockwise(core, labels=labels, names=NAMES, metrics=["first-row"], ways=Ways(slab=5, block=9000))
+    found = measure_blockwise(core, labels=labels, names=NAMES, metrics=["first-row"], ways=ways(5, 9000))
     assert found.core[found.core.metric == "first-row"].value.isna().all()
     assert any(f["code"] == "not-blockwise" and "first-row" in f["text"] for f in found.provenance["findings"])
 
@@ -200,11 +203,52 @@ def test_progress_is_told_and_an_interrupt_ends_the_work_and_leaves_no_file(tmp_
         if what == "thickness":
             raise KeyboardInterrupt
 
-    ways = Ways(slab=4, block=9000, folder=tmp_path, say=stop)
     with pytest.raises(KeyboardInterrupt):
-        measure_blockwise(core, labels=labels, names=NAMES, ways=ways)
+        measure_blockwise(core, labels=labels, names=NAMES, ways=Ways(slab=4, block=9000, folder=tmp_path, say=stop))
     assert {what for *_, what in heard} == {"clusters", "slices and seams", "thickness"}
     assert all(0 <= done < of for done, of, _ in heard)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_temporary_files_lie_beside_the_store_or_where_they_are_told_to_and_nowhere_else(tmp_path, monkeypatch):
+    """Disk full at every write, $TMPDIR unused: a core without a store needs a folder for what is too large for the memory."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "no such folder"))
+    core, labels = labelled_core(2)
+    asked = {"labels": labels, "names": NAMES, "metrics": ["local-thickness", "distance"]}
+    write_store(tmp_path / "core.zarr", core)
+    held = [
+        measure_blockwise(tmp_path / "core.zarr", **asked, ways=Ways(slab=4, block=9000)),
+        measure_blockwise(core, **asked, ways=Ways(slab=4, block=9000, folder=tmp_path)),
+    ]
+    assert_frame_equal(held[0].core, held[1].core)
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == ["core.zarr"]
+    with pytest.raises(UsageError) as told:
+        measure_blockwise(core, **asked, ways=Ways(slab=4, block=9000))
+    assert told.value.code == "temporary-folder"
+    assert "Ways(folder=...)" in str(told.value)
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from soilscope.errors import OutputRefused
+from soilscope.structure.scratch import Room
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    with Room(Path(sys.argv[1]), (50, 40, 40)).array() as scratch:
+        for _ in range(50):
+            scratch.append(np.ones((1, 40, 40), np.uint8))
+except OutputRefused as error:
+    print(error.code)
+"""
+
+
+def test_a_disk_that_is_full_at_a_write_of_a_temporary_file_is_said_so(tmp_path):
+    """Disk full at every write -> refuse, nothing left."""
+    done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True)
+    assert done.stdout == "cannot-write\n", done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

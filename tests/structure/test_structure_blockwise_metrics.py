@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from known_bodies import blobs, noise
+from known_bodies import blobs, noise, ways
 from scipy.ndimage import distance_transform_edt
 
 from soilscope import structure as st
-from soilscope.structure.blockwise import Ways, measure_blockwise
+from soilscope.structure.blockwise import measure_blockwise
 from soilscope.structure.fractal import BoxSlabs, box_counts, box_of
 from soilscope.structure.value_counts import SliceCounts, ValueCounts
 from soilscope.volume import Volume
@@ -53,9 +53,7 @@ def test_boxes_counted_slab_by_slab_are_those_of_the_whole(seed, slab, spacing, 
 
 def test_a_full_core_has_dimension_3_slab_by_slab():
     core, labels = core_of(np.ones((48, 40, 40), bool))
-    found = measure_blockwise(
-        core, labels=labels, names=ONE, metrics=["fractal-dimension"], ways=Ways(slab=7, block=10**6)
-    )
+    found = measure_blockwise(core, labels=labels, names=ONE, metrics=["fractal-dimension"], ways=ways(7, 10**6))
     assert total(found, "fractal-dimension") == pytest.approx(3.0, abs=1e-9)
 
 
@@ -65,7 +63,7 @@ def test_distances_reach_across_the_whole_core_however_little_is_held_at_a_time(
     spacing = (0.5, 0.25, 0.3)
     core, labels = core_of(mask, spacing)
     found = measure_blockwise(
-        core, labels=labels, names=ONE, metrics=["distance"], rule=st.ClusterRule(0), ways=Ways(slab=3, block=2000)
+        core, labels=labels, names=ONE, metrics=["distance"], rule=st.ClusterRule(0), ways=ways(3, 2000)
     )
     away = distance_transform_edt(~mask, sampling=spacing)
     assert total(found, "distance") == pytest.approx(away[~mask].mean(), rel=1e-6)
@@ -75,7 +73,7 @@ def test_distances_reach_across_the_whole_core_however_little_is_held_at_a_time(
 
 def test_a_class_that_is_absent_has_no_distance_slab_by_slab():
     core, labels = core_of(np.zeros((20, 8, 8), bool))
-    found = measure_blockwise(core, labels=labels, names=ONE, metrics=["distance"], ways=Ways(slab=3, block=2000))
+    found = measure_blockwise(core, labels=labels, names=ONE, metrics=["distance"], ways=ways(3, 2000))
     assert np.isnan(total(found, "distance"))
     assert found.slices["distance_mm"].isna().all()
 
@@ -85,7 +83,7 @@ def test_the_wider_of_two_tubes_is_the_critical_diameter_slab_by_slab():
     tubes = ((y - 20) ** 2 + (x - 20) ** 2 < 5**2) | ((y - 24) ** 2 + (x - 55) ** 2 < 12**2)
     core, labels = core_of(np.broadcast_to(tubes, (50, 48, 80)).copy())
     found = measure_blockwise(
-        core, labels=labels, names=ONE, metrics=["critical-diameter", "percolates"], ways=Ways(slab=6, block=20_000)
+        core, labels=labels, names=ONE, metrics=["critical-diameter", "percolates"], ways=ways(6, 20_000)
     )
     assert total(found, "critical-diameter") == pytest.approx(24.0, abs=1.2)
     assert total(found, "percolates") == 1.0
@@ -100,7 +98,7 @@ def test_a_neck_decides_the_critical_diameter_wherever_the_seams_lie():
     expected = st.critical_diameter(mask, core.spacing_mm)
     for slab in (1, 23, 24, 48):
         found = measure_blockwise(
-            core, labels=labels, names=ONE, metrics=["critical-diameter"], ways=Ways(slab=slab, block=30_000)
+            core, labels=labels, names=ONE, metrics=["critical-diameter"], ways=ways(slab, 30_000)
         )
         assert total(found, "critical-diameter") == expected
 
@@ -131,7 +129,7 @@ def test_a_core_of_several_blocks_has_its_median_diameter():
     mask = blobs((90, 60, 60), 0.3, 1.5, 4)
     core, labels = core_of(mask, (0.3, 0.2, 0.2))
     asked = {"labels": labels, "names": ONE, "metrics": ["median-diameter"]}
-    found = measure_blockwise(core, **asked, ways=Ways(slab=9, block=200_000))
+    found = measure_blockwise(core, **asked, ways=ways(9, 200_000))
     expected = st.measure(core, **asked)
     assert total(found, "median-diameter") == pytest.approx(total(expected, "median-diameter"), rel=1e-6)
     np.testing.assert_allclose(found.slices["median_diameter_mm"], expected.slices["median_diameter_mm"], rtol=1e-6)

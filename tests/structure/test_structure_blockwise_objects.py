@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from known_bodies import blobs, noise
+from known_bodies import blobs, noise, ways
 from pandas.testing import assert_frame_equal
 
 from soilscope import structure as st
@@ -14,7 +14,6 @@ from soilscope.errors import InputRefused, OutputRefused
 from soilscope.structure.large_objects import objects_blockwise
 from soilscope.structure.scratch import Room
 from soilscope.structure.slabs import ArraySource, ClassSlabs, resolved, resolved_for
-from soilscope.structure.ways import Ways
 from soilscope.volume import Volume
 
 SPACING = (0.25, 0.351, 0.3)
@@ -42,7 +41,7 @@ def test_objects_found_slab_by_slab_are_those_of_the_whole_core(seed, slab, bloc
     core, labels = core_with_bodies(seed)
     kind = st.ObjectKind("bodies", of, at_least_mm3=least)
     expected = st.objects_in(core, labels, kind)
-    found = objects_blockwise(ClassSlabs(ArraySource(core), None, labels), kind, Ways(slab=slab, block=block))
+    found = objects_blockwise(ClassSlabs(ArraySource(core), None, labels), kind, ways(slab, block))
     assert_frame_equal(found, expected, rtol=1e-9, check_exact=False)
 
 
@@ -51,7 +50,7 @@ def test_a_rod_through_all_slabs_has_its_length_volume_and_depth():
     labels[3:37, 4, 4] = 1
     core = Volume(labels.astype(np.int16), np.ones(labels.shape, bool), (0.5, 0.5, 0.5), "HU")
     slabs = ClassSlabs(ArraySource(core), None, labels)
-    (rod,) = objects_blockwise(slabs, st.ObjectKind("rods", (1,)), Ways(slab=4, block=5000)).to_dict("records")
+    (rod,) = objects_blockwise(slabs, st.ObjectKind("rods", (1,)), ways(4, 5000)).to_dict("records")
     assert rod["volume_mm3"] == 34 * 0.5**3
     assert rod["depth_mm"] == pytest.approx(20 * 0.5)
     assert rod["length_mm"] == pytest.approx(17.0, rel=0.04)  # the diagonal of its outer faces is a little more
@@ -64,14 +63,14 @@ def test_objects_that_end_at_a_seam_and_empty_slabs_are_whole():
     labels[8:12, 3, 3] = 1  # begins with the third
     core = Volume(labels.astype(np.int16), np.ones(labels.shape, bool), (1.0, 1.0, 1.0), "HU")
     kind = st.ObjectKind("rods", (1,))
-    found = objects_blockwise(ClassSlabs(ArraySource(core), None, labels), kind, Ways(slab=4, block=5000))
+    found = objects_blockwise(ClassSlabs(ArraySource(core), None, labels), kind, ways(4, 5000))
     assert_frame_equal(found, st.objects_in(core, labels, kind), rtol=1e-9, check_exact=False)
 
 
 def test_a_class_without_objects_gives_an_empty_table_with_all_columns():
     core, labels = core_with_bodies(0)
     kind = st.ObjectKind("stones", (9,))
-    found = objects_blockwise(ClassSlabs(ArraySource(core), None, labels), kind, Ways(slab=4, block=9000))
+    found = objects_blockwise(ClassSlabs(ArraySource(core), None, labels), kind, ways(4, 9000))
     assert list(found.columns) == list(st.KIND_COLUMNS)
     assert len(found) == 0
 
@@ -80,7 +79,7 @@ def test_more_objects_than_memory_holds_are_refused_with_the_figure():
     core, labels = core_with_bodies(0)
     slabs = ClassSlabs(ArraySource(core), None, labels)
     with pytest.raises(InputRefused) as told:
-        objects_blockwise(slabs, st.ObjectKind("crumbs", (2,)), Ways(slab=4, block=50))
+        objects_blockwise(slabs, st.ObjectKind("crumbs", (2,)), ways(4, 50))
     assert told.value.code == "memory-budget"
     assert "crumbs" in str(told.value)
     assert "at_least_mm3" in str(told.value)

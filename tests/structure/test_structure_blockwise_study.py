@@ -20,6 +20,7 @@ from soilscope.volume import Volume, read_store, write_store
 
 CORE = CorePlan(id="3243", path="scan")
 SPACING = (0.25, 0.351, 0.351)
+BANDS = {"name": "banded", "edges": (-1500, 0, 1400, 3000), "bands": ((-600, 500), (1000, 1900)), "units": "HU"}
 OTSU = {"name": "found", "method": "otsu", "classes": 3}
 DENSITIES = {"name": "by density", "method": "density", "edges": (0.0, 0.5, 1.8, 9.0)}
 
@@ -48,7 +49,7 @@ def made(folder, plan, heard):
     return summary, tables, json.loads((parts / "measure/3243.json").read_text())
 
 
-@pytest.mark.parametrize("scheme", ["physical", "script-2021", "otsu-3", OTSU])
+@pytest.mark.parametrize("scheme", ["physical", "script-2021", "otsu-3", OTSU, BANDS, BANDS | {"grows": "brighter"}])
 def test_a_study_has_the_same_tables_where_a_core_does_not_fit(tmp_path, monkeypatch, scheme):
     plan = study_of(tmp_path, scheme)
     summary, tables, provenance = made(tmp_path, plan, [])
@@ -75,29 +76,28 @@ def test_a_study_refuses_a_core_that_does_not_fit_at_all_with_the_figure(tmp_pat
     assert "0.10 GB" in str(told.value)
 
 
-def test_labels_made_elsewhere_need_the_core_in_memory_and_are_refused_where_it_does_not_fit(tmp_path, monkeypatch):
-    plan = study_of(tmp_path, "physical").model_copy(update={"labels": "masks/{core}.tif", "label_names": {1: "roots"}})
-    monkeypatch.setattr(blocks, "memory_gb", lambda _plan: 0.4)
-    with pytest.raises(InputRefused) as told:
-        measure_core(tmp_path, plan, "3243", [].append)
-    assert told.value.code == "memory-budget"
-    assert "labels" in str(told.value)
-
-
 def test_densities_and_objects_of_a_core_that_does_not_fit_are_those_of_one_that_does(tmp_path, monkeypatch):
     density = fit_density([Rod("air", 0.0, -1000.0), Rod("water", 1.0, 0.0)])
     kinds = ({"name": "stones", "of": (3,), "at_least_mm3": 0.2}, {"name": "pores", "of": (1,)})
-    plan = study_of(tmp_path, DENSITIES, {"density": density.as_dict()}, core={"density": "coreCT"}, objects=kinds)
+    plan = study_of(
+        tmp_path,
+        DENSITIES,
+        {"density": density.as_dict()},
+        core={"density": "coreCT", "density_volume": True},
+        objects=kinds,
+    )
+    volume = tmp_path / "density/3243.tif"
     extra = [tmp_path / "parts/measure" / f"3243.{kind}.parquet" for kind in ("materials", "objects")]
     made(tmp_path, plan, [])
-    held = [pd.read_parquet(path) for path in extra]
-    for path in extra:
+    held, densities = [pd.read_parquet(path) for path in extra], volume.read_bytes()
+    for path in [*extra, volume]:
         path.unlink()
     too_big(monkeypatch)
     made(tmp_path, plan, [])
     for path, expected in zip(extra, held, strict=True):
         assert len(expected) > 0
         assert_frame_equal(pd.read_parquet(path), expected, rtol=1e-9, check_exact=False)
+    assert volume.read_bytes() == densities
 
 
 def test_edges_of_all_cores_are_found_without_holding_one(tmp_path, monkeypatch):
@@ -113,8 +113,6 @@ def test_edges_of_all_cores_are_found_without_holding_one(tmp_path, monkeypatch)
     [
         ({"objects": ({"name": "biopores", "of": (1,), "shape": "tubes", "at_least_mm": 1.0},)}, "biopores"),
         ({"objects": ({"name": "litter", "of": (2,), "beside": (3,)},)}, "litter"),
-        ({"core": {"density": "coreCT", "density_volume": True}}, "density_volume"),
-        ({"scheme": {"name": "b", "edges": (-1000, 0, 3000), "bands": ((-100, 100),)}}, "bands"),
     ],
 )
 def test_what_needs_the_whole_core_is_refused_by_name_with_the_figure(tmp_path, monkeypatch, asked, named):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -86,8 +87,15 @@ def test_a_core_that_does_not_fit_has_no_windows_and_says_so(scans, tmp_path):
     asked = StructurePlan(metrics=("fraction",), sensitivity="off", erode="off", pores=(), stones=())
     summary = run(scans, folder, structure=asked, objects=(), measure=MeasurePlan(memory_gb=0.451))
     assert summary.failures == ()
-    assert "need the whole of core 'pine' in memory" in dict(summary.declined)["measure:_windows.pine"]
+    told = dict(summary.declined)["measure:_windows.pine"]
+    assert re.search(
+        r"need the whole of core 'pine' in memory \(0\.\d\d GB of memory needed, 0\.45 GB may be used\)", told
+    )
     assert not (folder / "tables" / "representative.csv").exists()
+    plan = folder / "study.toml"
+    plan.write_text(plan.read_text().replace("memory_gb = 0.451", "memory_gb = 4"))
+    assert study.run(folder, ["measure"]).declined == ()
+    assert (folder / "tables" / "representative.csv").exists()
 
 
 def test_another_tolerance_takes_windows_anew_and_measures_nothing_else(further, tmp_path):

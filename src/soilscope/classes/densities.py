@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from soilscope.classes.cuts import valid_range
+from soilscope.classes.value_range import valid_range
 from soilscope.core.density import Density
 from soilscope.errors import InputRefused
 from soilscope.volume import Volume

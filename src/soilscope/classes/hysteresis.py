@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import cc3d
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from soilscope.types import BoolVolume, LabelVolume, ValueVolume
 
-__all__ = ["Grows", "grown_labels", "joined_to"]
+__all__ = ["Grows", "grown_labels", "joined_to", "seeds_of"]
 
 Grows = Literal["brighter", "darker"]
 
@@ -26,8 +26,22 @@ def joined_to(strong: BoolVolume, weak: BoolVolume) -> BoolVolume:
     return taken
 
 
+def seeds_of(
+    values: ValueVolume, classed: BoolVolume, band: tuple[float, float], grows: Grows
+) -> tuple[BoolVolume, BoolVolume]:
+    """What is surely of the class that grows at a border, and what may be; shapes (z, y, x)."""
+    low, high = band
+    if grows == "brighter":
+        return (values > high) & classed, (values > low) & classed
+    return (values <= low) & classed, (values <= high) & classed
+
+
 def grown_labels(
-    values: ValueVolume, classed: BoolVolume, bands: Sequence[tuple[float, float]], grows: Grows
+    values: ValueVolume,
+    classed: BoolVolume,
+    bands: Sequence[tuple[float, float]],
+    grows: Grows,
+    joined: Callable[[BoolVolume, BoolVolume], BoolVolume] = joined_to,
 ) -> LabelVolume:
     """Labels whose edges are bands.
 
@@ -42,6 +56,8 @@ def grown_labels(
         ``"brighter"``: a voxel above ``low`` belongs above the border where it is joined to one above ``high``, as in
         scikit-image's ``apply_hysteresis_threshold`` (Canny 1986, doi:10.1109/TPAMI.1986.4767851). ``"darker"``: a voxel of
         ``high`` or less belongs below the border where it is joined to one of ``low`` or less: pores grow into what is half full.
+    joined : function of what is surely of the growing class and what may be, once a band
+        Says where it grows to; :func:`joined_to` where the whole core is there.
 
     Returns
     -------
@@ -49,10 +65,7 @@ def grown_labels(
         1..n, 0 where not classed.
     """
     labels = classed.astype(np.uint8)
-    for low, high in bands:
-        if grows == "brighter":
-            above = joined_to((values > high) & classed, (values > low) & classed)
-        else:
-            above = classed & ~joined_to((values <= low) & classed, (values <= high) & classed)
-        labels += above
+    for band in bands:
+        grown = joined(*seeds_of(values, classed, band, grows))
+        labels += grown if grows == "brighter" else classed & ~grown
     return labels

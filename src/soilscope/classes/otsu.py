@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from soilscope.classes.cuts import valid_range
+from soilscope.classes.value_range import valid_range
 from soilscope.errors import InputRefused, UsageError
 from soilscope.types import BoolVolume
 from soilscope.volume import Volume

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from soilscope.classes.cuts import valid_range
 from soilscope.classes.densities import value_edges
 from soilscope.classes.hysteresis import Grows
 from soilscope.classes.otsu import BINS, otsu_edges
+from soilscope.classes.value_range import valid_range
 from soilscope.errors import InputRefused, UsageError
 from soilscope.types import Units
 from soilscope.volume import Volume

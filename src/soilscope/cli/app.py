@@ -5,7 +5,6 @@ Exit codes: 0 done; 1 unexpected; 2 wrong use; 3 input refused; 4 done in part; 
 
 from __future__ import annotations
 
-import signal
 import sys
 from typing import Annotated, NoReturn
 
@@ -14,11 +13,10 @@ import typer
 from soilscope._version import __version__
 from soilscope.cli import demo, doctor, init, inspect, phantom, run, verify
 from soilscope.cli.output import Mode, Output
+from soilscope.cli.stopping import INTERRUPTED, TERMINATED, hear_stops
 from soilscope.errors import SoilscopeError
 
 __all__ = ["app", "main"]
-
-INTERRUPTED, TERMINATED = 130, 143
 
 app = typer.Typer(
     name="soilscope",
@@ -47,13 +45,9 @@ def _root(
     pass
 
 
-def _terminated(_signal: int, _frame: object) -> NoReturn:
-    raise SystemExit(TERMINATED)
-
-
 def main() -> NoReturn:
     """Run the command; every refusal becomes one message and its exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
+    hear_stops()
     try:
         code = app(standalone_mode=False)  # typer itself turns Ctrl-C into a returned 130
     except SoilscopeError as error:

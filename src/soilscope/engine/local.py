@@ -14,6 +14,8 @@ from soilscope.engine.worker import execute, serve
 __all__ = ["Local"]
 
 POLL_SECONDS = 0.5
+GRACE_SECONDS = 2.0
+"""How long a worker that is told to end may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,16 @@ def _in_processes(tasks: list[Task], workers: int, report: Callable[[str, Any], 
         waiting.cancel_join_thread()
         for process in processes:
             process.terminate()
-        for process in processes:
-            process.join()
+        _wait_for(processes)
+
+
+def _wait_for(processes: list[Any]) -> None:
+    """Wait until all have ended; those in the middle of a long loop, or deaf to the signal, are killed."""
+    for process in processes:
+        process.join(GRACE_SECONDS)
+    for process in processes:
+        process.kill()
+        process.join()
 
 
 def _collect(

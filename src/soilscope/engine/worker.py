@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from multiprocessing.queues import Queue, SimpleQueue
-from typing import Any
+from typing import Any, NoReturn
 
 from threadpoolctl import threadpool_limits
 
@@ -23,6 +23,7 @@ __all__ = ["execute", "serve"]
 KILOBYTES_PER_MB = 1024
 WATCH_SECONDS = 1.0
 PR_SET_PDEATHSIG = 1
+TERMINATED = 143
 
 
 def execute(task: Task, send: Callable[[Any], None]) -> Outcome:
@@ -54,6 +55,7 @@ def _told(error: Exception) -> Exception:
 def serve(tasks: Queue[Task | None], results: SimpleQueue[tuple[str, str, Any]], parent: int) -> None:
     """Take tasks until None comes; end at once when the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; Ctrl-C reaches the whole group
+    signal.signal(signal.SIGTERM, _ended)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
@@ -62,6 +64,13 @@ def serve(tasks: Queue[Task | None], results: SimpleQueue[tuple[str, str, Any]],
         results.put(("start", key, os.getpid()))
         outcome = execute(task, lambda message, key=key: results.put(("message", key, message)))  # type: ignore[misc]
         results.put(("outcome", key, outcome))
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _ended(_signal: int, _frame: object) -> NoReturn:
+    """End in order, so that what the libraries hold of the system (named semaphores) is given back; told twice, end at once."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    raise SystemExit(TERMINATED)
 
 
 def _end_with(parent: int) -> None:

@@ -28,25 +28,28 @@ from soilscope.structure.clusters import ClusterRule
 from soilscope.structure.fields import FieldFiles, Fields
 from soilscope.structure.figures import BLOCKWISE, ClassFigures, has_figures, slice_by_slice
 from soilscope.structure.fractal import box_of
-from soilscope.structure.labelled import Labelled, findings_of_counts
+from soilscope.structure.grown import class_slabs
+from soilscope.structure.labelled import GREATEST_LABEL, Labelled, covering_names, findings_of_counts
 from soilscope.structure.layer import Layer
 from soilscope.structure.measure import ALWAYS, DEFAULT_RULE, Measured, Seen, Structure, check_classes, structure_of
 from soilscope.structure.metric import Metric, metrics_named
 from soilscope.structure.porosity import label_counts
-from soilscope.structure.scratch import Box, Room
-from soilscope.structure.slabs import ClassSlabs, Source, names_of, resolved, slab_bounds, source_of
+from soilscope.structure.scratch import Box
+from soilscope.structure.slabs import ClassSlabs, Sliced, Source, names_of, resolved, slab_bounds, source_of
 from soilscope.structure.ways import AS_FITS, Ways
-from soilscope.types import FloatProfile, LabelVolume
+from soilscope.types import FloatProfile
 from soilscope.volume import Volume, outline
 
 __all__ = ["BLOCKWISE", "Ways", "measure_blockwise"]
+
+NOTHING_HELD = np.zeros(GREATEST_LABEL + 1, np.bool_)
 
 
 def measure_blockwise(
     core: Volume | Source | Path | str,
     scheme: Scheme | str | None = None,
     *,
-    labels: LabelVolume | None = None,
+    labels: Sliced | None = None,
     names: Mapping[int, str] | None = None,
     metrics: Sequence[str] | None = None,
     rule: ClusterRule = DEFAULT_RULE,
@@ -59,7 +62,8 @@ def measure_blockwise(
     ----------
     core : path of a core store, Volume, or Source
     scheme, labels, names, metrics, rule, joined
-        As there; ``labels`` may be a memory map, and need ``names``.
+        As there; ``labels`` may be a memory map, or whatever gives slices of whole numbers (``labels[first:end]``), and need
+        ``names``.
     ways : Ways
         Memory, slabs, and who is told of the progress.
 
@@ -74,11 +78,13 @@ def measure_blockwise(
     Raises
     ------
     InputRefused
-        Code ``memory-budget``: not even slab by slab. Else as :func:`soilscope.structure.measure`.
+        Code ``memory-budget``: not even slab by slab, or more clusters than the memory holds.
+        Else as :func:`soilscope.structure.measure`.
     OutputRefused
         Code ``disk-space``: temporary files do not fit onto the disk.
     UsageError
-        Code ``classes``: neither a scheme, nor labels with names. Else as :func:`soilscope.structure.measure`.
+        Code ``classes``: neither a scheme, nor labels with names. Code ``temporary-folder``: the core has no store, beside which
+        temporary files could lie, and ``ways`` no folder. Else as :func:`soilscope.structure.measure`.
     """
     source = source_of(core)
     chosen = metrics_named(list(dict.fromkeys([*ALWAYS, *(DEFAULT_METRICS if metrics is None else metrics)])))
@@ -89,10 +95,9 @@ def measure_blockwise(
         raise UsageError(
             "classes", "slab by slab, give a scheme, or labels made elsewhere with the name of every class."
         )
-    slabs = ClassSlabs(source, held, labels)
-    about = Labelled(
-        _outlined(source.about), outline(source.about.shape, np.dtype(np.uint8))[0], names_of(held, names), held
-    )
+    slabs = class_slabs(source, held, labels, budget, ways.say)
+    called = names_of(held, names) if labels is None else covering_names(NOTHING_HELD, names_of(held, names))
+    about = Labelled(_outlined(source.about), outline(source.about.shape, np.dtype(np.uint8))[0], called, held)
     groups = [(k,) for k in about.names] + [check_classes(about, of) for of in joined]
     work = _Work(slabs, about, chosen, rule, budget, ways)
     measured = work.measured(groups)
@@ -160,7 +165,9 @@ class _Work:
         for first, end in self._bounds():
             self.ways.say(first, 2 * depth, "clusters")
             labels, valid = self.slabs.read(first, end)
-            self.outside += self.slabs.outside(first, end, valid)
+            outside, values = self.slabs.made_elsewhere(first, end, valid)
+            covering_names(values, self.core.names)
+            self.outside += outside
             self.counts[first:end], self.area[first:end] = label_counts(labels, valid, most)
             boxes.append(_moved(box_of(valid), first))
             for layer in layers:
@@ -176,8 +183,9 @@ class _Work:
         sums = {name: partial(begin, outlined) for name, begin in ADDING.items() if name in self._wanted}
         for layer in layers:
             layer.begin([m for m in self.chosen if slice_by_slice(m)], sums, volume.shape[0])
+        room = self.ways.room(self.slabs.source)
         with ExitStack() as stack:
-            files = [FieldFiles(stack, Room(self.ways.folder, volume.shape), self._wanted) for _ in layers]
+            files = [FieldFiles(stack, room, self._wanted) for _ in layers]
             self._through_slabs(layers, files)
             at = volume.spacing_mm, self.rule, self.budget.block
             return [
@@ -201,7 +209,7 @@ class _Work:
                     "not-blockwise",
                     "warning",
                     f"{', '.join(missing)}: needs the whole core in memory at once, so that there is no "
-                    "figure; cut a window, or raise the memory budget.",
+                    "figure; cut a window, or raise memory_gb.",
                 )
             )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from soilscope.errors import InputRefused
 from soilscope.types import Shape
 
-__all__ = ["Budget", "available_gb", "check_clusters", "in_memory_gb"]
+__all__ = ["Budget", "available_gb", "check_clusters", "compared_gb", "in_memory_gb"]
 
 BYTES_IN_MEMORY = 42
 """For each voxel beside its value, at the peak: mask, classes, clusters, distances, balls and thickness. An estimate."""
@@ -15,6 +15,8 @@ BYTES_IN_SLAB = 20
 """For each voxel of a slab beside its value: mask, classes, clusters of all and of one class."""
 BYTES_IN_BLOCK = 36
 """For each voxel of a block whose thickness is worked out."""
+BYTES_COMPARED = 9
+"""For each voxel of a scan beside its value while labels made elsewhere are compared with it: its mask, and the labels as read."""
 BYTES_OF_CLUSTER = 40
 """For each cluster of a slab that reaches its ends, or is large enough to count."""
 BASE_GB = 0.45
@@ -36,6 +38,12 @@ def in_memory_gb(shape: Shape, itemsize: int) -> float:
     """Memory for measuring a core that is held whole, in GB."""
     z, y, x = shape
     return BASE_GB + z * y * x * (itemsize + BYTES_IN_MEMORY) / 1e9
+
+
+def compared_gb(shape: Shape, itemsize: int) -> float:
+    """Memory for comparing labels made elsewhere with the scan they are of, in GB."""
+    z, y, x = shape
+    return BASE_GB + z * y * x * (itemsize + BYTES_COMPARED) / 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +80,8 @@ class Budget:
             raise InputRefused(
                 "memory-budget",
                 f"a core of {shape[0]} x {shape[1]} x {shape[2]} voxels needs {in_memory_gb(shape, itemsize):.2f} GB to be "
-                f"measured whole and {least:.2f} GB slab by slab, but the budget is {memory_gb:.2f} GB; raise the budget, or "
-                "cut a window.",
+                f"measured whole and {least:.2f} GB slab by slab, but the budget is {memory_gb:.2f} GB; raise "
+                "memory_gb, or cut a window.",
             )
         # Half the room for a slab: the clusters of the whole core grow beside it.
         slab = min(max(int(room / 2 / slice_bytes), 2), MOST_SLICES, max(shape[0], 1))
@@ -95,5 +103,5 @@ def check_clusters(held: int, budget: Budget) -> None:
             "memory-budget",
             f"the classes of this core fall apart into over {held} clusters, which need {held * BYTES_OF_CLUSTER / 1e9:.2f} GB; "
             f"{budget.clusters * BYTES_OF_CLUSTER / 1e9:.2f} GB may be used for them. Smooth the scan, remove larger clusters "
-            "(under), or raise the memory budget.",
+            "(under), or raise memory_gb.",
         )

@@ -73,7 +73,7 @@ def label_core(
         return Labelled(volume, classify(volume, resolved), _scheme_names(resolved), resolved)
     given = checked_labels(volume, labels)
     wanted = names if names is not None else None if resolved is None else _scheme_names(resolved)
-    return Labelled(volume, given, _covering(given, wanted), resolved)
+    return Labelled(volume, given, covering_names(held_values(given), wanted), resolved)
 
 
 def union(labels: LabelVolume, of: tuple[int, ...]) -> BoolVolume:
@@ -136,12 +136,7 @@ def checked_labels(volume: Volume, labels: NDArray[Any]) -> LabelVolume:
         raise UsageError(
             "labels", f"labels are an array of shape (z, y, x), not {type(labels).__name__}; read a file first."
         )
-    if labels.shape != volume.shape:
-        raise InputRefused(
-            "labels-shape",
-            f"the labels are {_times(labels.shape)} voxels, core {volume.core!r} {_times(volume.shape)} voxels of "
-            f"{_times(volume.spacing_mm)} mm (z, y, x); export them on the scan's own grid, or crop both alike.",
-        )
+    check_shape(volume, labels.shape)
     if labels.dtype.kind == "f":
         _whole(labels)
     elif labels.dtype.kind not in "bui":
@@ -169,14 +164,42 @@ def _whole(labels: NDArray[Any]) -> None:
             )
 
 
+def check_shape(volume: Volume, shape: Sequence[int]) -> None:
+    """Labels lie on the core's grid.
+
+    Raises
+    ------
+    InputRefused
+        Code ``labels-shape``.
+    """
+    if tuple(shape) != volume.shape:
+        raise InputRefused(
+            "labels-shape",
+            f"the labels are {_times(shape)} voxels, core {volume.core!r} {_times(volume.shape)} voxels of "
+            f"{_times(volume.spacing_mm)} mm (z, y, x); export them on the scan's own grid, or crop both alike.",
+        )
+
+
 def _times(numbers: Sequence[float]) -> str:
     return " x ".join(f"{n:g}" for n in numbers)
 
 
-def _covering(labels: LabelVolume, names: Mapping[int, str] | None) -> dict[int, str]:
-    held = np.zeros(GREATEST_LABEL + 1, np.int64)
+def held_values(labels: LabelVolume) -> NDArray[np.bool_]:
+    """Which values from 0 to 255 there are, shape (256,)."""
+    held = np.zeros(GREATEST_LABEL + 1, np.bool_)
     for plane in labels:  # plane by plane: counting turns labels into 64 bits
-        held += np.bincount(plane.ravel(), minlength=GREATEST_LABEL + 1)
+        held |= np.bincount(plane.ravel(), minlength=GREATEST_LABEL + 1) > 0
+    return held
+
+
+def covering_names(held: NDArray[np.bool_], names: Mapping[int, str] | None) -> dict[int, str]:
+    """A name for every value there is, rising.
+
+    Raises
+    ------
+    InputRefused
+        Code ``labels-names``.
+    """
     seen = np.flatnonzero(held[1:]) + 1
     if names is None:
         if not seen.size:

@@ -21,7 +21,7 @@ from soilscope.structure.kinds import KIND_COLUMNS, ObjectKind
 from soilscope.structure.labelled import class_id, union
 from soilscope.structure.objects import DIRECTIONS, Bodies, least_voxels, table_of
 from soilscope.structure.runs import Runs, extents, greatest_widths, moments, runs_of, touching, widest_of
-from soilscope.structure.scratch import Box, Room, Scratch
+from soilscope.structure.scratch import Box, Scratch
 from soilscope.structure.seams import CoreClusters, Seams, label_slab
 from soilscope.structure.slabs import ClassSlabs, slab_bounds
 from soilscope.structure.ways import AS_FITS, Ways
@@ -67,11 +67,13 @@ def objects_blockwise(slabs: ClassSlabs, kind: ObjectKind, ways: Ways = AS_FITS)
         Code ``memory-budget``: not even slab by slab, or more objects than the memory holds.
     OutputRefused
         Code ``disk-space``: temporary files do not fit onto the disk.
+    UsageError
+        Code ``temporary-folder``: the core has no store, beside which temporary files could lie, and ``ways`` no folder.
     """
     about = slabs.source.about
     budget = ways.budget(about)
     found = _Found(kind, about.spacing_mm, budget.block * 36)
-    room = Room(ways.folder, about.shape)
+    room = ways.room(slabs.source)
     with ExitStack() as stack:
         classes, ids = stack.enter_context(room.array()), stack.enter_context(room.array(np.uint32))
         seams = Seams(NEIGHBOURS, least_voxels(kind.at_least_mm3, about.spacing_mm))

@@ -29,7 +29,7 @@ def distance_to_class(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolume |
         mm from centre to centre, straight through whatever lies between; 0 in the class, NaN outside the window and, where
         the window holds none of the class, everywhere. What lies beyond the window is unknown, so that figures near its
         border are upper bounds. Of pores: the way of oxygen and roots into the matrix (Rabot et al. 2018,
-        doi:10.1016/j.geoderma.2017.11.009).
+        Geoderma 314: 122-137).
     """
     inside, window = in_window(mask, valid)
     away = np.sqrt(squared_distance(~inside, spacing_mm))

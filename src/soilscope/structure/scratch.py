@@ -14,7 +14,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from soilscope.errors import OutputRefused
+from soilscope.errors import OutputRefused, UsageError
+from soilscope.files import plain_refusal
 from soilscope.types import Shape
 
 __all__ = ["Box", "Room", "Scratch"]
@@ -73,7 +74,7 @@ class Room:
     Parameters
     ----------
     folder : path or None
-        None takes the system's own. The files have no name there, so that nothing is left behind, whatever ends the work.
+        None has no place for them. The files have no name there, so that nothing is left behind, whatever ends the work.
     shape : (z, y, x)
         Of the core.
     """
@@ -88,16 +89,25 @@ class Room:
         Raises
         ------
         OutputRefused
-            Code ``disk-space``: the disk has not that much room.
+            Code ``disk-space``: the disk has not that much room. Code ``cannot-write``: it is full all the same, or the folder may
+            not be written to.
+        UsageError
+            Code ``temporary-folder``: nobody said where it may lie.
         """
         kind = np.dtype(dtype)
         needed = math.prod(self.shape) * kind.itemsize
-        free = shutil.disk_usage(self.folder or tempfile.gettempdir()).free
+        if self.folder is None:
+            raise UsageError(
+                "temporary-folder",
+                f"working through a core slab by slab needs temporary files, this one of {needed / 1e9:.2f} GB: say in which "
+                "folder they may lie, Ways(folder=...).",
+            )
+        free = shutil.disk_usage(self.folder).free
         if needed > free:
             raise OutputRefused(
                 "disk-space",
                 f"working through a core slab by slab needs a temporary file of {needed / 1e9:.2f} GB, and the disk has "
-                f"{free / 1e9:.2f} GB free; make room, or raise the memory budget.",
+                f"{free / 1e9:.2f} GB free; make room, or raise memory_gb.",
             )
-        with tempfile.TemporaryFile(dir=self.folder) as stream:
+        with plain_refusal(self.folder), tempfile.TemporaryFile(dir=self.folder) as stream:
             yield Scratch(stream, self.shape, kind)

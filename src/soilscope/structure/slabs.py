@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.classes import Scheme, classify
-from soilscope.classes.cuts import valid_range
 from soilscope.classes.otsu import BINS as OTSU_BINS
 from soilscope.classes.otsu import otsu_edges
+from soilscope.classes.value_range import valid_range
+from soilscope.structure.labelled import GREATEST_LABEL, check_shape, checked_labels, held_values
 from soilscope.types import BoolVolume, LabelVolume
 from soilscope.volume import Volume
 from soilscope.volume.partial import OpenStore
@@ -21,6 +22,7 @@ from soilscope.volume.partial import OpenStore
 __all__ = [
     "ArraySource",
     "ClassSlabs",
+    "Sliced",
     "Source",
     "names_of",
     "range_of",
@@ -29,6 +31,17 @@ __all__ = [
     "slab_bounds",
     "source_of",
 ]
+
+
+class Sliced(Protocol):
+    """Labels of a core that are read a few slices at a time: an array, a memory map, an open store."""
+
+    @property
+    def shape(self) -> Any:
+        """(z, y, x)."""
+
+    def __getitem__(self, slices: slice) -> NDArray[Any]:
+        """Whole numbers from 0 to 255 of the slices from ``slices.start`` up to ``slices.stop``."""
 
 
 class Source(Protocol):
@@ -70,27 +83,46 @@ class ClassSlabs:
     source : Source
     scheme : Scheme or None
         With the edges that hold for this core; None where ``labels`` were made elsewhere.
-    labels : uint8 array, shape (z, y, x), or None
-        May lie on the disk (a memory map).
+    labels : Sliced, or None
+        Made elsewhere, or by the scheme.
+
+    Raises
+    ------
+    InputRefused
+        Code ``labels-shape``: the labels have another shape than the core.
     """
 
     source: Source
     scheme: Scheme | None
-    labels: LabelVolume | None = None
+    labels: Sliced | None = None
+
+    def __post_init__(self) -> None:
+        if self.labels is not None:
+            check_shape(self.source.about, self.labels.shape)
 
     def read(self, first: int, end: int) -> tuple[LabelVolume, BoolVolume]:
-        """Labels, 0 outside the window, and the window of some slices."""
+        """Labels, 0 outside the window, and the window of some slices.
+
+        Raises
+        ------
+        InputRefused
+            Code ``labels-values``: labels made elsewhere that are no whole numbers from 0 to 255.
+        """
         values, valid = self.source.read(first, end)
-        if self.labels is not None:
-            return np.where(valid, self.labels[first:end], np.uint8(0)), np.ascontiguousarray(valid)
-        assert self.scheme is not None
         about = self.source.about
-        slab = Volume(values, valid, about.spacing_mm, about.units)
+        slab = Volume(values, valid, about.spacing_mm, about.units, core=about.core)
+        if self.labels is not None:
+            given = checked_labels(slab, self.labels[first:end])
+            return np.where(valid, given, np.uint8(0)), np.ascontiguousarray(valid)
+        assert self.scheme is not None
         return classify(slab, self.scheme), np.ascontiguousarray(valid)
 
-    def outside(self, first: int, end: int, valid: BoolVolume) -> int:
-        """How many voxels of labels made elsewhere lie outside the window."""
-        return 0 if self.labels is None else int(np.count_nonzero((self.labels[first:end] > 0) & ~valid))
+    def made_elsewhere(self, first: int, end: int, valid: BoolVolume) -> tuple[int, NDArray[np.bool_]]:
+        """Of labels made elsewhere how many voxels lie outside the window, and which values there are, shape (256,)."""
+        if self.labels is None or self.scheme is not None:
+            return 0, np.zeros(GREATEST_LABEL + 1, np.bool_)
+        given = np.asarray(self.labels[first:end]).astype(np.uint8)
+        return int(np.count_nonzero((given > 0) & ~valid)), held_values(given)
 
 
 def slab_bounds(slices: int, thick: int) -> Iterator[tuple[int, int]]:

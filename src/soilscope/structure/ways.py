@@ -7,7 +7,10 @@ from pathlib import Path
 
 from soilscope.structure.budget import Budget, available_gb
 from soilscope.structure.measure import Say
+from soilscope.structure.scratch import Room
+from soilscope.structure.slabs import Source
 from soilscope.volume import Volume
+from soilscope.volume.partial import OpenStore
 
 __all__ = ["AS_FITS", "Ways"]
 
@@ -25,7 +28,8 @@ class Ways:
     block : int, optional
         Voxels of a block for thickness, halo included; None takes as many as fit.
     folder : path, optional
-        Where temporary files go: one byte a voxel for thickness, five more for distances. The system's own by default.
+        Where temporary files go: one byte a voxel for thickness, five more for distances. Left out, they lie beside the core's
+        store; a core that has none needs it. The system's own folder is never used: it may be small, or memory.
     say : callable
         Told ``(done, of, what)``.
     """
@@ -35,6 +39,11 @@ class Ways:
     block: int | None = None
     folder: Path | None = None
     say: Say = lambda _done, _of, _what: None
+
+    def room(self, source: Source) -> Room:
+        """Where temporary arrays of a core go."""
+        beside = source.path.parent if isinstance(source, OpenStore) else None
+        return Room(self.folder or beside, source.about.shape)
 
     def budget(self, about: Volume) -> Budget:
         """Slabs and blocks that fit."""

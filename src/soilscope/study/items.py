@@ -215,7 +215,8 @@ def _further(build: _Builder, plan: Plan) -> None:
         keys = []
         for core in cores:
             do = _Do(kind.measure, core, kind.outputs(core))
-            keys.append(build.add(kind.key(core), kind.own(plan), do, [f"measure:{core}"]))
+            own = [kind.own(plan), plan.measure.memory_gb]  # what did not fit into the memory is tried again with more
+            keys.append(build.add(kind.key(core), own, do, [f"measure:{core}"]))
         build.add(kind.joined_key, None, _Do(kind.join, cores, list(kind.tables)), after=keys)
 
 

@@ -17,6 +17,7 @@ ABOUT = {
     "seed": "Random splits, first weights and the order of slices come from this number.",
     "scheme": 'Classes: "paper-2021", "script-2021", "physical", "otsu", or a [scheme] table with name, edges, names, units.',
     "labels": "Classes made elsewhere (ilastik, nnU-Net, Fiji, Slicer) take the scheme's place:",
+    "memory_gb": "Memory that classifying or measuring a core may take, in GB; a core that needs more is taken slab by slab:",
     "window": '"all" keeps every slice and the whole soil; [400, 200, 200] is the paper\'s inner box of (z, y, x) voxels.',
     "core": "The core in the scan is found; centre_mm, radius_mm, top_mm, bottom_mm, tube or whole = true state it instead.",
     "correct": 'Even out artefacts of the scan: "beam-hardening", "drift". They are measured and reported in any case.',
@@ -67,6 +68,8 @@ def plan_text(plan: Plan) -> str:
             '# labels = "masks/{core}.tif"',
             '# label_names = { 1 = "roots", 2 = "stones" }',
         ]
+    if plan.measure.memory_gb is None:
+        lines += [f"# {ABOUT['memory_gb']}", "# measure.memory_gb = 4"]
     for core in cores:
         lines += ["", "[[cores]]", *_plain(core)]
     for key, table in tables.items():

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from soilscope.classes import Scheme, classify
+from soilscope.classes import Scheme
 from soilscope.core.artefacts import Artefacts
 from soilscope.core.density import Density
 from soilscope.errors import InputRefused
@@ -19,15 +20,17 @@ from soilscope.findings import Finding, from_records
 from soilscope.structure import ClusterRule, ObjectKind, Structure, materials
 from soilscope.structure.blockwise import Ways, measure_blockwise
 from soilscope.structure.budget import Budget, available_gb, in_memory_gb
+from soilscope.structure.grown import class_slabs
 from soilscope.structure.large_objects import fits_slab_by_slab, objects_blockwise
 from soilscope.structure.sensitivity import default_shift, grey_step
-from soilscope.structure.slabs import ClassSlabs, range_of, resolved, slab_bounds
+from soilscope.structure.slabs import ClassSlabs, names_of, range_of, resolved, slab_bounds
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
+from soilscope.types import Shape
 from soilscope.volume import Volume
 from soilscope.volume.partial import OpenStore
 
-__all__ = ["LargeCore", "Say", "large_core", "memory_gb"]
+__all__ = ["LargeCore", "Say", "StoredLabels", "labels_part", "large_core", "memory_gb"]
 
 Say = Callable[[int, int, str], None]
 
@@ -55,60 +58,98 @@ def large_core(study: Path, plan: Plan, core: str) -> LargeCore | None:
         raise InputRefused(
             "memory-budget",
             f"core {core!r} needs {needed:.2f} GB in memory, and {budget:.2f} GB may be used; {' and '.join(wanted)} of the plan "
-            "cannot be done slab by slab: take a machine with more memory, or cut a window.",
+            "cannot be done slab by slab: raise memory_gb in the plan's [measure] where the machine has more, or cut a window.",
         )
-    return LargeCore(study, store, budget)
+    return LargeCore(study, store, budget, needed, plan.names() or {} if plan.labels is not None else None)
 
 
 def _at_once(plan: Plan) -> list[str]:
     """What the plan asks for that needs a whole core in memory."""
-    scheme = plan.scheme_value()
-    asked = {
-        "labels": plan.labels is not None,
-        "core.density_volume": plan.core.density_volume,
-        "the scheme's bands": scheme is not None and bool(scheme.bands),
-    }
-    asked |= {
-        f"objects {kind.name!r} (tubes, or beside a class)": not fits_slab_by_slab(kind) for kind in plan.object_kinds
-    }
-    return [name for name, there in asked.items() if there]
+    return [
+        f"objects {kind.name!r} (tubes, or beside a class)" for kind in plan.object_kinds if not fits_slab_by_slab(kind)
+    ]
+
+
+def labels_part(core: str) -> str:
+    """Where labels made elsewhere are kept, cut as their core was."""
+    return Layout.part("classify", f"{core}.zarr")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLabels:
+    """Labels in a store, a few slices at a time."""
+
+    store: OpenStore
+
+    @property
+    def shape(self) -> Shape:
+        """(z, y, x)."""
+        return self.store.about.shape
+
+    def __getitem__(self, slices: slice) -> NDArray[Any]:
+        return self.store.read(*slices.indices(self.shape[0])[:2])[0]
 
 
 @dataclass(frozen=True, slots=True)
 class LargeCore:
-    """A core that is read slab by slab."""
+    """A core that is read slab by slab.
+
+    ``needed_gb`` is what it would take to hold it whole, ``label_names`` the names of labels made elsewhere that take the scheme's
+    place; None where there is a scheme.
+    """
 
     study: Path
     store: OpenStore
     budget_gb: float
+    needed_gb: float
+    label_names: Mapping[int, str] | None
+
+    @property
+    def why(self) -> str:
+        """The figures that say why it is not held whole."""
+        return f"{self.needed_gb:.2f} GB of memory needed, {self.budget_gb:.2f} GB may be used"
 
     @property
     def _about(self) -> Volume:
         return self.store.about
 
     @property
+    def budget(self) -> Budget:
+        """How it is cut."""
+        return Budget.of(self._about.shape, self._about.values.dtype.itemsize, self.budget_gb)
+
+    @property
     def slab(self) -> int:
         """Slices that are read at a time."""
-        return Budget.of(self._about.shape, self._about.values.dtype.itemsize, self.budget_gb).slab
+        return self.budget.slab
+
+    def classes(self, scheme: Scheme | None, say: Say = lambda _done, _of, _what: None) -> ClassSlabs:
+        """Its classes, by a scheme with its edges, or as they were made elsewhere."""
+        return class_slabs(self.store, scheme, self._labels(), self.budget, say)
+
+    def names(self, scheme: Scheme | None) -> dict[int, str]:
+        """Names by class number, rising."""
+        return names_of(scheme, self.label_names)
 
     def resolved(self, scheme: Scheme) -> Scheme:
         """The scheme with the edges that hold for this core."""
         return resolved(scheme, self.store, self.slab)
 
-    def summary(self, scheme: Scheme, bins: int, say: Say) -> dict[str, Any]:
+    def summary(self, scheme: Scheme | None, bins: int, say: Say) -> dict[str, Any]:
         """Voxels of each class and the histogram, as of a core in memory; ``scheme`` has this core's edges."""
+        classes = self.classes(scheme, say)
         ends = range_of(self.store, self.slab) or (0.0, 1.0)
         voxels, counts = np.zeros(256, np.int64), np.zeros(bins, np.int64)
         edges = np.histogram_bin_edges(np.zeros(0), bins, ends)
         for first, end in slab_bounds(self._about.shape[0], self.slab):
             say(first, self._about.shape[0], "classes")
-            values, valid = self.store.read(first, end)
-            slab = Volume(values, valid, self._about.spacing_mm, self._about.units)
-            voxels += np.bincount(classify(slab, scheme)[valid], minlength=256)
+            values, _ = self.store.read(first, end)
+            labels, valid = classes.read(first, end)
+            voxels += np.bincount(labels[valid], minlength=256)
             counts += np.histogram(values[valid], bins=bins, range=ends)[0]
         last = int(np.flatnonzero(voxels).max(initial=1)) + 1
         return {
-            "scheme": scheme.as_dict(),
+            "scheme": None if scheme is None else scheme.as_dict(),
             "voxels": voxels[: max(last, 2)].tolist(),
             "histogram": {"counts": counts.tolist(), "edges": [float(e) for e in edges]},
         }
@@ -118,9 +159,10 @@ class LargeCore:
         measured = Artefacts.of(self._about)
         return () if measured is None else measured.findings(self._about)
 
-    def scheme(self) -> Scheme:
-        """The scheme that cut the core, with its edges."""
-        return Scheme.from_dict(self._summary()["scheme"])
+    def scheme(self) -> Scheme | None:
+        """The scheme that cut the core, with its edges; None where its classes were made elsewhere."""
+        described = self._summary()["scheme"]
+        return None if described is None else Scheme.from_dict(described)
 
     def shift(self) -> float:
         """By how much edges are moved where the plan leaves that open."""
@@ -129,7 +171,7 @@ class LargeCore:
 
     def measured(
         self,
-        scheme: Scheme,
+        scheme: Scheme | None,
         joined: tuple[tuple[int, ...], ...],
         asked: tuple[list[str] | None, ClusterRule],
         say: Say | None = None,
@@ -137,26 +179,45 @@ class LargeCore:
         """The core's tables."""
         self.store.about = self._about.with_findings(*from_records(self._summary()["findings"]))
         metrics, rule = asked
-        return measure_blockwise(self.store, scheme, metrics=metrics, rule=rule, joined=joined, ways=self._ways(say))
+        return measure_blockwise(
+            self.store,
+            scheme,
+            labels=self._labels(),
+            names=self.label_names,
+            metrics=metrics,
+            rule=rule,
+            joined=joined,
+            ways=self._ways(say),
+        )
 
-    def materials(self, scheme: Scheme) -> pd.DataFrame:
+    def materials(self, scheme: Scheme | None) -> pd.DataFrame:
         """Mass and volume of every class in every slice, as of a core in memory."""
         density = Density.from_dict(self._about.source["density"])
-        names = dict(enumerate(scheme.names, start=1))
+        names, classes = self.names(scheme), self.classes(scheme)
         frames = []
         for first, end in slab_bounds(self._about.shape[0], self.slab):
             values, valid = self.store.read(first, end)
             slab = Volume(values, valid, self._about.spacing_mm, self._about.units, core=self._about.core)
-            rows = materials(slab, classify(slab, scheme), names, density)
+            rows = materials(slab, classes.read(first, end)[0], names, density)
             frames.append(
                 rows.assign(slice=rows["slice"] + first, depth_mm=self._about.depth_mm[rows["slice"] + first])
             )
         return _class_by_class(frames, names)
 
-    def objects(self, scheme: Scheme, kinds: Sequence[ObjectKind], say: Say) -> list[pd.DataFrame]:
+    def planes(self) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
+        """Slices and their masks, one after the other."""
+        for first, end in slab_bounds(self._about.shape[0], self.slab):
+            yield from zip(*self.store.read(first, end), strict=True)
+
+    def objects(self, scheme: Scheme | None, kinds: Sequence[ObjectKind], say: Say) -> list[pd.DataFrame]:
         """The tables of objects, kind after kind."""
-        slabs = ClassSlabs(self.store, scheme)
+        slabs = self.classes(scheme, say)
         return [objects_blockwise(slabs, kind, self._ways(say)) for kind in kinds]
+
+    def _labels(self) -> StoredLabels | None:
+        if self.label_names is None:
+            return None
+        return StoredLabels(OpenStore(self.study / labels_part(self._about.core)))
 
     def _ways(self, say: Say | None) -> Ways:
         folder = self.study / "parts"

@@ -61,8 +61,11 @@ class ByCore:
     def measure(self, study: Path, plan: Plan, core: str, send: Callable[[Any], None]) -> str | None:
         """Make one core's rows."""
         send(("progress", 0, 1, f"{self.about} of {core}"))
-        if large_core(study, plan, core) is not None:
-            return f"the {self.about} need the whole of core {core!r} in memory, which does not fit: cut a window"
+        if (large := large_core(study, plan, core)) is not None:
+            return (
+                f"the {self.about} need the whole of core {core!r} in memory ({large.why}): raise memory_gb in the plan's "
+                "[measure] where the machine has more, or cut a window"
+            )
         for path, rows in zip(self.outputs(core), self.make(plan, open_core(study, plan, core)), strict=True):
             write_parquet(study / path, rows)
         return None

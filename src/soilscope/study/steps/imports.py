@@ -27,7 +27,18 @@ from soilscope.study.steps.large import Asked, keep_large
 from soilscope.study.steps.pictures import picture_values
 from soilscope.volume import Volume, write_store
 
-__all__ = ["Evened", "Prepared", "evened", "import_core", "needs", "outputs", "prepare", "read_scan", "reference_first"]
+__all__ = [
+    "Evened",
+    "Prepared",
+    "evened",
+    "import_core",
+    "needs",
+    "open_scan",
+    "outputs",
+    "prepare",
+    "read_scan",
+    "reference_first",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +69,7 @@ def needs(plan: Plan, core: CorePlan) -> list[str]:
 def import_core(study: Path, plan: Plan, core: CorePlan, send: Callable[[Any], None]) -> None:
     """Read a scan, find its soil, keep it in the study's store; a scan larger than the memory slab by slab."""
     send(("progress", 0, 1, f"reading {core.id}"))
-    with _opened(study, core) as scan:
+    with open_scan(study, core) as scan:
         beside = _keep_large(study, scan, (core, plan), send) if scan.large else _keep(study, scan, core, plan)
     write_json(study / part(core.id), beside)
     inputs.imported(study, core)
@@ -119,11 +130,18 @@ def read_scan(study: Path, core: CorePlan) -> Volume:
     InputRefused
         Code ``not-found``, and whatever :func:`soilscope.ingest.read` refuses.
     """
-    with _opened(study, core) as scan:
+    with open_scan(study, core) as scan:
         return replace(scan.read(), core=core.id)
 
 
-def _opened(study: Path, core: CorePlan) -> contextlib.AbstractContextManager[ingest.OpenScan]:
+def open_scan(study: Path, core: CorePlan) -> contextlib.AbstractContextManager[ingest.OpenScan]:
+    """The scan's files, opened without their voxels.
+
+    Raises
+    ------
+    InputRefused
+        Code ``not-found``, and whatever :func:`soilscope.ingest.open_scan` refuses.
+    """
     if not (study / core.path).exists():
         raise InputRefused("not-found", f"core {core.id!r}: there is nothing at {core.path}.", [core.path])
     stated = ingest.options_of(core.units, core.spacing_mm, core.on_gap, length_mm=core.length_mm)

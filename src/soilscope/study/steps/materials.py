@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import tifffile
+from numpy.typing import NDArray
 
 from soilscope._version import __version__
 from soilscope.core.density import Density
@@ -15,10 +17,13 @@ from soilscope.files import publish, write_parquet, write_table
 from soilscope.structure import materials
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
+from soilscope.study.steps.blocks import LargeCore
 from soilscope.study.steps.opened import OpenedCore
 from soilscope.volume import Volume
 
-__all__ = ["join", "outputs", "table", "write_density", "write_materials"]
+__all__ = ["join", "outputs", "table", "write_density", "write_large", "write_materials"]
+
+Plane = tuple[NDArray[Any], NDArray[np.bool_]]
 
 
 def outputs(plan: Plan, core: str) -> list[str]:
@@ -39,7 +44,8 @@ def write_materials(study: Path, plan: Plan, opened: OpenedCore) -> None:
     density, core = Density.from_dict(opened.volume.source["density"]), opened.volume
     write_parquet(study / _part(core.core), materials(core, opened.labels, opened.names, density))
     if plan.core.density_volume:
-        write_density(study / _volume(core.core), core, density)
+        planes = zip(core.values, core.valid, strict=True)
+        write_density(study / _volume(core.core), core, planes, density)
 
 
 def join(study: Path, plan: Plan, cores: Sequence[str]) -> None:
@@ -48,15 +54,26 @@ def join(study: Path, plan: Plan, cores: Sequence[str]) -> None:
         write_table(study / Layout.materials, pd.concat([pd.read_parquet(study / _part(core)) for core in cores]))
 
 
-def write_density(path: Path, core: Volume, density: Density) -> None:
-    """Publish densities in g/cm³ as a float32 ImageJ TIFF with its voxel size in mm, NaN outside the soil; Fiji opens it."""
+def write_large(study: Path, plan: Plan, large: LargeCore) -> None:
+    """The same of a core that is read slab by slab."""
+    if plan.core.density is None:
+        return
+    about = large.store.about
+    write_parquet(study / _part(about.core), large.materials(large.scheme()))
+    if plan.core.density_volume:
+        density = Density.from_dict(about.source["density"])
+        write_density(study / _volume(about.core), about, large.planes(), density)
+
+
+def write_density(path: Path, core: Volume, planes: Iterable[Plane], density: Density) -> None:
+    """Publish densities in g/cm³ as a float32 ImageJ TIFF with its voxel size in mm, NaN outside the soil; Fiji opens it.
+
+    ``planes`` are the core's slices and their masks, from the top down.
+    """
     dz, dy, dx = core.spacing_mm
     with publish(path) as partial, tifffile.TiffWriter(partial, imagej=True) as tiff:
         tiff.write(
-            (
-                np.where(ok, density.of(plane), np.float32(np.nan))
-                for plane, ok in zip(core.values, core.valid, strict=True)
-            ),
+            (np.where(ok, density.of(plane), np.float32(np.nan)) for plane, ok in planes),
             shape=core.shape,
             dtype=np.float32,
             resolution=(1 / dx, 1 / dy),

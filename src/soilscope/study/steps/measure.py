@@ -55,9 +55,9 @@ def measure_core(study: Path, plan: Plan, core: str, send: Callable[[Any], None]
 def _measure_large(study: Path, plan: Plan, large: LargeCore, say: Say) -> None:
     """The same of a core that is read slab by slab."""
     core, scheme = large.store.about.core, large.scheme()
+    say(0, 1, f"slab by slab ({large.why})")
     _publish(study, core, large.measured(scheme, plan.joined, (metrics(plan), rule(plan)), say))
-    if plan.core.density is not None:
-        write_parquet(study / materials.outputs(plan, core)[0], large.materials(scheme))
+    materials.write_large(study, plan, large)
     if plan.object_kinds:
         objects.write_found(study, core, large.objects(scheme, plan.object_kinds, say))
 

@@ -11,13 +11,13 @@ import pandas as pd
 
 from soilscope import structure
 from soilscope.classes import Scheme
-from soilscope.classes.cuts import valid_range
+from soilscope.classes.value_range import valid_range
 from soilscope.files import write_parquet, write_table
 from soilscope.structure.horizons import Horizon, find_horizons
 from soilscope.structure.sensitivity import Sensitivity, default_shift, grey_step, sensitivity
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
-from soilscope.study.steps.blocks import large_core
+from soilscope.study.steps.blocks import LargeCore, large_core
 from soilscope.study.steps.compared import class_profiles
 from soilscope.study.steps.gathered import Gathered
 from soilscope.study.steps.measure import rule, slice_table
@@ -41,7 +41,8 @@ def outputs(core: str) -> list[str]:
 def move_edges(study: Path, plan: Plan, core: str, send: Callable[[Any], None]) -> str | None:
     """Measure one core with its edges moved down and up."""
     send(("progress", 0, 3, f"moving the edges of {core}"))
-    movable = _of_a_large_core(study, plan, core, send) or _in_memory(study, plan, core)
+    large = large_core(study, plan, core)
+    movable = _in_memory(study, plan, core) if large is None else _of_a_large_core(large, plan, send)
     if movable is None:
         return "classes made elsewhere have no edges to move"
     asked = plan.structure.sensitivity
@@ -71,17 +72,17 @@ class _Movable:
     measured_with: Callable[[Scheme], structure.Structure]
 
 
-def _of_a_large_core(study: Path, plan: Plan, core: str, send: Callable[[Any], None]) -> _Movable | None:
-    if (large := large_core(study, plan, core)) is None:
+def _of_a_large_core(large: LargeCore, plan: Plan, send: Callable[[Any], None]) -> _Movable | None:
+    if (held := large.scheme()) is None:
         return None
 
     def say(done: int, of: int, what: str) -> None:
-        send(("progress", done, of, f"moving the edges of {core}: {what}"))
+        send(("progress", done, of, f"moving the edges of {large.store.about.core}: {what}"))
 
     def measured_with(scheme: Scheme) -> structure.Structure:
         return large.measured(scheme, plan.joined, (list(plan.structure.sensitivity_metrics), rule(plan)), say)
 
-    return _Movable(large.scheme(), large.shift(), measured_with)
+    return _Movable(held, large.shift(), measured_with)
 
 
 def _in_memory(study: Path, plan: Plan, core: str) -> _Movable | None:

@@ -6,12 +6,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from soilscope.classes import Scheme, classify
 from soilscope.findings import from_records
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
+from soilscope.study.steps.blocks import labels_part
 from soilscope.types import LabelVolume
 from soilscope.volume import Volume, read_store
 
@@ -34,7 +33,6 @@ def open_core(study: Path, plan: Plan, core: str) -> OpenedCore:
     volume = read_store(study / Layout.store(core)).with_findings(*from_records(summary["findings"]))
     described = summary["scheme"]
     if plan.scheme_value() is None:
-        with np.load(study / Layout.part("classify", f"{core}.npz"), allow_pickle=False) as stored:
-            return OpenedCore(volume, stored["labels"], None, plan.names() or {})
+        return OpenedCore(volume, read_store(study / labels_part(core)).values, None, plan.names() or {})
     resolved = Scheme.from_dict(described)
     return OpenedCore(volume, classify(volume, resolved), resolved, dict(enumerate(resolved.names, start=1)))

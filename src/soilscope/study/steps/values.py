@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from soilscope.classes import classify
 from soilscope.files import write_parquet, write_table
 from soilscope.structure.erosion import class_values
 from soilscope.study.layout import Layout
@@ -48,13 +47,13 @@ def measure_values(study: Path, plan: Plan, core: str, send: Callable[[Any], Non
 
 def _of_a_large_core(large: LargeCore, by: int) -> pd.DataFrame:
     about, scheme = large.store.about, large.scheme()
-    names, height = dict(enumerate(scheme.names, start=1)), about.shape[0]
+    names, classes, height = large.names(scheme), large.classes(scheme), about.shape[0]
     frames = []
     for first in range(0, height, SLAB):
         start, end = max(0, first - by), min(height, first + SLAB + by)
         values, valid = large.store.read(start, end)
         slab = Volume(values, valid, about.spacing_mm, about.units, core=about.core)
-        rows = class_values(slab, classify(slab, scheme), names, by)
+        rows = class_values(slab, classes.read(start, end)[0], names, by)
         rows = rows.assign(slice=rows["slice"] + start, depth_mm=rows["depth_mm"] + start * about.spacing_mm[0])
         frames.append(rows[(rows["slice"] >= first) & (rows["slice"] < first + SLAB)])
     table = pd.concat(frames, ignore_index=True)
