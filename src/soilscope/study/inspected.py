@@ -67,7 +67,7 @@ def check_digests(record: Path, path: Path) -> int:
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
         text = (
             f"{len(names)} files changed or went since they were inspected: {', '.join(names[:MOST_NAMED])}{more}. If they are "
-            "damaged, copy them again from the scanner; if you changed them on purpose, inspect them again with another --digests file."
+            "damaged, copy them again from the scanner; if you changed them on purpose, inspect them again with another --digests."
         )
         raise InputRefused("input-changed", text, names[:MOST_NAMED])
     return len(kept)
