@@ -355,6 +355,46 @@ def test_a_deflate_bomb_is_refused(tmp_path, monkeypatch):
     refused(tmp_path, "too-large")
 
 
+def deflated(one, path) -> int:
+    """Writes a data set deflated; returns the file's size."""
+    one.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    one.save_as(path, enforce_file_format=True)
+    return path.stat().st_size
+
+
+@pytest.mark.parametrize("where", ["before the pixels", "after the pixels", "no pixels"])
+def test_a_deflate_bomb_beside_the_pixels_is_refused_by_its_ratio(tmp_path, where):
+    """19. Deflate bomb; limits for ... expansion ratio (probe: a 61 kB deflated file inflates to 63 MB)."""
+    one = slice_dataset(ramp()[0], (0, 0, 0))
+    one.add_new((0x0009, 0x0010), "LO", "ACME")
+    tag = (0xFFFC, 0xFFFC) if where == "after the pixels" else (0x0009, 0x1001)
+    one.add_new(tag, "OB", bytes(63_000_000))
+    if where == "no pixels":
+        del one.PixelData, one.Rows, one.Columns
+        one.SOPClassUID = "1.2.840.10008.5.1.4.1.1.88.67"
+    size = deflated(one, tmp_path / "bomb.dcm")
+    assert size < 70_000
+    text = refused(tmp_path, "too-large")
+    assert f"bomb.dcm has {size} bytes and inflates to 63" in text
+    assert not any(s.usable for s in inspect(tmp_path).series)
+
+
+def test_pixels_of_a_deflated_file_beyond_any_slice_are_refused_by_their_ratio(tmp_path):
+    """19. ... as compressed frames are: up to 64 MB always, beyond that a hundred times the file's size."""
+    deflated(slice_dataset(np.zeros((6000, 6000), np.int16), (0, 0, 0)), tmp_path / "bomb.dcm")
+    refused(tmp_path, "too-large")
+
+
+def test_a_blank_slice_and_a_long_header_are_no_bomb(tmp_path):
+    """19. An honest deflated file is read: blank slices shrink a thousandfold."""
+    for k, one in enumerate(series(np.zeros((3, 2000, 2000), np.int16))):
+        one.add_new((0x0009, 0x0010), "LO", "ACME")
+        one.add_new((0x0009, 0x1001), "OB", bytes(900_000))
+        size = deflated(one, tmp_path / f"{k}.dcm")
+        assert size * 800 < 8_000_000
+    assert (read(tmp_path).values == -1024).all()
+
+
 def test_deflated_series_reads_as_its_plain_twin(tmp_path):
     """19. An honest deflated file is read."""
     files = series(ramp())

@@ -64,6 +64,14 @@ def test_one_name_in_two_spellings_is_one_id(tmp_path):
     assert study.read_plan(tmp_path).core.reference == study.read_plan(tmp_path).cores[0].id == "Rötz"
 
 
+def test_folders_whose_names_become_one_are_told_apart_by_numbers_within_the_limits(tmp_path):
+    for name in ("a b", "a_b", "a&b", "a-b-2", "x" * 90, "x" * 91):
+        phantoms.write(phantoms.make("sandy", shape=(4, 32, 32)), tmp_path / "scans" / name)
+    study.write_plan(tmp_path / "study", study.draft_plan(tmp_path / "study", tmp_path / "scans"))
+    ids = [core.id for core in study.read_plan(tmp_path / "study").cores]
+    assert ids == ["a-b", "a-b-2", "a-b-2-2", "a_b", "x" * 80, "x" * 78 + "-2"]
+
+
 def test_a_whole_study_of_cores_called_in_other_scripts(tmp_path):
     """24. Paths with ... umlauts, CJK -> same result as ASCII; letters the figures' font lacks neither warn nor fail."""
     names = ("Müller", "森林")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -59,6 +59,13 @@ def init(
         ),
     ] = "path",
     length_mm: Length = None,
+    digests: Annotated[
+        Path | None,
+        typer.Option(
+            help="Compare the files with what `inspect --digests FILE.json` kept of them; one that changed since is refused.",
+            metavar="FILE.json",
+        ),
+    ] = None,
     quick: Quick = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -72,17 +79,21 @@ def init(
     with watching(output) as progress:
         draft = studies.draft(study, cores, asked, progress)
     plan = draft.plan
+    same = None if digests is None else studies.check_digests(digests, cores)
     path = studies.write_plan(study, plan)
     output.hint(f"keeping digests of the scans' files, so that one that changes is noticed ({len(plan.cores)} core(s))")
     studies.keep_inputs(study, plan)
     ids = [core.id for core in plan.cores]
-    value = {
+    value: dict[str, Any] = {
         "plan": str(path),
         "cores": ids,
         "scheme": plan.scheme,
         "id_from": id_from,
         "findings": {core: to_records(found) for core, found in draft.findings.items()},
     }
+    if same is not None:
+        value["unchanged"] = same
+        output.hint(f"{same} file(s) are as they were when they were inspected")
     if output.mode is Mode.PERSON:
         for core, found in draft.findings.items():
             output.findings([replace(f, text=f"{core}: {f.text}") for f in found if f.severity != "note"])

@@ -63,6 +63,13 @@ def inspect(
         ),
     ] = None,
     length_mm: Length = None,
+    digests: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep the digests of all files here, outside the path, so that `init --digests` tells what changed since.",
+            metavar="FILE.json",
+        ),
+    ] = None,
     quick: Quick = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -76,6 +83,10 @@ def inspect(
     from soilscope import ingest
 
     output = Output(Mode.of(as_json, quiet))
+    if digests is not None:
+        from soilscope import study as studies
+
+        studies.may_hold_digests(digests, path)
     stated = ingest.options_of(units, spacing(spacing_mm), on_gap, length_mm=length_mm)
     with watching(output) as progress:
         found = ingest.inspect(path, None, stated, progress, pixels=not quick)
@@ -96,6 +107,8 @@ def inspect(
         value["montage"] = _montage((path, series, montage), stated, told, output)
     if core is not None:
         value |= drawn(output, core, (path, series), stated)
+    if digests is not None:
+        value["digests"] = {"file": str(digests), "files": studies.write_digests(digests, path)}
     usable = sum(s.usable for s in found.series)
     words = f"{len(found.series)} series, {usable} usable, {found.skipped} files skipped"
     output.result(value, words if montage is None else f"{words}\nmontage: {montage}")

@@ -27,6 +27,7 @@ __all__ = [
     "ORIENTATION",
     "SMALL_ARCHIVE_BYTES",
     "SMALL_FRAME_BYTES",
+    "SMALL_HEADER_BYTES",
     "SMALL_MEMBER_BYTES",
     "SPACING_SHARE",
     "SPACING_SLACK_MM",
@@ -112,6 +113,10 @@ MOST_HELD_BYTES = 1 << 31
 SMALL_FRAME_BYTES = 1 << 26
 """A compressed frame may always decode to this much (5792 x 5792 pixels of 16 bits); beyond, to
 :data:`MOST_EXPANSION` times its own size."""
+
+SMALL_HEADER_BYTES = 1 << 20
+"""What a deflated file holds beside its pixels may always inflate to this much; beyond, to :data:`MOST_EXPANSION` times the file's
+size. Scanners' own elements make headers of some 100 kB."""
 
 DECODE_SECONDS = 3.0
 """A slice of 512 x 512 decodes in some 0.05 s; a code stream that takes this long is an attack or damage."""

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import pydicom
 
 from soilscope.errors import InputRefused
-from soilscope.ingest.limits import MOST_INFLATED_BYTES
+from soilscope.ingest.limits import MOST_EXPANSION, MOST_INFLATED_BYTES, SMALL_FRAME_BYTES, SMALL_HEADER_BYTES
 from soilscope.ingest.members import stamp
 from soilscope.ingest.plain import PlainFile, walk
 from soilscope.ingest.verdict import refuse
@@ -97,7 +97,7 @@ def parse(path: Path, wanted: list[str]) -> Parsed:
         raw.seek(0)
         if head[128:132] == b"DICM" and not deflated:
             return _parse(io.BufferedReader(raw), path, wanted, seen)
-        return _parse(io.BytesIO(as_part10(raw.readall(), path.name)), path, wanted, seen)
+        return _parse(io.BytesIO(as_part10(raw.readall(), path.name)), path, wanted, seen, deflated=deflated)
 
 
 def read_tags(path: Path, wanted: list[str]) -> Any:
@@ -116,12 +116,39 @@ def _ordinary(raw: io.RawIOBase, head: bytes, size: int) -> PlainFile | None:
     return walk(head + (raw.read(LONG_HEAD_BYTES) or b""), size)
 
 
-def _parse(stream: BinaryIO, path: Path, wanted: list[str], seen: tuple[int, int]) -> Parsed:
+def _parse(stream: BinaryIO, path: Path, wanted: list[str], seen: tuple[int, int], *, deflated: bool = False) -> Parsed:
     dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=wanted)
     try:
-        return Parsed(dataset, _pixels(stream, path, dataset.original_encoding), stamp=seen)
+        pixels = _pixels(stream, path, dataset.original_encoding)
+        if deflated:
+            _no_bomb(path, seen[0], stream.seek(0, io.SEEK_END), _claimed(dataset) if pixels else 0)
+        return Parsed(dataset, pixels, stamp=seen)
     except InputRefused as problem:
         return Parsed(dataset, problem=problem, stamp=seen)
+
+
+def _claimed(dataset: Any) -> int:
+    """Bytes of pixels that the header accounts for."""
+    numbers = [int(dataset.get(name) or 0) for name in ("Rows", "Columns", "BitsAllocated")]
+    return numbers[0] * numbers[1] * numbers[2] // 8 * int(dataset.get("NumberOfFrames") or 1)
+
+
+def _no_bomb(path: Path, packed: int, inflated: int, pixels: int) -> None:
+    """Blank slices shrink a thousandfold and are sound; headers do not, nor do pixels that the header knows nothing of.
+
+    So what is judged is the rest beyond the pixels, and pixels alone only where they are more than any slice has.
+    """
+    rest = inflated - min(pixels, inflated)
+    if (rest > SMALL_HEADER_BYTES and rest > MOST_EXPANSION * packed) or (
+        inflated > max(SMALL_FRAME_BYTES, MOST_EXPANSION * packed)
+    ):
+        refuse(
+            "too-large",
+            f"{path.name} has {packed} bytes and inflates to {inflated}, {inflated // packed} times its size, of which its header "
+            f"accounts for {pixels} bytes of pixels; the limit is {MOST_EXPANSION} times. It is damaged, or made to fill "
+            "the memory: copy it again from the scanner.",
+            [path],
+        )
 
 
 def _pixels(stream: BinaryIO, path: Path, encoding: tuple[bool, bool]) -> PixelElement | None:

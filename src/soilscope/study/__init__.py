@@ -2,6 +2,7 @@
 
 from soilscope.study.draft import Asked, Draft, draft, draft_plan
 from soilscope.study.inputs import accept_inputs, keep_inputs
+from soilscope.study.inspected import check_digests, may_hold_digests, write_digests
 from soilscope.study.items import STEPS
 from soilscope.study.plan import PLAN_FILE, Plan, read_plan
 from soilscope.study.preview import Preview, preview, save_preview
@@ -21,9 +22,11 @@ __all__ = [
     "Summary",
     "Watcher",
     "accept_inputs",
+    "check_digests",
     "draft",
     "draft_plan",
     "keep_inputs",
+    "may_hold_digests",
     "outlook",
     "preview",
     "read_plan",
@@ -31,5 +34,6 @@ __all__ = [
     "save_preview",
     "steps_until",
     "verify",
+    "write_digests",
     "write_plan",
 ]

@@ -13,6 +13,7 @@ from soilscope import ingest
 from soilscope.errors import InputRefused
 from soilscope.findings import Finding
 from soilscope.study.named import name_of, not_shared
+from soilscope.study.names import numbered
 from soilscope.study.plan import CorePlan, LearnPlan, Plan, RunPlan, TargetPlan
 from soilscope.types import Spacing, Units
 
@@ -202,13 +203,15 @@ def _refusal(path: Path, inspected: ingest.Inspection, asked: Asked) -> InputRef
 
 
 def _distinct(cores: list[CorePlan]) -> list[CorePlan]:
-    seen: dict[str, int] = {}
-    named = []
+    """The cores, those called like an earlier one with a number behind their names."""
+    named: dict[str, CorePlan] = {}
     for core in cores:
-        seen[core.id] = seen.get(core.id, 0) + 1
-        again = seen[core.id]
-        named.append(core if again == 1 else core.model_copy(update={"id": f"{core.id}-{again}"}))
-    return named
+        name, again = core.id, 1
+        while name in named:
+            again += 1
+            name = numbered(core.id, again)
+        named[name] = core if again == 1 else core.model_copy(update={"id": name})
+    return list(named.values())
 
 
 def _as_written(study: Path, path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["MOST_BYTES", "MOST_CHARACTERS", "core_name", "is_core_name", "normal"]
+__all__ = ["MOST_BYTES", "MOST_CHARACTERS", "core_name", "is_core_name", "normal", "numbered"]
 
 MOST_CHARACTERS = 80
 MOST_BYTES = 160
@@ -48,12 +48,18 @@ def core_name(text: str) -> str:
     return "" if cut.partition(".")[0].lower() in RESERVED else cut
 
 
+def numbered(name: str, number: int) -> str:
+    """A core's name with a number behind it, within the limits."""
+    end = f"-{number}"
+    return _cut(name, spare=len(end)) + end
+
+
 def _kept(character: str) -> bool:
     return character.isalnum() or character in KEPT or unicodedata.category(character)[0] == "M"
 
 
-def _cut(text: str, end: str = "-.+_") -> str:
-    """Within the limits, beginning with a letter or digit and not ending in a sign."""
-    text = text[:MOST_CHARACTERS].encode()[:MOST_BYTES].decode("utf-8", "ignore")
+def _cut(text: str, end: str = "-.+_", spare: int = 0) -> str:
+    """Within the limits less ``spare``, beginning with a letter or digit and not ending in a sign."""
+    text = text[: MOST_CHARACTERS - spare].encode()[: MOST_BYTES - spare].decode("utf-8", "ignore")
     start = next((k for k, c in enumerate(text) if c.isalnum()), len(text))
     return text[start:].rstrip(end)
