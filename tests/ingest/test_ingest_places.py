@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import json
 import os
@@ -204,18 +205,59 @@ def test_a_pipe_or_an_absent_path_is_refused(tmp_path):
     refused(tmp_path / "nowhere", "not-found")
 
 
-def test_an_unreadable_folder_is_told(tmp_path):
-    """23. ... unreadable folder -> finding, ends in seconds."""
+def test_device_nodes_are_not_opened(tmp_path):
+    """23. ... device -> not followed, finding, ends in seconds: a disk's node is not read, an endless one not waited for."""
     folder = save(series(ramp()), tmp_path / "scan")
-    closed = folder / "closed"
-    closed.mkdir()
-    closed.chmod(0)
     try:
-        if os.access(closed, os.R_OK):
-            pytest.skip("the superuser may read every folder")
-        assert "unreadable" in {f.code for f in read(folder).findings}
+        os.mknod(folder / "zero.dcm", stat.S_IFCHR | 0o600, os.makedev(1, 5))
+        os.mknod(folder / "disk.dcm", stat.S_IFBLK | 0o600, os.makedev(7, 0))
+    except PermissionError:
+        pytest.skip("only the superuser may make device nodes")
+    (told,) = [f for f in read(folder).findings if f.code == "not-a-file"]
+    assert set(told.files) == {"zero.dcm", "disk.dcm"}
+    refused(folder / "zero.dcm", "not-a-file")
+
+
+PR_CAPBSET_DROP = 24
+CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
+
+
+def as_anybody():
+    """Give up the superuser's right to read what may not be read, for the program that is started next."""
+    libc = ctypes.CDLL(None)
+    for right in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+        libc.prctl(PR_CAPBSET_DROP, right, 0, 0, 0)
+
+
+def inspected_by_anybody(path):
+    """Exit code of the command run without the superuser's rights, and what it prints as JSON."""
+    command = [sys.executable, "-c", "from soilscope.cli.app import main; main()", "inspect", str(path), "--json"]
+    drop = as_anybody if os.geteuid() == 0 else None
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, preexec_fn=drop, check=False)
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_what_may_not_be_read_is_told_or_refused_and_never_waited_for(tmp_path):
+    """23. ... unreadable folder -> finding, ends in seconds; an unreadable file is perhaps a slice, and refuses."""
+    if sys.platform != "linux":
+        pytest.skip("giving up the superuser's rights is done in Linux's way")
+    folder = save(series(ramp()), tmp_path / "scan")
+    save(series(ramp()), folder / "closed")
+    (folder / "closed").chmod(0)
+    try:
+        code, told = inspected_by_anybody(folder)
+        assert code == 0
+        assert [one["shape"] for one in told["series"]] == [[8, 12, 10]]
+        assert "unreadable" in {found["code"] for found in told["findings"]}
+        code, told = inspected_by_anybody(folder / "closed")
+        assert (code, told["series"]) == (3, [])
+        assert "unreadable" in {found["code"] for found in told["findings"]}
+        (folder / "004.dcm").chmod(0)
+        code, told = inspected_by_anybody(folder)
+        assert (code, told["error"]["code"]) == (3, "unreadable")
+        assert "004.dcm" in told["error"]["text"]
     finally:
-        closed.chmod(0o700)
+        (folder / "closed").chmod(0o700)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from soilscope.ingest.candidates import Options
 from soilscope.ingest.identity import ID_TAGS
 from soilscope.ingest.inspect import Inspection, SeriesInfo, Watcher, identity_of, inspect
-from soilscope.ingest.labels import check_not_turned, label_values, read_labels
+from soilscope.ingest.labels import check_label_grid, check_not_turned, label_values, read_labels
 from soilscope.ingest.read import OpenScan, open_scan, options_of, read
 from soilscope.ingest.stream import LargeScan
 
@@ -15,6 +15,7 @@ __all__ = [
     "Options",
     "SeriesInfo",
     "Watcher",
+    "check_label_grid",
     "check_not_turned",
     "identity_of",
     "inspect",

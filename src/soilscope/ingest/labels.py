@@ -19,7 +19,7 @@ from soilscope.types import BoolVolume, LabelVolume, Shape, Spacing
 from soilscope.volume import Volume
 from soilscope.volume.slabs import outline
 
-__all__ = ["check_not_turned", "label_values", "read_labels"]
+__all__ = ["check_label_grid", "check_not_turned", "label_values", "read_labels"]
 
 HALF_VOXEL = 0.5
 """A mask whose first voxel lies further off than this is on another grid."""
@@ -78,13 +78,7 @@ def read_labels(path: str | Path, like: Volume) -> LabelVolume:
 
 def _read(path: Path, like: Volume | None) -> tuple[LabelVolume, Any]:
     """Labels of a scan's size, and where the file says they lie; the size is not compared where nobody knows the scan's."""
-    with opened(path, Options(spacing_mm=None)) as source:
-        chosen = _only(source, path)
-        stated = None if chosen.refusal else chosen.spacing_mm
-        if chosen.shape is not None and like is not None:
-            _same_shape(chosen.shape, like, path)
-        if stated is not None and like is not None:
-            _same_spacing(stated, like, path)
+    stated = _compared_by_header(path, like)
     with opened(
         path, Options(spacing_mm=stated or (like.spacing_mm if like is not None else (1.0, 1.0, 1.0)))
     ) as source:
@@ -93,6 +87,36 @@ def _read(path: Path, like: Volume | None) -> tuple[LabelVolume, Any]:
             raise chosen.refusal
         mask = chosen.load()
     return _whole(mask.values, path), mask.source.get("grid")
+
+
+def _compared_by_header(path: Path, like: Volume | None) -> Spacing | None:
+    """The voxel size the labels state, their size and it compared with the scan's where both are known."""
+    with opened(path, Options(spacing_mm=None)) as source:
+        chosen = _only(source, path)
+        stated = None if chosen.refusal else chosen.spacing_mm
+        if chosen.shape is not None and like is not None:
+            _same_shape(chosen.shape, stated, like, path)
+        if stated is not None and like is not None:
+            _same_spacing(stated, like, path)
+    return stated
+
+
+def check_label_grid(path: str | Path, scan: OpenScan) -> None:
+    """Compare number of voxels and voxel size of a label volume with those of a scan, by the headers of both.
+
+    Where the labels lie in mm and whether they are turned over, :func:`read_labels` compares, which needs the voxels.
+
+    Raises
+    ------
+    InputRefused
+        Codes ``labels-shape``, ``labels-spacing``, ``labels-ambiguous``.
+    """
+    _compared_by_header(Path(path), _grid_of(scan))
+
+
+def _grid_of(scan: OpenScan) -> Volume | None:
+    shape, spacing = scan.chosen.shape, scan.chosen.spacing_mm
+    return None if shape is None or spacing is None else Volume(*outline(shape, np.dtype(np.int16)), spacing, "grey")
 
 
 def label_values(path: str | Path, scan: OpenScan) -> tuple[int, ...]:
@@ -115,9 +139,7 @@ def label_values(path: str | Path, scan: OpenScan) -> tuple[int, ...]:
     InputRefused
         Codes ``labels-shape``, ``labels-spacing``, ``labels-values``, ``labels-ambiguous``, and what reading the file refuses.
     """
-    shape, spacing = scan.chosen.shape, scan.chosen.spacing_mm
-    like = None if shape is None or spacing is None else Volume(*outline(shape, np.dtype(np.int16)), spacing, "grey")
-    labels, _ = _read(Path(path), like)
+    labels, _ = _read(Path(path), _grid_of(scan))
     return tuple(int(value) for value in np.unique(labels) if value)
 
 
@@ -160,14 +182,14 @@ def _grids(name: str, shape: Shape, spacing: Spacing | None, like: Volume) -> st
     )
 
 
-def _same_shape(shape: Shape, like: Volume, path: Path) -> None:
+def _same_shape(shape: Shape, spacing: Spacing | None, like: Volume, path: Path) -> None:
     if tuple(shape) == like.shape:
         return
     turned = sorted(shape) == sorted(like.shape)
     hint = (
         "its axes seem to be in another order; save it as (z, y, x)" if turned else "export it on the scan's own grid"
     )
-    refuse("labels-shape", f"{_grids(path.name, shape, None, like)}; {hint}.", [path])
+    refuse("labels-shape", f"{_grids(path.name, shape, spacing, like)}; {hint}.", [path])
 
 
 def _same_spacing(spacing: Spacing, like: Volume, path: Path) -> None:

@@ -19,12 +19,9 @@ from soilscope.findings import Finding
 from soilscope.study.layout import Layout
 from soilscope.study.plan import PLAN_FILE, CorePlan, Plan, read_plan
 
-__all__ = ["accept_inputs", "check_inputs", "imported", "keep_inputs"]
+__all__ = ["accept_inputs", "check_grid", "check_inputs", "imported", "keep_inputs"]
 
 MOST_NAMED = 20
-
-OTHER_GRID = {"labels-shape", "labels-spacing"}
-"""Refused where labels are laid on the core, by the step that compares the whole of both grids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,24 +98,41 @@ def imported(study: Path, core: CorePlan) -> None:
         _write(study, core, _Kept(_digests(study / core.path)))
 
 
+def check_grid(study: Path, labels: str | None, core: CorePlan, scan: ingest.OpenScan) -> None:
+    """Compare a core's labels made elsewhere with its scan by their headers, before any voxel of the scan is read.
+
+    Parameters
+    ----------
+    labels : str or None
+        As in the plan.
+
+    Raises
+    ------
+    InputRefused
+        Codes ``labels-shape`` and ``labels-spacing``, naming both grids; ``no-such-labels``.
+    """
+    if labels is not None:
+        ingest.check_label_grid(_labels_there(study, labels, core), scan)
+
+
+def _labels_there(study: Path, labels: str, core: CorePlan) -> Path:
+    path = study / labels.replace("{core}", core.id)
+    if not path.exists():
+        raise InputRefused("no-such-labels", f"core {core.id!r}: there is no label volume at {path.name}.", [path.name])
+    return path
+
+
 def _check_labels(study: Path, core: CorePlan) -> None:
-    """Labels made elsewhere that cannot be used are refused before the core is imported, not after; their grid is checked later."""
+    """Labels made elsewhere that cannot be used are refused before the core is imported, not after."""
     if not (study / PLAN_FILE).exists():
         return
     plan = read_plan(study)
     if plan.labels is None:
         return
-    path = study / plan.labels.replace("{core}", core.id)
-    if not path.exists():
-        raise InputRefused("no-such-labels", f"core {core.id!r}: there is no label volume at {path.name}.", [path.name])
+    path = _labels_there(study, plan.labels, core)
     stated = ingest.options_of(core.units, core.spacing_mm, core.on_gap)
     with ingest.open_scan(study / core.path, core.series, stated) as scan:
-        try:
-            held = ingest.label_values(path, scan)
-        except InputRefused as error:
-            if error.code in OTHER_GRID:
-                return
-            raise
+        held = ingest.label_values(path, scan)
     named = sorted(plan.label_names or {})
     missing = [value for value in held if value not in named]
     if missing:

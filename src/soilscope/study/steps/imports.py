@@ -70,6 +70,7 @@ def import_core(study: Path, plan: Plan, core: CorePlan, send: Callable[[Any], N
     """Read a scan, find its soil, keep it in the study's store; a scan larger than the memory slab by slab."""
     send(("progress", 0, 1, f"reading {core.id}"))
     with open_scan(study, core) as scan:
+        inputs.check_grid(study, plan.labels, core, scan)
         beside = _keep_large(study, scan, (core, plan), send) if scan.large else _keep(study, scan, core, plan)
     write_json(study / part(core.id), beside)
     inputs.imported(study, core)
