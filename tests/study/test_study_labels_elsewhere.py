@@ -65,7 +65,7 @@ def test_provenance_says_which_classes_were_made_elsewhere(both):
     assert elsewhere["cores"]["pine"]["scheme"] is None
 
 
-OF_ANY_SIZE = ("slices", "cores", "horizons", "class_values", "objects")
+OF_ANY_SIZE = ("slices", "cores", "horizons", "class_values", "objects", "fine_earth", "fine_earth_cores")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.errors import UsageError
-from soilscope.structure.masks import as_mask, as_spacing, as_valid
+from soilscope.structure.masks import as_spacing, in_window
 from soilscope.structure.thickness import local_thickness
 from soilscope.types import BoolVolume, Spacing
 
@@ -86,11 +86,10 @@ def water_retention(
     """
     import pandas as pd
 
-    mask = as_mask(mask)
-    window = as_valid(valid, mask)
+    pores, window = in_window(mask, valid)
     spacing = as_spacing(spacing_mm)
     step = max(spacing)
-    thickness = local_thickness(mask & window, spacing)
+    thickness = local_thickness(pores, spacing)
     found = np.sort(thickness[thickness != 0])
     suctions = _default_suctions(found, step) if suctions_cm is None else np.asarray(suctions_cm, dtype=np.float64)
     if suctions.ndim != 1 or not (np.isfinite(suctions) & (suctions > 0)).all():

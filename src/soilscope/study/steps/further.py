@@ -7,11 +7,12 @@ from typing import Any
 import pandas as pd
 
 from soilscope import structure
-from soilscope.structure.fine_earth import fine_earth, fine_earth_of_core
+from soilscope.structure.fine_earth import fine_earth, fine_earth_blockwise, fine_earth_of_core
 from soilscope.structure.kinds import tube_lengths_in
 from soilscope.structure.labelled import class_id, union
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
+from soilscope.study.steps.blocks import LargeCore, Say
 from soilscope.study.steps.by_core import ByCore
 from soilscope.study.steps.measure import rule
 from soilscope.study.steps.opened import OpenedCore
@@ -64,6 +65,13 @@ def _earth(plan: Plan, opened: OpenedCore) -> tuple[pd.DataFrame, pd.DataFrame]:
     return slices, fine_earth_of_core(slices)
 
 
+def _large_earth(plan: Plan, large: LargeCore, say: Say) -> tuple[pd.DataFrame, pd.DataFrame]:
+    stones, scheme = structure.ObjectRule(plan.structure.stones_mm3), large.scheme()
+    classes = large.classes(scheme, say)
+    slices = fine_earth_blockwise(classes, large.names(scheme), plan.classes_of("stones"), stones, large.ways(say))
+    return slices, fine_earth_of_core(slices)
+
+
 def _earth_asked(plan: Plan) -> Any:
     of = plan.classes_of("stones")
     return [of, plan.structure.stones_mm3] if of else None
@@ -90,7 +98,9 @@ FURTHER = (
         _pores,
         lambda plan: [plan.classes_of("pores")] if plan.classes_of("pores") else None,
     ),
-    ByCore("fine_earth", "fine earth", (Layout.fine_earth, Layout.fine_earth_cores), _earth, _earth_asked),
+    ByCore(
+        "fine_earth", "fine earth", (Layout.fine_earth, Layout.fine_earth_cores), _earth, _earth_asked, _large_earth
+    ),
     ByCore("lengths", "lengths of tubes", (Layout.tube_lengths,), _lengths, _lengths_asked),
 )
 """All of them."""
