@@ -106,6 +106,21 @@ def test_labels_made_elsewhere_have_the_same_tables_where_their_core_does_not_fi
     assert told == own
 
 
+def test_a_core_taken_slab_by_slab_has_every_table_but_those_of_windows_and_tubes(both, too_big, monkeypatch):
+    """Any size: pore sizes, retention, fine earth, objects and widths are there, with the numbers of the core in memory."""
+    _, elsewhere = both
+    monkeypatch.setattr(blocks, "in_memory_gb", lambda _shape, _itemsize: 1000.0)
+    monkeypatch.setattr(blocks, "memory_gb", lambda _plan: 2.0)
+    summary = study.run(too_big, ["import", "classify", "measure"])
+    assert summary.failures == ()
+    assert set(dict(summary.declined)) == {"measure:_windows.pine", "measure:_windows"}
+    for table in sorted({*TABLES} - {"representative", "tube_lengths"}):
+        expected, found = (pd.read_csv(of / "tables" / f"{table}.csv") for of in (elsewhere, too_big))
+        if table == "objects":
+            expected = expected[expected["kind"] == "stones"].reset_index(drop=True)
+        pd.testing.assert_frame_equal(found, expected, rtol=1e-6)
+
+
 def test_labels_are_refused_with_the_figure_where_scan_and_labels_do_not_fit_together(too_big, monkeypatch):
     """Too big is said with the figure, and with the key that raises the limit."""
     assert study.run(too_big, ["import"]).failures == ()

@@ -38,7 +38,7 @@ class ByCore:
     own : function of a plan
         What of the plan concerns it; None where the plan does not ask for it.
     make_large : function of a plan, a core that is read slab by slab, and of whoever is told of the progress; or None
-        The same rows of a core that does not fit into memory; None where they need all of it.
+        The same rows of a core that does not fit into memory, or why there are none; None where they need all of it.
     """
 
     name: str
@@ -46,7 +46,7 @@ class ByCore:
     tables: tuple[str, ...]
     make: Callable[[Plan, OpenedCore], tuple[pd.DataFrame, ...]]
     own: Callable[[Plan], Any]
-    make_large: Callable[[Plan, LargeCore, Say], tuple[pd.DataFrame, ...]] | None = None
+    make_large: Callable[[Plan, LargeCore, Say], tuple[pd.DataFrame, ...] | str] | None = None
 
     @property
     def joined_key(self) -> str:
@@ -75,7 +75,10 @@ class ByCore:
                 "[measure] where the machine has more, or cut a window"
             )
         if large is not None and self.make_large is not None:
-            made = self.make_large(plan, large, say)
+            rows_of_it = self.make_large(plan, large, say)
+            if isinstance(rows_of_it, str):
+                return rows_of_it
+            made = rows_of_it
         else:
             made = self.make(plan, open_core(study, plan, core))
         for path, rows in zip(self.outputs(core), made, strict=True):
