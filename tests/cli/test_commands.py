@@ -19,6 +19,8 @@ from soilscope.cli.output import Mode, Output
 from soilscope.cli.run import _told
 from soilscope.errors import OutputRefused
 from soilscope.study import Summary, draft_plan, run, steps_until, write_plan
+from soilscope.study.learn_plan import LearnPlan
+from soilscope.study.plan import RunPlan, StructurePlan
 from soilscope.study.work import Failure
 from soilscope.volume import read_store
 
@@ -191,6 +193,44 @@ def test_a_stopped_command_says_that_it_goes_on(tmp_path, sent, status, way):
     assert process.returncode == status
     assert "the same command goes on from here" in err
     assert out == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "sent", "status", "workers"), [("measure", signal.SIGINT, 130, 2), ("run", signal.SIGTERM, 143, 1)]
+)
+def test_a_study_stopped_while_it_measures_keeps_what_is_done_and_ends_the_same(
+    tmp_path, command, sent, status, workers
+):
+    """Ctrl-C, SIGTERM -> exit 130/143, work so far reusable: what was imported stays, and tables are those of a run never stopped."""
+    scans = tmp_path / "scans"
+    for seed in (1, 2):
+        phantoms.write(phantoms.make("sandy", seed=seed, shape=(40, 64, 64)), scans / f"sandy-{seed}")
+    structure = StructurePlan(sensitivity="off", representative="off")
+    only = {"learn": LearnPlan(targets=()), "run": RunPlan(workers=workers), "structure": structure}
+    plan = draft_plan(tmp_path / "whole", scans).model_copy(update=only)
+    for name in ("whole", "stopped"):
+        write_plan(tmp_path / name, plan)
+    assert soilscope("measure", tmp_path / "whole").returncode == 0
+    process = subprocess.Popen(
+        [*COMMAND, command, str(tmp_path / "stopped")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_signals,
+    )
+    wait_for(lambda: len(list((tmp_path / "stopped/parts/classify").glob("*.json"))) == 2, process)
+    process.send_signal(sent)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == status
+    assert "the same command goes on from here" in err
+    assert "resource_tracker" not in err
+    assert out == ""
+    again = soilscope("measure", tmp_path / "stopped", "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["skipped"] >= 2  # both imports at least
+    for table in sorted((tmp_path / "whole/tables").glob("*")):
+        if table.name != "timings.csv":
+            assert (tmp_path / "stopped/tables" / table.name).read_bytes() == table.read_bytes()
 
 
 IN_A_FINALISER = """

@@ -2,9 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from known_bodies import blobs, noise, ways
+from pandas.testing import assert_frame_equal
 
 from soilscope import structure as st
 from soilscope.structure import ObjectRule
+from soilscope.structure.fine_earth import fine_earth_blockwise
+from soilscope.structure.slabs import ArraySource, ClassSlabs
 from soilscope.volume import Volume
 
 NAMES = {1: "pores", 2: "matrix", 3: "stone"}
@@ -65,3 +71,17 @@ def test_fine_earth_porosity_agrees_with_the_function_on_masks():
     table = st.fine_earth(volume, labels, NAMES, (3,), rule)
     pores = table.loc[table["class"] == "1", "fine_earth_fraction"].to_numpy()
     np.testing.assert_allclose(pores, st.fine_earth_porosity(labels == 1, stones))
+
+
+@given(seed=some.integers(0, 99), slab=some.integers(1, 24), least=some.sampled_from([0.0, 0.3, 2.0]))
+@settings(max_examples=25, deadline=None)
+def test_fine_earth_slab_by_slab_is_that_of_the_whole_core(seed, slab, least):
+    """Counts equal to the in-memory ones whatever the chunks: stones that cross seams are whole stones."""
+    labels = np.random.default_rng(seed).integers(0, 4, (23, 13, 14)).astype(np.uint8)
+    labels[blobs(labels.shape, 0.3, 1.5, seed)] = 3
+    valid = noise(labels.shape, 0.95, seed)
+    volume = Volume(labels.astype(np.int16), valid, (0.25, 0.351, 0.351), "HU", core="made")
+    rule = ObjectRule(at_least_mm3=least)
+    expected = st.fine_earth(volume, labels, NAMES, (3,), rule)
+    found = fine_earth_blockwise(ClassSlabs(ArraySource(volume), None, labels), NAMES, (3,), rule, ways(slab, 9000))
+    assert_frame_equal(found, expected)

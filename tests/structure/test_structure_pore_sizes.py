@@ -3,10 +3,16 @@
 import numpy as np
 import porespy
 import pytest
-from known_bodies import blobs, tube
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from known_bodies import blobs, noise, tube, ways
+from pandas.testing import assert_frame_equal
 
 from soilscope import structure as st
 from soilscope.errors import UsageError
+from soilscope.structure.large_pores import pores_blockwise
+from soilscope.structure.slabs import ArraySource, ClassSlabs
+from soilscope.volume import Volume
 
 CUBIC = (1.0, 1.0, 1.0)
 
@@ -118,3 +124,26 @@ def test_default_edges_hold_the_widest_place_also_where_it_is_a_whole_multiple_o
     found = st.pore_sizes(mask, spacing)
     assert found.volume_mm3.sum() == pytest.approx(found.class_mm3, rel=1e-12)
     assert found.class_mm3 == pytest.approx(mask.sum() * np.prod(spacing), rel=1e-12)
+
+
+@given(seed=some.integers(0, 99), slab=some.integers(1, 30), under=some.sampled_from([0, 9]))
+@settings(max_examples=15, deadline=None)
+def test_sizes_and_retention_slab_by_slab_are_those_of_the_whole_core(seed, slab, under):
+    """Counts equal to the in-memory ones whatever the chunks."""
+    mask, valid = blobs((30, 24, 26), 0.35, 1.5, seed), noise((30, 24, 26), 0.98, seed)
+    spacing, rule = (0.5, 0.4, 0.4), st.ClusterRule(under)
+    volume = Volume(mask.astype(np.int16), valid, spacing, "HU", core="made")
+    pores = st.remove_small_clusters(mask & valid, under)
+    slabs = ClassSlabs(ArraySource(volume), None, np.where(mask, 3, 2).astype(np.uint8))
+    sizes, water = pores_blockwise(slabs, (3,), rule, ways(slab, 30_000))
+    assert_frame_equal(sizes.frame(), st.pore_sizes(pores, spacing, valid).frame(), rtol=1e-6)
+    assert_frame_equal(water, st.water_retention(pores, spacing, valid), rtol=1e-6)
+
+
+def test_a_pore_wider_than_a_block_may_see_has_no_distribution_and_says_up_to_where_it_saw():
+    mask = np.zeros((60, 40, 40), np.uint8)
+    mask[:, 2:38, 2:38] = 1
+    volume = Volume(mask.astype(np.int16), np.ones(mask.shape, bool), CUBIC, "HU")
+    seen = pores_blockwise(ClassSlabs(ArraySource(volume), None, mask), (1,), st.ClusterRule(0), ways(8, 20_000))
+    assert isinstance(seen, float)
+    assert 2.0 < seen < 36.0

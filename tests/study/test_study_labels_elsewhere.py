@@ -65,7 +65,7 @@ def test_provenance_says_which_classes_were_made_elsewhere(both):
     assert elsewhere["cores"]["pine"]["scheme"] is None
 
 
-OF_ANY_SIZE = ("slices", "cores", "horizons", "class_values", "objects")
+OF_ANY_SIZE = ("slices", "cores", "horizons", "class_values", "objects", "fine_earth", "fine_earth_cores")
 
 
 @pytest.fixture
@@ -104,6 +104,21 @@ def test_labels_made_elsewhere_have_the_same_tables_where_their_core_does_not_fi
     own, told = own["cores"]["pine"], told["cores"]["pine"]
     told["findings"] = [f for f in told["findings"] if f["code"] != "thickness-bound"]
     assert told == own
+
+
+def test_a_core_taken_slab_by_slab_has_every_table_but_those_of_windows_and_tubes(both, too_big, monkeypatch):
+    """Any size: pore sizes, retention, fine earth, objects and widths are there, with the numbers of the core in memory."""
+    _, elsewhere = both
+    monkeypatch.setattr(blocks, "in_memory_gb", lambda _shape, _itemsize: 1000.0)
+    monkeypatch.setattr(blocks, "memory_gb", lambda _plan: 2.0)
+    summary = study.run(too_big, ["import", "classify", "measure"])
+    assert summary.failures == ()
+    assert set(dict(summary.declined)) == {"measure:_windows.pine", "measure:_windows"}
+    for table in sorted({*TABLES} - {"representative", "tube_lengths"}):
+        expected, found = (pd.read_csv(of / "tables" / f"{table}.csv") for of in (elsewhere, too_big))
+        if table == "objects":
+            expected = expected[expected["kind"] == "stones"].reset_index(drop=True)
+        pd.testing.assert_frame_equal(found, expected, rtol=1e-6)
 
 
 def test_labels_are_refused_with_the_figure_where_scan_and_labels_do_not_fit_together(too_big, monkeypatch):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from soilscope.errors import UsageError
 from soilscope.figures import style
 from soilscope.figures.colours import class_colour
 from soilscope.figures.grid import ends_inward
+from soilscope.figures.profiles import LEAST_SPAN, check_cores
 from soilscope.figures.text import plain
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["contrast"]
 
 MOST_CLASSES = 8
-LEAST_SPAN = 0.02
-"""A porosity axis spans at least this, so that an even profile looks even."""
 ROW_INCHES = 2.7
 TITLE_CHARACTERS = 84
 """Of all titles of a row together."""
@@ -54,9 +52,7 @@ def contrast(slices: pd.DataFrame, cores: Sequence[str], ranges: Mapping[str, st
     """
     table = slices.assign(core=slices["core"].astype(str), key=slices["class"].astype(str))
     table = table[table["core"].isin(cores) & ~table["key"].str.contains("+", regex=False)]
-    missing = [core for core in cores if core not in set(table["core"])]
-    if missing or not cores:
-        raise UsageError("no-rows", f"profiles need rows of cores in the slices table; {missing} have none.")
+    check_cores("profiles", table["core"], cores)
     names = dict(zip(table["key"], table["name"].astype(str), strict=True))
     classes = list(names)[:MOST_CLASSES]
     made = style.figure(len(cores) * ROW_INCHES + 0.4)

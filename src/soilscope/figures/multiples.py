@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from soilscope.errors import UsageError
 from soilscope.figures import style
 from soilscope.figures.grid import class_patches, ends_inward, legend_columns
-from soilscope.figures.profiles import stacked_classes
+from soilscope.figures.profiles import check_cores, stacked_classes
 from soilscope.figures.text import plain
 
 if TYPE_CHECKING:
@@ -48,9 +47,7 @@ def multiples(slices: pd.DataFrame, cores: Sequence[str]) -> Figure:
         Code ``no-rows``: a core is not in the table, or none was named.
     """
     named = slices["core"].astype(str)
-    missing = [core for core in cores if core not in set(named)]
-    if missing or not cores:
-        raise UsageError("no-rows", f"small multiples need rows of cores in the slices table; {missing} have none.")
+    check_cores("small multiples", named, cores)
     columns = min(len(cores), COLUMNS)
     rows = -(-len(cores) // columns)
     inches = 2.6 if rows == 1 else PANEL_INCHES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,7 @@ from soilscope.figures.text import plain
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["profiles", "stacked_classes"]
+__all__ = ["LEAST_SPAN", "check_cores", "profiles", "stacked_classes"]
 
 ROW_INCHES = 1.9
 MOST_PANELS = 12
@@ -140,3 +140,16 @@ def _swatch(axes: Axes, identifier: str) -> Rectangle:
     return Rectangle(
         (0, 1.0), 1, 0.025, transform=axes.transAxes, color=class_colour(identifier), clip_on=False, linewidth=0
     )
+
+
+def check_cores(what: str, held: Iterable[str], cores: Sequence[str]) -> None:
+    """Some cores are asked for, and the table holds all of them.
+
+    Raises
+    ------
+    UsageError
+        Code ``no-rows``: a core is not in the table, or none was named.
+    """
+    missing = sorted({*cores} - {*held})
+    if missing or not cores:
+        raise UsageError("no-rows", f"{what} need rows of cores in the slices table; {missing} have none.")

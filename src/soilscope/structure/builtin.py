@@ -15,7 +15,7 @@ from soilscope.structure.nearest import distance_profile, mean_distance
 from soilscope.structure.phase import Phase
 from soilscope.structure.plane import anisotropy_of_slices, perimeter_density
 from soilscope.structure.pore_sizes import median_diameter, median_diameter_of_slices
-from soilscope.structure.porosity import share
+from soilscope.structure.porosity import ratio, share
 from soilscope.structure.surface import surface_area_density
 from soilscope.structure.thickness import mean_of_slices
 from soilscope.structure.topology import euler_number, euler_of_slices
@@ -40,22 +40,18 @@ DEFAULT_METRICS = (
 """What ``measure`` works out unless told otherwise."""
 
 
-def _whole(part: float, whole: float) -> float:
-    return part / whole if whole else float("nan")
-
-
 def _window_mm3(phase: Phase) -> float:
     return float(phase.area.sum()) * phase.voxel_mm3
 
 
 def _fraction_total(phase: Phase) -> float:
-    return _whole(float(phase.counts.sum()), float(phase.area.sum()))
+    return ratio(float(phase.counts.sum()), float(phase.area.sum()))
 
 
 def _thickness_total(phase: Phase) -> float:
     mean = mean_of_slices(phase.thickness, phase.mask)
     seen = phase.counts > 0
-    return _whole(float((mean[seen] * phase.counts[seen]).sum()), float(phase.counts.sum()))
+    return ratio(float((mean[seen] * phase.counts[seen]).sum()), float(phase.counts.sum()))
 
 
 def _euler_2d(phase: Phase) -> FloatProfile:
@@ -119,7 +115,7 @@ register(
         "clusters",
         "1/mm3",
         "number of clusters for each mm3 of the window, after small ones are removed",
-        core=lambda p: _whole(p.clusters.number, _window_mm3(p)),
+        core=lambda p: ratio(p.clusters.number, _window_mm3(p)),
     )
 )
 register(
@@ -192,7 +188,7 @@ register(
         "1/mm3",
         "objects minus loops plus cavities for each mm3 of the window, 26 neighbours (Vogel et al. 2010, "
         "doi:10.1016/j.cageo.2010.03.007)",
-        core=lambda p: _whole(euler_number(p.mask), _window_mm3(p)),
+        core=lambda p: ratio(euler_number(p.mask), _window_mm3(p)),
     )
 )
 register(
@@ -226,7 +222,7 @@ register(
         "cluster-volume",
         "mm3",
         "mean volume of a cluster, after small ones are removed",
-        core=lambda p: _whole(float(p.counts.sum()) * p.voxel_mm3, p.clusters.number),
+        core=lambda p: ratio(float(p.counts.sum()) * p.voxel_mm3, p.clusters.number),
     )
 )
 register(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from soilscope.errors import UsageError
+from soilscope.structure.labelled import slice_keys
 from soilscope.types import BoolVolume, LabelVolume
 from soilscope.volume import Volume
 
@@ -98,13 +99,7 @@ def class_values(volume: Volume, labels: LabelVolume, names: Mapping[int, str], 
     plain, rid = (_moments(volume, of, max(names, default=0)) for of in (np.where(volume.valid, labels, 0), kept))
     frames = []
     for number, name in names.items():
-        columns: dict[str, Any] = {
-            "core": volume.core,
-            "slice": np.arange(volume.shape[0]),
-            "depth_mm": volume.depth_mm,
-            "class": str(number),
-            "name": name,
-        }
+        columns = slice_keys(volume, str(number), name)
         for end, (count, mean, sd) in (("", plain), ("_eroded", rid)):
             columns |= {f"voxels{end}": count[:, number], f"mean{end}": mean[:, number], f"sd{end}": sd[:, number]}
         frames.append(pd.DataFrame(columns | {"unit": volume.units, "erode": by}))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from soilscope.classes.loops import compiled, over_slabs
 from soilscope.errors import UsageError
 from soilscope.structure.corners import Table, bit_of
-from soilscope.structure.masks import as_mask, as_spacing, as_valid
+from soilscope.structure.masks import as_spacing, in_window
 from soilscope.types import BoolVolume, Neighbours3D, Spacing
 
 __all__ = ["euler_density"]
@@ -45,10 +45,7 @@ def euler_density(
     """
     if neighbours not in (6, 26):
         raise UsageError("neighbours", f"an Euler number is defined here for 6 or 26 neighbours, not {neighbours}.")
-    mask = as_mask(mask)
-    window = as_valid(valid, mask)
-    spacing = as_spacing(spacing_mm)
-    return density_of_whole_corners(whole_corner_counts(mask, window), spacing, neighbours)
+    return density_of_whole_corners(whole_corner_counts(*in_window(mask, valid)), as_spacing(spacing_mm), neighbours)
 
 
 def density_of_whole_corners(counts: Table, spacing_mm: Spacing, neighbours: Neighbours3D = 26) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from soilscope.errors import UsageError
 from soilscope.structure.labelled import GREATEST_LABEL, checked_labels, class_id, union
-from soilscope.structure.objects import OBJECT_COLUMNS, ObjectRule, find_objects
+from soilscope.structure.objects import OBJECT_COLUMNS, ObjectRule, Objects, find_objects
 from soilscope.structure.shells import without_shells
 from soilscope.structure.skeleton import find_skeleton, length_classes, length_of_objects
 from soilscope.structure.tubes import TubeRule, tubes
@@ -101,8 +101,7 @@ def objects_in(volume: Volume, labels: LabelVolume, kind: ObjectKind) -> pd.Data
     InputRefused
         Codes ``labels-shape``, ``labels-values``.
     """
-    bodies = _mask(volume, checked_labels(volume, labels), kind)
-    objects = find_objects(bodies, volume.spacing_mm, volume.valid, ObjectRule(kind.at_least_mm3))
+    objects = _found(volume, labels, kind)
     found = _told_of(volume, kind, objects.table)
     found["skeleton_mm"] = float("nan")
     if kind.shape == "tubes" and len(found):
@@ -130,11 +129,14 @@ def tube_lengths_in(volume: Volume, labels: LabelVolume, kind: ObjectKind) -> pd
     InputRefused
         Codes ``labels-shape``, ``labels-values``.
     """
-    bodies = _mask(volume, checked_labels(volume, labels), kind)
-    objects = find_objects(bodies, volume.spacing_mm, volume.valid, ObjectRule(kind.at_least_mm3))
-    lines = find_skeleton(objects.labels > 0, volume.spacing_mm, volume.valid)
+    lines = find_skeleton(_found(volume, labels, kind).labels > 0, volume.spacing_mm, volume.valid)
     window = float(volume.valid.sum()) * volume.voxel_mm3
     return _told_of(volume, kind, length_classes(lines, volume.spacing_mm, window))
+
+
+def _found(volume: Volume, labels: LabelVolume, kind: ObjectKind) -> Objects:
+    bodies = _mask(volume, checked_labels(volume, labels), kind)
+    return find_objects(bodies, volume.spacing_mm, volume.valid, ObjectRule(kind.at_least_mm3))
 
 
 def _told_of(volume: Volume, kind: ObjectKind, table: pd.DataFrame) -> pd.DataFrame:

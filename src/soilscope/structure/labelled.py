@@ -88,6 +88,17 @@ def class_id(of: tuple[int, ...]) -> str:
     return "+".join(str(k) for k in of)
 
 
+def slice_keys(volume: Volume, key: str, name: str) -> dict[str, Any]:
+    """The first columns of every table with one row a slice and class."""
+    return {
+        "core": volume.core,
+        "slice": np.arange(volume.shape[0]),
+        "depth_mm": volume.depth_mm,
+        "class": key,
+        "name": name,
+    }
+
+
 def findings_of(core: Labelled) -> tuple[Finding, ...]:
     """What the labels leave out: valid voxels in no class, empty classes, labels outside the soil."""
     outside = 0 if core.scheme is not None else int(np.count_nonzero((core.labels > 0) & ~core.volume.valid))

@@ -9,7 +9,9 @@ import numpy as np
 
 from soilscope.core.density import Density
 from soilscope.errors import UsageError
-from soilscope.types import FloatProfile, LabelVolume
+from soilscope.structure.labelled import slice_keys
+from soilscope.structure.porosity import share
+from soilscope.types import LabelVolume
 from soilscope.volume import Volume
 
 if TYPE_CHECKING:
@@ -65,21 +67,12 @@ def materials(
     frames = []
     for number, name in names.items():
         count, total, heavy = sums[:, :, number]
-        columns = {
-            "core": volume.core,
-            "slice": np.arange(volume.shape[0]),
-            "depth_mm": volume.depth_mm,
-            "class": str(number),
-            "name": name,
+        columns = slice_keys(volume, str(number), name) | {
             "area_cm2": count * dy * dx / 100,
             "volume_cm3": count * dz * dy * dx / 1000,
-            "mean_hu" if volume.units == "HU" else "mean_grey": _over(total, count),
+            "mean_hu" if volume.units == "HU" else "mean_grey": share(total, count),
         }
         if density is not None:
-            columns |= {"density_g_cm3": _over(heavy, count), "mass_g": heavy * dz * dy * dx / 1000}
+            columns |= {"density_g_cm3": share(heavy, count), "mass_g": heavy * dz * dy * dx / 1000}
         frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True)
-
-
-def _over(total: FloatProfile, count: FloatProfile) -> FloatProfile:
-    return np.asarray(np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0))

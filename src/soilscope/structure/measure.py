@@ -16,7 +16,7 @@ from soilscope.errors import UsageError
 from soilscope.findings import Finding
 from soilscope.structure.builtin import DEFAULT_METRICS
 from soilscope.structure.clusters import ClusterRule
-from soilscope.structure.labelled import Labelled, class_id, findings_of, label_core, union
+from soilscope.structure.labelled import Labelled, class_id, findings_of, label_core, slice_keys, union
 from soilscope.structure.metric import Metric, metrics_named
 from soilscope.structure.phase import Phase, cleaned
 from soilscope.structure.together import Together
@@ -187,16 +187,10 @@ def check_classes(core: Labelled, of: Sequence[int]) -> tuple[int, ...]:
 def _slice_table(core: Labelled, measured: list[Measured]) -> pd.DataFrame:
     import pandas as pd
 
-    number = core.volume.shape[0]
     frames = []
     for one in measured:
         first = ("fraction", "porosity", "area_mm2")
-        columns: dict[str, Any] = {
-            "core": core.volume.core,
-            "slice": np.arange(number),
-            "depth_mm": core.volume.depth_mm,
-            "class": class_id(one.of),
-            "name": one.name,
+        columns = slice_keys(core.volume, class_id(one.of), one.name) | {
             **{c: one.profiles[c] for c in first},
             "valid_mm2": one.valid_mm2,
             **{c: v for c, v in one.profiles.items() if c not in first},

@@ -17,7 +17,10 @@ from soilscope.types import BoolVolume, FloatProfile, FloatVolume, Spacing
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PoreSizes", "median_diameter", "median_diameter_of_slices", "pore_sizes"]
+__all__ = ["Counted", "PoreSizes", "median_diameter", "median_diameter_of_slices", "pore_sizes", "sizes_of"]
+
+Counted = tuple[NDArray[np.float32], NDArray[np.int64] | None]
+"""Values, and how often each occurs; None: once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,14 +98,18 @@ def pore_sizes(
     """
     inside, window = in_window(mask, valid)
     spacing = as_spacing(spacing_mm)
-    return _sorted_in(local_thickness(inside, spacing), int(np.count_nonzero(window)), spacing, edges_mm)
+    thickness = local_thickness(inside, spacing)
+    # NaN stays: it is the class where it has no wall
+    return sizes_of((thickness[thickness != 0], None), int(np.count_nonzero(window)), spacing, edges_mm)
 
 
-def _sorted_in(
-    thickness: FloatVolume, window_voxels: int, spacing: Spacing, edges_mm: Sequence[float] | None
+def sizes_of(
+    found: Counted, window_voxels: int, spacing: Spacing, edges_mm: Sequence[float] | None = None
 ) -> PoreSizes:
+    """The distribution from diameters of a class's voxels, in mm, and how often each occurs; None: once."""
+    diameters, times = found
+    number = diameters.size if times is None else int(times.sum())
     step, voxel = max(spacing), float(np.prod(spacing))
-    diameters = thickness[thickness != 0]  # NaN stays: it is the class where it has no wall
     unknown = bool(np.isnan(diameters).any())
     widest = 0.0 if unknown or not diameters.size else float(diameters.max())
     whole = np.arange(max(2, int(widest / step * (1.0 + 1e-6)) + 2), dtype=np.float64) * step
@@ -110,10 +117,10 @@ def _sorted_in(
     if edges.ndim != 1 or len(edges) < 2 or not (np.diff(edges) > 0).all():
         raise UsageError("edges", f"edges_mm {edges.tolist()} must be two or more rising diameters in mm.")
     # Diameters come in single precision: one that equals an edge must not fall below it.
-    counts = np.histogram(diameters * (1.0 + 1e-6), edges)[0].astype(np.float64)
+    counts = np.histogram(diameters * (1.0 + 1e-6), edges, weights=times)[0].astype(np.float64)
     if unknown:
         counts[:] = np.nan
-    return PoreSizes(edges, counts * voxel, diameters.size * voxel, window_voxels * voxel, 2.0 * step)
+    return PoreSizes(edges, counts * voxel, number * voxel, window_voxels * voxel, 2.0 * step)
 
 
 def median_diameter(thickness: FloatVolume) -> float:

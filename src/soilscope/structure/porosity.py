@@ -28,6 +28,11 @@ def share(part: NDArray[Any], whole: NDArray[Any]) -> FloatProfile:
     return shares
 
 
+def ratio(part: float, whole: float) -> float:
+    """``part / whole``, NaN where the whole is 0."""
+    return part / whole if whole else float("nan")
+
+
 def fraction_profile(mask: BoolVolume, valid: BoolVolume | None = None) -> FloatProfile:
     """Share of each slice's valid area that a class covers.
 

@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.errors import UsageError
-from soilscope.structure.masks import as_mask, as_spacing, as_valid
+from soilscope.structure.masks import as_spacing, in_window
+from soilscope.structure.pore_sizes import Counted
 from soilscope.structure.thickness import local_thickness
 from soilscope.types import BoolVolume, Spacing
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["diameter_at_suction", "suction_of_diameter", "water_retention"]
+__all__ = ["diameter_at_suction", "retention_of", "suction_of_diameter", "water_retention"]
 
 SURFACE_TENSION = 0.07275
 """Of water at 20 °C, N/m."""
@@ -84,21 +85,30 @@ def water_retention(
     UsageError
         Code ``suctions``: one that is not positive.
     """
+    pores, window = in_window(mask, valid)
+    spacing = as_spacing(spacing_mm)
+    thickness = local_thickness(pores, spacing)
+    found = np.sort(thickness[thickness != 0])
+    return retention_of((found, None), int(np.count_nonzero(window)), spacing, suctions_cm)
+
+
+def retention_of(
+    diameters_of: Counted, window_voxels: int, spacing: Spacing, suctions_cm: Sequence[float] | None = None
+) -> pd.DataFrame:
+    """The same from rising diameters of the pores' voxels, in mm, and how often each occurs; None: once."""
     import pandas as pd
 
-    mask = as_mask(mask)
-    window = as_valid(valid, mask)
-    spacing = as_spacing(spacing_mm)
+    found, times = diameters_of
+    number = len(found) if times is None else int(times.sum())
     step = max(spacing)
-    thickness = local_thickness(mask & window, spacing)
-    found = np.sort(thickness[thickness != 0])
     suctions = _default_suctions(found, step) if suctions_cm is None else np.asarray(suctions_cm, dtype=np.float64)
     if suctions.ndim != 1 or not (np.isfinite(suctions) & (suctions > 0)).all():
         raise UsageError("suctions", f"suctions_cm {suctions.tolist()} must be positive heights of water in cm.")
     diameters = CM_TIMES_MM / suctions
     # Diameters come in single precision: one that equals a limit belongs to it.
-    empty = len(found) - np.searchsorted(found, diameters * (1.0 - 1e-6))
-    volume = float(np.count_nonzero(window))
+    below = np.searchsorted(found, diameters * (1.0 - 1e-6))
+    empty = number - (below if times is None else np.concatenate([[0], np.cumsum(times)])[below])
+    volume = float(window_voxels)
     known = volume > 0 and not np.isnan(found).any()
     air = empty / volume if known else np.full(len(suctions), np.nan)
     return pd.DataFrame(
@@ -106,7 +116,7 @@ def water_retention(
             "suction_cm": suctions,
             "diameter_mm": diameters,
             "air_upper": air,
-            "water_lower": (len(found) / volume if known else np.nan) - air,
+            "water_lower": (number / volume if known else np.nan) - air,
             "resolved": diameters >= 2.0 * step * (1.0 - 1e-6),
         }
     )

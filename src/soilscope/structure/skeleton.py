@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from soilscope.errors import UsageError
 from soilscope.structure.clusters import find_clusters
 from soilscope.structure.distance import squared_distance
-from soilscope.structure.masks import as_mask, as_spacing, as_valid
+from soilscope.structure.masks import as_spacing, in_window
 from soilscope.structure.thickness import thickness_from_distance
 from soilscope.types import BoolVolume, Spacing
 
@@ -83,9 +83,8 @@ def find_skeleton(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolume | Non
     """
     from skimage.morphology import skeletonize
 
-    mask = as_mask(mask)
+    inside, _ = in_window(mask, valid)
     spacing = as_spacing(spacing_mm)
-    inside = mask & as_valid(valid, mask)
     if not inside.any():
         return Skeleton(np.zeros((0, 3), np.int64), np.zeros(0), np.zeros(0))
     squared = squared_distance(inside, spacing)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from soilscope.structure.clusters import find_clusters, without_small
-from soilscope.structure.masks import as_mask, as_spacing, as_valid
-from soilscope.structure.objects import ObjectRule
+from soilscope.structure.masks import as_mask, as_spacing, as_valid, in_window
+from soilscope.structure.objects import ObjectRule, least_voxels
 from soilscope.structure.porosity import share
 from soilscope.types import BoolVolume, FloatProfile, Spacing
 
@@ -27,17 +27,15 @@ def stones(mask: BoolVolume, spacing_mm: Spacing, rule: ObjectRule, valid: BoolV
     valid : bool array, shape (z, y, x), optional
         The window; None takes the whole array.
     """
-    mask = as_mask(mask)
-    voxel = float(np.prod(as_spacing(spacing_mm)))
-    under = int(np.ceil(rule.at_least_mm3 / voxel * (1.0 - 1e-9)))
-    return without_small(find_clusters(mask & as_valid(valid, mask), rule.neighbours), max(1, under))
+    inside, _ = in_window(mask, valid)
+    under = least_voxels(rule.at_least_mm3, as_spacing(spacing_mm))
+    return without_small(find_clusters(inside, rule.neighbours), under)
 
 
 def stone_fraction(found: BoolVolume, valid: BoolVolume | None = None) -> FloatProfile:
     """Share of each slice's window that stones take, shape (z,), 0 to 1; NaN where a slice has no window."""
-    found = as_mask(found)
-    window = as_valid(valid, found)
-    return share(np.count_nonzero(found & window, axis=(1, 2)), np.count_nonzero(window, axis=(1, 2)))
+    inside, window = in_window(found, valid)
+    return share(np.count_nonzero(inside, axis=(1, 2)), np.count_nonzero(window, axis=(1, 2)))
 
 
 def fine_earth_porosity(pores: BoolVolume, found: BoolVolume, valid: BoolVolume | None = None) -> FloatProfile:

@@ -187,7 +187,7 @@ class LargeCore:
             metrics=metrics,
             rule=rule,
             joined=joined,
-            ways=self._ways(say),
+            ways=self.ways(say),
         )
 
     def materials(self, scheme: Scheme | None) -> pd.DataFrame:
@@ -212,14 +212,15 @@ class LargeCore:
     def objects(self, scheme: Scheme | None, kinds: Sequence[ObjectKind], say: Say) -> list[pd.DataFrame]:
         """The tables of objects, kind after kind."""
         slabs = self.classes(scheme, say)
-        return [objects_blockwise(slabs, kind, self._ways(say)) for kind in kinds]
+        return [objects_blockwise(slabs, kind, self.ways(say)) for kind in kinds]
 
     def _labels(self) -> StoredLabels | None:
         if self.label_names is None:
             return None
         return StoredLabels(OpenStore(self.study / labels_part(self._about.core)))
 
-    def _ways(self, say: Say | None) -> Ways:
+    def ways(self, say: Say | None) -> Ways:
+        """How it is worked through: within the budget, temporary files beside the study's parts."""
         folder = self.study / "parts"
         folder.mkdir(exist_ok=True)
         ways = Ways(memory_gb=self.budget_gb, folder=folder)

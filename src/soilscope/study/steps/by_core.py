@@ -12,7 +12,7 @@ import pandas as pd
 from soilscope.files import write_parquet, write_table
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
-from soilscope.study.steps.blocks import large_core
+from soilscope.study.steps.blocks import LargeCore, Say, large_core
 from soilscope.study.steps.gathered import Gathered
 from soilscope.study.steps.opened import OpenedCore, open_core
 
@@ -37,6 +37,8 @@ class ByCore:
         One core's rows of each table, in their order.
     own : function of a plan
         What of the plan concerns it; None where the plan does not ask for it.
+    make_large : function of a plan, a core that is read slab by slab, and of whoever is told of the progress; or None
+        The same rows of a core that does not fit into memory, or why there are none; None where they need all of it.
     """
 
     name: str
@@ -44,6 +46,7 @@ class ByCore:
     tables: tuple[str, ...]
     make: Callable[[Plan, OpenedCore], tuple[pd.DataFrame, ...]]
     own: Callable[[Plan], Any]
+    make_large: Callable[[Plan, LargeCore, Say], tuple[pd.DataFrame, ...] | str] | None = None
 
     @property
     def joined_key(self) -> str:
@@ -61,12 +64,24 @@ class ByCore:
     def measure(self, study: Path, plan: Plan, core: str, send: Callable[[Any], None]) -> str | None:
         """Make one core's rows."""
         send(("progress", 0, 1, f"{self.about} of {core}"))
-        if (large := large_core(study, plan, core)) is not None:
+
+        def say(done: int, of: int, what: str) -> None:
+            send(("progress", done, of, f"{what} of {core}"))
+
+        large = large_core(study, plan, core)
+        if large is not None and self.make_large is None:
             return (
                 f"the {self.about} need the whole of core {core!r} in memory ({large.why}): raise memory_gb in the plan's "
                 "[measure] where the machine has more, or cut a window"
             )
-        for path, rows in zip(self.outputs(core), self.make(plan, open_core(study, plan, core)), strict=True):
+        if large is not None and self.make_large is not None:
+            rows_of_it = self.make_large(plan, large, say)
+            if isinstance(rows_of_it, str):
+                return rows_of_it
+            made = rows_of_it
+        else:
+            made = self.make(plan, open_core(study, plan, core))
+        for path, rows in zip(self.outputs(core), made, strict=True):
             write_parquet(study / path, rows)
         return None
 

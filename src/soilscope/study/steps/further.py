@@ -7,11 +7,13 @@ from typing import Any
 import pandas as pd
 
 from soilscope import structure
-from soilscope.structure.fine_earth import fine_earth, fine_earth_of_core
+from soilscope.structure.fine_earth import fine_earth, fine_earth_blockwise, fine_earth_of_core
 from soilscope.structure.kinds import tube_lengths_in
 from soilscope.structure.labelled import class_id, union
+from soilscope.structure.large_pores import pores_blockwise
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
+from soilscope.study.steps.blocks import LargeCore, Say
 from soilscope.study.steps.by_core import ByCore
 from soilscope.study.steps.measure import rule
 from soilscope.study.steps.opened import OpenedCore
@@ -48,19 +50,41 @@ def _pores(plan: Plan, opened: OpenedCore) -> tuple[pd.DataFrame, pd.DataFrame]:
     pores: BoolVolume = structure.remove_small_clusters(
         union(opened.labels, of) & volume.valid, held.under, held.neighbours
     )
-    made = []
     sizes = structure.pore_sizes(pores, volume.spacing_mm, volume.valid).frame()
-    for table in (sizes, structure.water_retention(pores, volume.spacing_mm, volume.valid)):
-        name = " + ".join(opened.names[k] for k in of)
-        for place, (column, value) in enumerate((("core", volume.core), ("class", class_id(of)), ("name", name))):
-            table.insert(place, column, value)
-        made.append(table)
-    return made[0], made[1]
+    water = structure.water_retention(pores, volume.spacing_mm, volume.valid)
+    name = " + ".join(opened.names[k] for k in of)
+    return _named(sizes, volume.core, of, name), _named(water, volume.core, of, name)
+
+
+def _large_pores(plan: Plan, large: LargeCore, say: Say) -> tuple[pd.DataFrame, pd.DataFrame] | str:
+    of, scheme, core = plan.classes_of("pores"), large.scheme(), large.store.about.core
+    found = pores_blockwise(large.classes(scheme, say), of, rule(plan), large.ways(say))
+    if isinstance(found, float):
+        return (
+            f"pores of core {core!r} are wider than {found:.3g} mm, more than the memory budget lets a block see "
+            f"({large.budget_gb:.2f} GB may be used): raise memory_gb in the plan's [measure], or cut a window"
+        )
+    sizes, water = found
+    name = " + ".join(large.names(scheme)[k] for k in of)
+    return _named(sizes.frame(), core, of, name), _named(water, core, of, name)
+
+
+def _named(table: pd.DataFrame, core: str, of: tuple[int, ...], name: str) -> pd.DataFrame:
+    for place, (column, value) in enumerate((("core", core), ("class", class_id(of)), ("name", name))):
+        table.insert(place, column, value)
+    return table
 
 
 def _earth(plan: Plan, opened: OpenedCore) -> tuple[pd.DataFrame, pd.DataFrame]:
     stones = structure.ObjectRule(plan.structure.stones_mm3)
     slices = fine_earth(opened.volume, opened.labels, opened.names, plan.classes_of("stones"), stones)
+    return slices, fine_earth_of_core(slices)
+
+
+def _large_earth(plan: Plan, large: LargeCore, say: Say) -> tuple[pd.DataFrame, pd.DataFrame]:
+    stones, scheme = structure.ObjectRule(plan.structure.stones_mm3), large.scheme()
+    classes = large.classes(scheme, say)
+    slices = fine_earth_blockwise(classes, large.names(scheme), plan.classes_of("stones"), stones, large.ways(say))
     return slices, fine_earth_of_core(slices)
 
 
@@ -89,8 +113,11 @@ FURTHER = (
         (Layout.pore_sizes, Layout.retention),
         _pores,
         lambda plan: [plan.classes_of("pores")] if plan.classes_of("pores") else None,
+        _large_pores,
     ),
-    ByCore("fine_earth", "fine earth", (Layout.fine_earth, Layout.fine_earth_cores), _earth, _earth_asked),
+    ByCore(
+        "fine_earth", "fine earth", (Layout.fine_earth, Layout.fine_earth_cores), _earth, _earth_asked, _large_earth
+    ),
     ByCore("lengths", "lengths of tubes", (Layout.tube_lengths,), _lengths, _lengths_asked),
 )
 """All of them."""
