@@ -287,3 +287,12 @@ def test_a_wall_thinner_than_the_blur_does_not_widen_the_soil(soil, width, blur)
     radius = np.sqrt(truth[0].sum() / np.pi) * pixel
     assert found.source["soil"]["radius_mm"] == pytest.approx(radius, abs=0.5 * pixel)
     assert overlap(found.valid, truth) >= 0.98
+
+
+@pytest.mark.parametrize("name", ["compacted", "grassland", "pine-forest"])
+def test_in_a_small_scan_whose_blur_hides_the_wall_the_soil_s_unevenness_tells_its_radius(name):
+    """A tube of three voxels, blurred by 1.7: the ring that is looked at holds enough soil to know its unevenness by."""
+    core = phantoms.make(name, seed=0, shape=(24, 64, 64), scanner=Scanner(blur_mm=0.6))
+    found = find_core(replace(core.volume, valid=np.ones(core.truth.shape, bool)))
+    true, own = (np.sqrt(np.count_nonzero(mask[12]) / np.pi) for mask in (core.truth > 0, found.valid))
+    assert own == pytest.approx(true, abs=0.25)

@@ -19,8 +19,8 @@ Profile = NDArray[Any]
 BAND = 0.3
 """The outer share of the radius in which a wall is looked for first."""
 
-LEAST_BAND_PX = 9.0
-"""In small scans the band is at least this wide, so that it holds soil as well as wall."""
+LEAST_BAND_PX = 12.0
+"""In small scans the band is at least this wide, so that most of it is soil: a wall of three voxels and its blur take six."""
 
 WIDE_BAND = 0.9
 """Where the first band holds too little soil to compare with, as with a thick wall, nearly all of the radius is looked at."""
