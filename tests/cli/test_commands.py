@@ -195,6 +195,7 @@ def test_a_stopped_command_says_that_it_goes_on(tmp_path, sent, status, way):
     assert out == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "sent", "status", "workers"), [("measure", signal.SIGINT, 130, 2), ("run", signal.SIGTERM, 143, 1)]
 )
