@@ -202,7 +202,7 @@ def test_a_stopped_command_says_that_it_goes_on(tmp_path, sent, status, way):
 def test_a_study_stopped_while_it_measures_keeps_what_is_done_and_ends_the_same(
     tmp_path, command, sent, status, workers
 ):
-    """Ctrl-C, SIGTERM -> exit 130/143, work so far reusable: what was imported stays, and tables are those of a run never stopped."""
+    """Ctrl-C, SIGTERM -> exit 130/143, work so far reusable: imports stay, and tables are those of a run never stopped."""
     scans = tmp_path / "scans"
     for seed in (1, 2):
         phantoms.write(phantoms.make("sandy", seed=seed, shape=(40, 64, 64)), scans / f"sandy-{seed}")
