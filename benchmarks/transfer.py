@@ -39,7 +39,7 @@ def run(say: Say) -> Outcome:
         f"dense layers only, {round(0.8 * SLICES)} slices of {IMAGE_SIZE} px, {EPOCHS} epochs",
         ours,
         "s",
-        Peer(f"frozen convolutions every epoch, PyTorch {torch.__version__}", theirs),
+        Peer(f"the same frozen convolutions every epoch, PyTorch {torch.__version__}", theirs),
         theirs / ours,
         BAR,
     )

@@ -48,6 +48,8 @@ def test_a_scan_without_a_core_is_drawn_without_circle():
     phantom = phantoms.make("matched-fine", seed=1, shape=(8, 32, 32))
     made = found(phantom.volume, find_core(phantom.volume))
     assert not any(isinstance(p, Circle) for p in made.axes[0].patches)
+    assert made.legends == [], "a legend of lines that are not drawn"
+    assert not any(axes.lines for axes in made.axes)
 
 
 def test_the_picture_is_the_same_every_time(leaning):

@@ -36,6 +36,15 @@ def test_a_written_plan_reads_back_equal(name, tmp_path):
     assert study.read_plan(tmp_path) == PLANS[name]
 
 
+def test_a_plan_without_targets_shows_how_they_are_written(tmp_path):
+    text = plan_text(PLANS["named scheme"])
+    shown = text[text.index("# None is planned.") :].splitlines()[1:]
+    study.write_plan(tmp_path, PLANS["named scheme"])
+    with (tmp_path / "study.toml").open("a") as plan:
+        plan.write("\n".join(line.removeprefix("# ") for line in shown if line.startswith("# ")))
+    assert study.read_plan(tmp_path).learn.targets == (TargetPlan(of=(3,)), TargetPlan(of=(2,), transfer_from=(3,)))
+
+
 def test_every_mistake_is_told_at_once_with_its_key_and_line(tmp_path):
     text = plan_text(PLANS["named scheme"])
     text = text.replace("limit = 0.04", "limit = -1").replace('scheme = "paper-2021"', 'scheme = "papper"')

@@ -89,6 +89,8 @@ def run_study(study: Path, steps: tuple[str, ...], output: Output) -> None:
         words = f"done {summary.done}, skipped {summary.skipped}, failed {summary.failed} in {summary.seconds:.1f} s"
     for key, reason in sorted(summary.declined)[:SHOWN_AT_MOST]:
         output.hint(f"nothing to make for {key}: {reason}")
+    if "train" in steps and not studies.read_plan(study).learn.targets:
+        output.hint("no models: the plan has no [[learn.targets]]")
     if "report" in steps and (study / "report.html").exists():
         words += f"\nreport: {study / 'report.html'}"
     if waiting := sorted(f.key for f in summary.failures if f.waits):

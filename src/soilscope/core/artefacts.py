@@ -226,7 +226,11 @@ def _told(measured: Artefacts, name: str, found: Cupping | Drift, core: Volume, 
         text += f" {how} {share:.2%} of the soil's voxels into another class of {edges.name}."
     sure = abs(found.size) > SURE[name] * found.error
     if not sure:
-        text += " That is no more than the soil's own unevenness." if isinstance(found, Cupping) else " That is noise."
+        text += (
+            " That is no more than the soil's own unevenness."
+            if isinstance(found, Cupping)
+            else " Scatter alone gives as much."
+        )
     layered = isinstance(found, Drift) and found.reference == "matrix"  # the soil's own layers are no fault of the scan
     notable = share >= NOTABLE_SHARE and sure and not done and not layered
     return Finding(name, "warning" if notable else "note", text)
@@ -239,12 +243,12 @@ def _size_in_words(found: Cupping | Drift, unit: str) -> str:
             f"Matrix-like voxels at the rim read {abs(found.size):.1f} ± {found.error:.1f} {unit} {more} than on "
             f"the axis (a + b r² through {len(found.values)} rings); a soil that is denser towards the {side} reads the same."
         )
-    if found.reference == "wall":
-        return f"The tube's wall varies by {found.size:.1f} {unit} along the axis (scatter {found.error:.1f})."
-    return (
-        f"The soil's matrix varies by {found.size:.1f} {unit} along the axis (scatter {found.error:.1f}); without a wall to "
-        "hold it against, this includes the soil's own layers."
+    spread = (
+        f"by {found.size:.1f} {unit} from its least to its greatest slice (scatter of single slices {found.error:.1f})"
     )
+    if found.reference == "wall":
+        return f"The tube's wall varies {spread}."
+    return f"The soil's matrix varies {spread}; without a wall to hold it against, this includes the soil's own layers."
 
 
 def _corrected(measured: Artefacts, name: str, units: str) -> Finding:

@@ -79,8 +79,8 @@ def found(scan: Volume, core: Volume) -> Figure:
     for axes, title, across, down in zip(panels, titles, ("x", "y", "x"), ("y (mm)", "depth (mm)", ""), strict=True):
         axes.set_title(title)
         frame(axes, f"{across} (mm)", down)
-    handles = _legend(core)
-    made.legend(handles=handles, loc="lower center", ncols=len(handles))
+    if handles := _legend(core):
+        made.legend(handles=handles, loc="lower center", ncols=len(handles))
     return made
 
 
@@ -125,7 +125,7 @@ def _circles(axes: Axes, core: Volume, z: int) -> None:
 def _sections(panels: tuple[Axes, Axes], core: Volume, named: tuple[str, ...]) -> None:
     """Axis, tube, top and bottom in the two sections; what is ``named`` is written beside its line."""
     soil, on_axis = core.source.get("soil", {}), core.axis_mm()
-    if not soil:
+    if not soil or core.valid.all():
         return
     dz = core.spacing_mm[0]
     for axes, of in zip(panels, on_axis or (None, None), strict=True):
@@ -147,6 +147,8 @@ def _sections(panels: tuple[Axes, Axes], core: Volume, named: tuple[str, ...]) -
 
 def _legend(core: Volume) -> list[Line2D]:
     soil = core.source.get("soil", {})
+    if core.valid.all():  # there is no outline to explain
+        return []
     handles = [Line2D([], [], color=SOIL, label="soil")]
     if core.axis_mm() is None:
         return handles

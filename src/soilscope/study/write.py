@@ -49,6 +49,10 @@ ABOUT = {
 }
 
 
+EXAMPLE = ("[[learn.targets]]", "of = [3]", "[[learn.targets]]", "of = [2]", "transfer_from = [3]")
+"""Of targets, in a plan that has none."""
+
+
 def plan_text(plan: Plan) -> str:
     """The plan as commented TOML; reading it back gives an equal plan."""
     values = plan.model_dump(mode="json")
@@ -82,6 +86,11 @@ def plan_text(plan: Plan) -> str:
     for kind in objects:
         lines += ["[[objects]]", *_plain(kind)]
     lines += ["", f"# {ABOUT['targets']}"]
+    if not targets:
+        lines += [
+            '# None is planned. Two that PyTorch (the extra "learn") is needed for:',
+            *(f"# {line}" for line in EXAMPLE),
+        ]
     for target in targets:
         lines += ["[[learn.targets]]", *_plain(_asked(target)), ""]
     return "\n".join(lines).rstrip() + "\n"

@@ -19,7 +19,7 @@ from soilscope.study.steps.measure import rule
 from soilscope.study.steps.opened import OpenedCore
 from soilscope.types import BoolVolume
 
-__all__ = ["FURTHER", "REPRESENTATIVE", "wanted"]
+__all__ = ["FURTHER", "PORE_SIZES", "REPRESENTATIVE", "wanted"]
 
 
 def _windows(plan: Plan, opened: OpenedCore) -> tuple[pd.DataFrame]:
@@ -105,16 +105,17 @@ def _lengths_asked(plan: Plan) -> Any:
 
 
 REPRESENTATIVE = ByCore("windows", "windows", (Layout.representative,), _windows, _windows_asked)
+PORE_SIZES = ByCore(
+    "pores",
+    "pore sizes",
+    (Layout.pore_sizes, Layout.retention),
+    _pores,
+    lambda plan: [plan.classes_of("pores")] if plan.classes_of("pores") else None,
+    _large_pores,
+)
 FURTHER = (
     REPRESENTATIVE,
-    ByCore(
-        "pores",
-        "pore sizes",
-        (Layout.pore_sizes, Layout.retention),
-        _pores,
-        lambda plan: [plan.classes_of("pores")] if plan.classes_of("pores") else None,
-        _large_pores,
-    ),
+    PORE_SIZES,
     ByCore(
         "fine_earth", "fine earth", (Layout.fine_earth, Layout.fine_earth_cores), _earth, _earth_asked, _large_earth
     ),

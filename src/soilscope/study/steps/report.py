@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +11,24 @@ import numpy as np
 import pandas as pd
 
 from soilscope import findings as notes
-from soilscope._version import __version__
 from soilscope.files import digest_json, write_text
 from soilscope.findings import Finding
 from soilscope.report import ExplanationResult, StudyResults, document, explanation_result, render
 from soilscope.structure.erosion import pooled_values
 from soilscope.study.core_plan import SoilPlan
 from soilscope.study.layout import Layout
-from soilscope.study.models import ModelPlan, models, targets
+from soilscope.study.models import models, targets
 from soilscope.study.plan import Plan, plan_values
 from soilscope.study.steps import edges
 from soilscope.study.steps.evaluate import predictions
-from soilscope.study.steps.further import REPRESENTATIVE
+from soilscope.study.steps.further import PORE_SIZES, REPRESENTATIVE
 from soilscope.study.steps.gathered import Gathered
+from soilscope.study.steps.libraries import DISTANCE_METRICS, versions
 from soilscope.study.steps.pictures import kept_core, write_picture
 from soilscope.study.steps.transfer import made, model_card
+from soilscope.volume.partial import OpenStore
 
 __all__ = ["write_report"]
-
-LIBRARIES = (
-    "numpy",
-    "numba",
-    "pandas",
-    "pydicom",
-    "zarr",
-    "scikit-image",
-    "connected-components-3d",
-    "edt",
-    "matplotlib",
-)
 
 
 def write_report(study: Path, plan: Plan, gathered: Gathered, send: Callable[[Any], None]) -> None:
@@ -75,7 +63,7 @@ def _results(study: Path, plan: Plan, gathered: Gathered) -> StudyResults:
         windows=_table(study / Layout.representative) if _held(gathered, REPRESENTATIVE.joined_key) else None,
         explanations=_explanations(study, plan, gathered, cards),
         findings=_findings(gathered, cards),
-        versions=_versions(there),
+        versions=versions(_done(study, plan, gathered, learnt=bool(there))),
     )
 
 
@@ -149,9 +137,22 @@ def _findings(gathered: Gathered, cards: dict[str, dict[str, Any]]) -> tuple[Fin
     return notes.merge(failed, declined, mixed)
 
 
-def _versions(there: list[ModelPlan]) -> dict[str, str]:
-    wanted = (*LIBRARIES, "torch") if there else LIBRARIES
-    return {"soilscope": __version__, **{name: metadata.version(name) for name in wanted}}
+def _done(study: Path, plan: Plan, gathered: Gathered, *, learnt: bool) -> set[str]:
+    """The formats that were read and the kinds of work that were done, for the list of software."""
+    provenance = json.loads((study / Layout.provenance).read_text(encoding="utf-8"))["cores"].values()
+    metrics = {str(metric["metric"]) for core in provenance for metric in core.get("metrics", [])}
+    stores = [study / Layout.store(core.id) for core in plan.cores if f"import:{core.id}" in gathered.held]
+    scheme = plan.scheme_value()
+    work = {
+        "otsu": scheme is not None and scheme.method == "otsu",
+        "distances": bool(DISTANCE_METRICS & metrics) or _held(gathered, PORE_SIZES.joined_key),
+        "tubes": any(kind.shape == "tubes" for kind in plan.objects),
+        "horizons": _held(gathered, "measure:_horizons"),
+        "learning": learnt,
+    }
+    return {name for name, done in work.items() if done} | {
+        str(OpenStore(s).about.source.get("format")) for s in stores
+    }
 
 
 def _keep_pictures(study: Path, page: Any) -> None:
