@@ -100,7 +100,7 @@ def labelled(kind, tmp_path):
     return core, labels, labels.astype(kind)
 
 
-@pytest.mark.parametrize("kind", ["uint8", "int64", "mapped"])
+@pytest.mark.parametrize("kind", ["uint8", "int64", "float32", "mapped"])
 def test_labels_made_elsewhere_are_measured_slab_by_slab_as_in_memory(tmp_path, kind):
     """Label volumes made elsewhere are measured exactly like our own classes: at any size, with the same findings."""
     core, labels, given_so = labelled(kind, tmp_path)
@@ -120,7 +120,8 @@ def test_labels_made_elsewhere_are_measured_slab_by_slab_as_in_memory(tmp_path, 
         (lambda labels: np.where(np.arange(20)[:, None, None] == 17, 9, labels), NAMES, "labels-names"),
         (lambda labels: np.where(np.arange(20)[:, None, None] == 17, -1, labels.astype(int)), NAMES, "labels-values"),
         (lambda labels: np.where(np.arange(20)[:, None, None] == 17, 256, labels.astype(int)), NAMES, "labels-values"),
-        (lambda labels: labels.astype(float), NAMES, "labels-values"),
+        (lambda labels: np.where(np.arange(20)[:, None, None] == 17, 0.5, labels), NAMES, "labels-values"),
+        (lambda labels: labels.astype(str), NAMES, "labels-values"),
         (lambda labels: labels, {0: "none", 1: "pores", 5: "stones"}, "labels-names"),
     ],
 )
@@ -130,3 +131,4 @@ def test_labels_that_do_not_fit_are_refused_slab_by_slab_with_the_same_code(tmp_
         with pytest.raises(InputRefused) as told:
             measured(core, labels=spoilt(labels), names=names, metrics=[])
         assert told.value.code == code
+        assert "0.5" not in str(told.value) or "(17, 0, 0)" in str(told.value)

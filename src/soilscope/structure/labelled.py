@@ -135,8 +135,8 @@ def _scheme_names(chosen: Scheme) -> dict[int, str]:
     return {k + 1: name for k, name in enumerate(chosen.names)}
 
 
-def checked_labels(volume: Volume, labels: NDArray[Any]) -> LabelVolume:
-    """Labels as uint8 on the core's grid.
+def checked_labels(volume: Volume, labels: NDArray[Any], first: int = 0) -> LabelVolume:
+    """Labels as uint8 on the core's grid; of a slab, ``first`` is its place in the core.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def checked_labels(volume: Volume, labels: NDArray[Any]) -> LabelVolume:
         )
     check_shape(volume, labels.shape)
     if labels.dtype.kind == "f":
-        _whole(labels)
+        _whole(labels, first)
     elif labels.dtype.kind not in "bui":
         raise InputRefused(
             "labels-values", f"labels must be whole numbers from 0 to {GREATEST_LABEL}, not {labels.dtype}."
@@ -162,9 +162,9 @@ def checked_labels(volume: Volume, labels: NDArray[Any]) -> LabelVolume:
     return np.ascontiguousarray(labels, dtype=np.uint8)
 
 
-def _whole(labels: NDArray[Any]) -> None:
+def _whole(labels: NDArray[Any], first: int) -> None:
     """Refuse fractions, NaN and infinity among labels that are kept as floats, naming the first (code ``labels-values``)."""
-    for z, plane in enumerate(labels):  # plane by plane: rounding makes a copy
+    for z, plane in enumerate(labels, start=first):  # plane by plane: rounding makes a copy
         wrong = np.argwhere(~(np.rint(plane) == plane) | np.isinf(plane))
         if wrong.size:
             y, x = (int(n) for n in wrong[0])

@@ -112,7 +112,7 @@ class ClassSlabs:
         about = self.source.about
         slab = Volume(values, valid, about.spacing_mm, about.units, core=about.core)
         if self.labels is not None:
-            given = checked_labels(slab, self.labels[first:end])
+            given = checked_labels(slab, self.labels[first:end], first)
             return np.where(valid, given, np.uint8(0)), np.ascontiguousarray(valid)
         assert self.scheme is not None
         return classify(slab, self.scheme), np.ascontiguousarray(valid)
