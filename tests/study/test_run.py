@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -74,6 +75,18 @@ def test_the_outputs_are_those_the_contract_names(finished):
     assert list(pd.read_csv(finished / "tables/timings.csv").columns) == ["step", "item", "seconds", "peak_mb"]
     assert (finished / "report.html").stat().st_size > 10_000
     assert list((finished / "figures").glob("*.svg"))
+
+
+def test_a_picture_says_what_it_shows_and_what_was_found_in_its_core(finished):
+    """Every output carries the findings: an SVG in its description, which programs for drawings show."""
+    place = "{http://www.w3.org/2000/svg}"
+    for name in ("core", "check", "profiles", "slices"):
+        drawing = ElementTree.parse(finished / "figures" / f"pine-forest-0.{name}.svg").getroot()
+        assert drawing.findtext(f"{place}title")
+        assert "warning simulated: these slices were simulated" in drawing.findtext(f"{place}desc")
+    assert "RMSE" in ElementTree.parse(finished / "figures" / "matrix.porosity-3.svg").getroot().findtext(
+        f"{place}desc"
+    )
 
 
 def test_fractions_sum_to_one_and_depth_rises_by_the_slice_spacing(finished):

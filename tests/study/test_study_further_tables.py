@@ -12,7 +12,7 @@ import pytest
 
 from soilscope import study
 from soilscope.errors import PlanError
-from soilscope.study.plan import CorePlan, MeasurePlan, ObjectsPlan, Plan, StructurePlan, read_plan
+from soilscope.study.plan import CorePlan, MeasurePlan, ObjectsPlan, Plan, RunPlan, StructurePlan, read_plan
 
 CORES = (CorePlan(id="pine", path="scans/pine-forest-0/dicom"), CorePlan(id="sand", path="scans/sandy-0/dicom"))
 TUBES = ObjectsPlan(name="roots", of=(2,), shape="tubes", at_least_mm=1.0)
@@ -22,7 +22,7 @@ STRUCTURE = StructurePlan(metrics=("fraction", "porosity"), sensitivity="off", e
 def run(scans: Path, folder: Path, **plan) -> study.Summary:
     shutil.copytree(scans / "scans", folder / "scans", dirs_exist_ok=True)
     given = {"scheme": "physical", "structure": STRUCTURE, "objects": (TUBES,)} | plan
-    study.write_plan(folder, Plan(name="t", cores=CORES, **given))
+    study.write_plan(folder, Plan(name="t", cores=CORES, run=RunPlan(workers=2), **given))
     return study.run(folder, ["import", "classify", "measure"])
 
 

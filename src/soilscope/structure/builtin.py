@@ -10,6 +10,7 @@ from soilscope.structure.connectivity import connection_profile, probability_of_
 from soilscope.structure.critical import critical_from_distance
 from soilscope.structure.euler_density import euler_density
 from soilscope.structure.fractal import fractal_dimension, fractal_dimension_of_slices
+from soilscope.structure.masks import from_top_to_bottom
 from soilscope.structure.metric import Metric, register
 from soilscope.structure.nearest import distance_profile, mean_distance
 from soilscope.structure.phase import Phase
@@ -58,14 +59,8 @@ def _euler_2d(phase: Phase) -> FloatProfile:
     return share(euler_of_slices(phase.mask), phase.area * phase.pixel_mm2)
 
 
-def _from_top_to_bottom(phase: Phase) -> slice:
-    """The slices between the first and the last that hold a valid voxel: the core's own top and bottom."""
-    seen = np.flatnonzero(phase.area)
-    return slice(int(seen[0]), int(seen[-1]) + 1) if seen.size else slice(0, 0)
-
-
 def _percolating(phase: Phase) -> float:
-    inner = _from_top_to_bottom(phase)
+    inner = from_top_to_bottom(phase.valid)
     clusters = phase.clusters
     return spanning_fraction(Clusters(clusters.labels[inner], clusters.sizes))
 
@@ -78,7 +73,7 @@ def _percolates(phase: Phase) -> float:
 def _critical(phase: Phase) -> float:
     if not phase.area.any():
         return float("nan")
-    return critical_from_distance(phase.squared_distance[_from_top_to_bottom(phase)], 0, phase.neighbours)
+    return critical_from_distance(phase.squared_distance[from_top_to_bottom(phase.valid)], 0, phase.neighbours)
 
 
 register(

@@ -88,7 +88,7 @@ class FarFields:
         The widest ball that passes is sought by halving, for all classes at once: a pass over the core each time.
         """
         with self._room.array(np.float32) as squared:
-            widest = self._squared_distances(squared, say)
+            widest = self._squared_distances(squared, ends, say)
             of_class = {k: widest[ends[0] : ends[1], k] for k in values}
             ceilings = {k: float(most.min(initial=np.inf)) for k, most in of_class.items() if np.isfinite(most).all()}
             search = {k: LevelSearch(levels) for k, levels in self._levels(squared, ceilings, ends).items()}
@@ -102,8 +102,11 @@ class FarFields:
                 done += 1
         return {k: search[k].diameter_mm if k in search else float("nan") for k in values}
 
-    def _squared_distances(self, out: Scratch, say: Say) -> NDArray[np.float32]:
-        """Write squared distances to what is another class; the greatest of each label in each slice, shape (z, 256)."""
+    def _squared_distances(self, out: Scratch, ends: tuple[int, int], say: Say) -> NDArray[np.float32]:
+        """Write squared distances to what is another class; the greatest of each label in each slice, shape (z, 256).
+
+        They are those from one slice to another; of the slices beyond, which hold nothing, there is none.
+        """
         depth, height, _ = self._labels.shape
         widest = np.zeros((depth, 256), np.float32)
         for first, end in self._slabs():
@@ -113,7 +116,8 @@ class FarFields:
         for first, end in self._bands():
             say(depth + depth * first // height, 2 * depth)
             labels, squared = self._labels.rows(first, end), out.rows(first, end)
-            through_slices(squared, self._spacing[0], labels)
+            inner = slice(*ends)
+            through_slices(squared[inner], self._spacing[0], labels[inner])
             out.change_rows(first, squared)
             over_slabs(partial(_widest, labels, squared, widest), depth)
         return widest

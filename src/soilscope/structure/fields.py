@@ -105,7 +105,7 @@ class FieldFiles:
         medians = SliceCounts(depth) if "median-diameter" in self._wanted else None
         if thickness is not None:
             take = [thickness.take] if medians is None else [thickness.take, medians.take]
-            thickness_of_blocks(self._labels, spacing, held, take, partial(_told, say, "thickness"))
+            thickness_of_blocks(self._labels, spacing, held, take, partial(_told, say, "thickness"), ends)
         far = FarFields(self._labels, self._room, spacing, held, rule.neighbours)
         distances = {}
         if self._window is not None:

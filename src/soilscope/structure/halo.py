@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise, product
 
 import numpy as np
@@ -78,6 +79,7 @@ def thickness_of_blocks(
     room: int,
     take: Sequence[Take],
     say: Callable[[int, int], None] = lambda _done, _of: None,
+    ends: tuple[int, int] | None = None,
 ) -> None:
     """Show the local thickness of a core, block by block.
 
@@ -92,12 +94,21 @@ def thickness_of_blocks(
         Shown each block that holds a label, without its halo.
     say : callable
         Told how many blocks are done, and of how many.
+    ends : (first, end), optional
+        The core's own first slice, and the one behind its last: what lies beyond is no wall.
     """
     halo = FIRST_HALO * max(spacing)
-    blocks = list(_blocks(scratch.shape, spacing, room))
+    first, end = ends or (0, scratch.shape[0])
+    scratch, take = scratch.between(first, end), [partial(_moved, one, first) for one in take]
+    blocks = list(_blocks(scratch.shape, spacing, room)) if end > first else []
     for done, block in enumerate(blocks):
         say(done, len(blocks))
         halo = _measure_block(scratch, spacing, block, halo, room, take)
+
+
+def _moved(take: Take, by: int, block: Box, labels: LabelVolume, thick: NDArray[np.float32], bound: float) -> None:
+    (first, end), *others = block
+    take(((first + by, end + by), others[0], others[1]), labels, thick, bound)
 
 
 def _measure_block(

@@ -77,7 +77,9 @@ def pores_blockwise(
             labels, valid = slabs.read(first, end)
             classes.append(layer.measure(slab, (first, labels, valid), about.spacing_mm))
         say = partial(_told, ways)
-        thickness_of_blocks(classes, about.spacing_mm, budget.block, [found.take], say)
+        filled = np.flatnonzero(area)
+        ends = (int(filled[0]), int(filled[-1]) + 1) if filled.size else (0, 0)
+        thickness_of_blocks(classes, about.spacing_mm, budget.block, [found.take], say, ends)
     if found.bound < np.inf:
         return found.bound
     values, counts, window = found.counts.values, found.counts.counts, int(area.sum())

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.errors import UsageError
-from soilscope.types import BoolVolume, Spacing
+from soilscope.types import BoolVolume, Shape, Spacing
 
-__all__ = ["as_mask", "as_spacing", "as_valid", "in_window"]
+__all__ = ["as_mask", "as_spacing", "as_valid", "between", "from_top_to_bottom", "in_window"]
 
 
 def as_mask(mask: NDArray[Any]) -> BoolVolume:
@@ -61,6 +61,22 @@ def in_window(mask: NDArray[Any], valid: NDArray[Any] | None) -> tuple[BoolVolum
     given = as_mask(mask)
     window = as_valid(valid, given)
     return given & window, window
+
+
+def from_top_to_bottom(valid: BoolVolume) -> slice:
+    """The slices from the first to the last that hold a valid voxel: a core's own top and bottom are no walls."""
+    filled = np.flatnonzero(valid.any(axis=(1, 2)))
+    return slice(int(filled[0]), int(filled[-1]) + 1) if filled.size else slice(0, 0)
+
+
+def between(inner: slice, shape: Shape, values: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Values of some slices, 0 in all others of a volume of this shape; not copied where there are no others."""
+    if inner == slice(0, shape[0]):
+        return values()
+    out = np.zeros(shape, np.float32)
+    if inner.stop > inner.start:
+        out[inner] = values()
+    return out
 
 
 def as_spacing(spacing_mm: Sequence[float]) -> Spacing:

@@ -15,6 +15,7 @@ It then stands in ``measure``'s tables, in reports, and among the targets a mode
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -125,6 +126,8 @@ class Metric:
         return float(said.mean()) if said.size else float("nan")
 
 
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+OWN_COLUMNS = {"core", "class", "name", "slice", "depth_mm", "metric", "value", "unit"}
 METRICS: dict[str, Metric] = {}
 """The metrics there are, by name, in the order of the tables."""
 
@@ -135,8 +138,15 @@ def register(metric: Metric) -> Metric:
     Raises
     ------
     UsageError
-        Code ``metric``: another metric has this name or this column.
+        Code ``metric``: another metric has this name or this column, or the name is none for a column and a file: it begins with a
+        letter, goes on with letters, digits, ``-`` and ``_``, and is none of the tables' own columns.
     """
+    if not NAME.fullmatch(metric.name) or metric.name in OWN_COLUMNS:
+        raise UsageError(
+            "metric",
+            f"a metric cannot be called {metric.name!r}: begin with a letter, go on with letters, digits, - and _, and leave "
+            f"{', '.join(sorted(OWN_COLUMNS))} to the tables.",
+        )
     taken = {m.name for m in METRICS.values()} | {m.column for m in METRICS.values()}
     if metric.name in taken or metric.column in taken:
         raise UsageError("metric", f"there is a metric {metric.name!r} already; give yours another name.")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from soilscope.structure.clusters import ClusterRule, Clusters, find_clusters, without_small
 from soilscope.structure.connectivity import connection_2d_profile
 from soilscope.structure.distance import squared_distance
-from soilscope.structure.masks import as_spacing, in_window
+from soilscope.structure.masks import as_spacing, between, from_top_to_bottom, in_window
 from soilscope.structure.porosity import label_counts
 from soilscope.structure.thickness import thickness_from_distance
 from soilscope.types import BoolVolume, FloatProfile, Neighbours3D, Spacing
@@ -98,15 +98,21 @@ class Phase:
 
     @cached_property
     def squared_distance(self) -> NDArray[np.float32]:
-        """Squared distance to the nearest voxel outside the class, mm², 0 outside it."""
+        """Squared distance to the nearest voxel outside the class, mm², 0 outside it; the window's two ends are no wall."""
         given = self.known.squared_distance
-        return squared_distance(self.mask, self.spacing_mm) if given is None else given()
+        if given is not None:
+            return given()
+        inner = from_top_to_bottom(self.valid)
+        return between(inner, self.mask.shape, lambda: squared_distance(self.mask[inner], self.spacing_mm))
 
     @cached_property
     def thickness(self) -> NDArray[np.float32]:
         """Local thickness, mm, 0 outside the class."""
         given = self.known.thickness
-        return thickness_from_distance(self.squared_distance, self.spacing_mm) if given is None else given()
+        if given is not None:
+            return given()
+        inner, squared = from_top_to_bottom(self.valid), self.squared_distance
+        return between(inner, squared.shape, lambda: thickness_from_distance(squared[inner], self.spacing_mm))
 
     @cached_property
     def connection_2d(self) -> FloatProfile:

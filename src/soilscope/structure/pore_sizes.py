@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.errors import UsageError
-from soilscope.structure.masks import as_spacing, in_window
+from soilscope.structure.masks import as_spacing, from_top_to_bottom, in_window
 from soilscope.structure.thickness import local_thickness
 from soilscope.types import BoolVolume, FloatProfile, FloatVolume, Spacing
 
@@ -79,8 +79,8 @@ def pore_sizes(
     spacing_mm : (dz, dy, dx)
         Voxel size in mm, not necessarily cubic.
     valid : bool array, shape (z, y, x), optional
-        The window; None takes the whole array. What lies outside it is a wall, the ends of the array are not, as in
-        :func:`soilscope.structure.local_thickness`.
+        The window; None takes the whole array. What lies beside it is a wall, its first and last slice are not, as the ends of the
+        array in :func:`soilscope.structure.local_thickness`.
     edges_mm : sequence of float, optional
         Rising edges of the diameter classes; by default whole multiples of the voxel's longest edge up to the widest place.
 
@@ -98,7 +98,8 @@ def pore_sizes(
     """
     inside, window = in_window(mask, valid)
     spacing = as_spacing(spacing_mm)
-    thickness = local_thickness(inside, spacing)
+    inner = from_top_to_bottom(window)
+    thickness = local_thickness(inside[inner], spacing)
     # NaN stays: it is the class where it has no wall
     return sizes_of((thickness[thickness != 0], None), int(np.count_nonzero(window)), spacing, edges_mm)
 

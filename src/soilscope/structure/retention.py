@@ -6,6 +6,7 @@ Suctions are in cm of water and diameters in mm: ``h = 4 * sigma * cos(angle) / 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.errors import UsageError
-from soilscope.structure.masks import as_spacing, in_window
+from soilscope.structure.masks import as_spacing, from_top_to_bottom, in_window
 from soilscope.structure.pore_sizes import Counted
 from soilscope.structure.thickness import local_thickness
 from soilscope.types import BoolVolume, Spacing
@@ -39,12 +40,27 @@ def suction_of_diameter(diameter_mm: float) -> float:
     --------
     >>> round(suction_of_diameter(0.3), 1)
     9.9
+
+    Raises
+    ------
+    UsageError
+        Code ``diameter``: one that is not positive.
     """
+    if not 0 < diameter_mm < math.inf:
+        raise UsageError("diameter", f"diameter_mm {diameter_mm} must be a positive length in mm.")
     return CM_TIMES_MM / diameter_mm
 
 
 def diameter_at_suction(suction_cm: float) -> float:
-    """Diameter in mm of the narrowest pore that a suction in cm of water empties: ``2.97 / h``."""
+    """Diameter in mm of the narrowest pore that a suction in cm of water empties: ``2.97 / h``.
+
+    Raises
+    ------
+    UsageError
+        Code ``suctions``: one that is not positive.
+    """
+    if not 0 < suction_cm < math.inf:
+        raise UsageError("suctions", f"suction_cm {suction_cm} must be a positive height of water in cm.")
     return CM_TIMES_MM / suction_cm
 
 
@@ -87,7 +103,8 @@ def water_retention(
     """
     pores, window = in_window(mask, valid)
     spacing = as_spacing(spacing_mm)
-    thickness = local_thickness(pores, spacing)
+    inner = from_top_to_bottom(window)
+    thickness = local_thickness(pores[inner], spacing)
     found = np.sort(thickness[thickness != 0])
     return retention_of((found, None), int(np.count_nonzero(window)), spacing, suctions_cm)
 

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,6 +31,11 @@ class Scratch:
     stream: BinaryIO
     shape: Shape
     dtype: np.dtype[Any]
+    first: int = 0
+
+    def between(self, first: int, end: int) -> Scratch:
+        """Some whole slices as an array of their own, of which the first is number 0."""
+        return replace(self, shape=(end - first, *self.shape[1:]), first=self.first + first)
 
     def append(self, values: NDArray[Any]) -> None:
         """The next slices."""
@@ -64,7 +69,7 @@ class Scratch:
             self.stream.write(np.ascontiguousarray(plane, dtype=self.dtype).data)
 
     def _seek(self, z: int, y: int) -> None:
-        self.stream.seek((z * self.shape[1] + y) * self.shape[2] * self.dtype.itemsize)
+        self.stream.seek(((self.first + z) * self.shape[1] + y) * self.shape[2] * self.dtype.itemsize)
 
 
 @dataclass(frozen=True, slots=True)

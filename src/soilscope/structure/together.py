@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from soilscope.classes.loops import compiled, over_slabs
 from soilscope.structure.clusters import ClusterRule, Clusters, sizes_of, translated
 from soilscope.structure.distance import squared_distance_of_labels
-from soilscope.structure.masks import as_spacing
+from soilscope.structure.masks import as_spacing, between, from_top_to_bottom
 from soilscope.structure.phase import Known, Phase
 from soilscope.structure.seams import classes_of, label_slab
 from soilscope.structure.thickness import thickness_from_distance
@@ -58,6 +58,10 @@ class Together:
         return np.where(self.valid, self._labels, np.uint8(0))
 
     @cached_property
+    def _inner(self) -> slice:
+        return from_top_to_bottom(self.valid)
+
+    @cached_property
     def clusters(self) -> Clusters:
         """The connected components of all classes; none holds voxels of two."""
         if self.inside.size == 0:
@@ -96,12 +100,16 @@ class Together:
     @cached_property
     def squared_distance(self) -> Squares:
         """Squared distance of the cleaned classes to what is not theirs, mm²."""
-        return squared_distance_of_labels(self.cleaned, self.spacing_mm)
+        labels, inner = self.cleaned, self._inner
+        return between(inner, labels.shape, lambda: squared_distance_of_labels(labels[inner], self.spacing_mm))
 
     @cached_property
     def thickness(self) -> Squares:
         """Local thickness of the cleaned classes, mm."""
-        return thickness_from_distance(self.squared_distance, self.spacing_mm, self.cleaned)
+        squared, labels, inner = self.squared_distance, self.cleaned, self._inner
+        return between(
+            inner, labels.shape, lambda: thickness_from_distance(squared[inner], self.spacing_mm, labels[inner])
+        )
 
 
 @compiled

@@ -109,7 +109,9 @@ class StructurePlan(Strict):
     def _known(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         unknown = sorted(set(value or ()) - set(METRICS))
         if unknown:
-            raise ValueError(f"unknown metrics {unknown}; there are {sorted(METRICS)}")
+            raise ValueError(
+                f"unknown metrics {unknown}; there are {sorted(METRICS)}; register one of your own and call soilscope.study.run"
+            )
         return value
 
 

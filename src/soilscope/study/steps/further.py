@@ -69,6 +69,11 @@ def _large_pores(plan: Plan, large: LargeCore, say: Say) -> tuple[pd.DataFrame, 
     return _named(sizes.frame(), core, of, name), _named(water, core, of, name)
 
 
+def _pores_asked(plan: Plan) -> Any:
+    of = plan.classes_of("pores")
+    return [of] if of else None
+
+
 def _named(table: pd.DataFrame, core: str, of: tuple[int, ...], name: str) -> pd.DataFrame:
     for place, (column, value) in enumerate((("core", core), ("class", class_id(of)), ("name", name))):
         table.insert(place, column, value)
@@ -110,7 +115,7 @@ PORE_SIZES = ByCore(
     "pore sizes",
     (Layout.pore_sizes, Layout.retention),
     _pores,
-    lambda plan: [plan.classes_of("pores")] if plan.classes_of("pores") else None,
+    _pores_asked,
     _large_pores,
 )
 FURTHER = (

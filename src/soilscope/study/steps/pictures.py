@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import pandas as pd
 
 from soilscope import findings as notes
 from soilscope.files import write_bytes, write_json
+from soilscope.findings import Finding
 from soilscope.report import CoreResult, Picture, Profiles, core_result
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
@@ -24,6 +27,8 @@ from soilscope.study.steps.opened import open_core
 
 __all__ = ["draw_core", "kept_core", "outputs", "picture_of", "picture_values", "write_picture"]
 
+NOT_IN_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that no XML 1.0 document may hold."""
 KINDS = ("check", "profiles", "slices", "windows")
 
 
@@ -40,11 +45,11 @@ def draw_core(study: Path, plan: Plan, core: str, send: Callable[[Any], None]) -
     borders = tuple(h.top_mm for h in horizons_of(slices)[1][1:])
     shown = Profiles(slices, _band(study, plan, core), borders, _windows(study, plan, core))
     result = core_result(opened.volume, opened.labels, opened.scheme or opened.names, shown)
-    for kind, picture in zip(KINDS, result.pictures, strict=False):
-        write_picture(study, f"{core}.{kind}", picture)
-    found_in_scan = picture_of(imported(study, core)["picture"])
-    write_picture(study, f"{core}.core", found_in_scan)
     found = notes.merge(result.findings, notes.from_records(core_provenance(study, core).get("findings", [])))
+    for kind, picture in zip(KINDS, result.pictures, strict=False):
+        write_picture(study, f"{core}.{kind}", picture, found)
+    found_in_scan = picture_of(imported(study, core)["picture"])
+    write_picture(study, f"{core}.core", found_in_scan, found)
     content = {f.name: getattr(result, f.name) for f in fields(result)}
     content["scheme"] = dict(result.scheme)
     content["soil"] = dict(result.soil)
@@ -71,12 +76,24 @@ def kept_core(study: Path, core: str) -> CoreResult:
     return CoreResult(**content)
 
 
-def write_picture(study: Path, name: str, picture: Picture) -> None:
-    """Keep a picture in ``figures/`` as what it is: SVG text, or a PNG."""
+def write_picture(study: Path, name: str, picture: Picture, found: Sequence[Finding] = ()) -> None:
+    """Keep a picture in ``figures/`` as what it is: SVG text, or a PNG.
+
+    An SVG goes its own way into papers and talks, so what it shows and what was found in its core stand in it: its ``title`` and
+    ``desc``.
+    """
     if isinstance(picture.data, str):
-        write_bytes(study / "figures" / f"{name}.svg", picture.data.encode())
+        head, tag, rest = picture.data.partition("<svg ")
+        opening, end, drawn = rest.partition(">")
+        words = "\n".join([picture.caption, *(f"{f.severity} {f.code}: {f.text}" for f in found)])
+        told = f"\n <title>{_as_xml(picture.alt)}</title>\n <desc>{_as_xml(words)}</desc>"
+        write_bytes(study / "figures" / f"{name}.svg", (head + tag + opening + end + told + drawn).encode())
     else:
         write_bytes(study / "figures" / f"{name}.png", picture.data)
+
+
+def _as_xml(text: str) -> str:
+    return escape(NOT_IN_XML.sub("\ufffd", text))
 
 
 def picture_values(picture: Picture) -> dict[str, str]:

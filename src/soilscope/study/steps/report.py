@@ -93,6 +93,8 @@ def _settings(study: Path, plan: Plan) -> dict[str, Any]:
         "plan_digest": digest_json(values),
         "explain": {"layers": list(plan.explain.layers), "sign": plan.explain.sign},
     }
+    made = sorted(path.name for path in (study / "tables").glob("*.csv") if path.name != Path(Layout.timings).name)
+    settings["tables"] = ", ".join(made)
     scheme = edges.scheme_of(study, plan)
     settings |= {"labels": str(plan.labels)} if scheme is None else {"scheme": scheme.as_dict()}
     if plan.core != SoilPlan():
