@@ -13,6 +13,7 @@ import pytest
 from soilscope import study
 from soilscope.errors import PlanError
 from soilscope.study.plan import CorePlan, MeasurePlan, ObjectsPlan, Plan, RunPlan, StructurePlan, read_plan
+from soilscope.study.steps.further import FURTHER
 
 CORES = (CorePlan(id="pine", path="scans/pine-forest-0/dicom"), CorePlan(id="sand", path="scans/sandy-0/dicom"))
 TUBES = ObjectsPlan(name="roots", of=(2,), shape="tubes", at_least_mm=1.0)
@@ -44,6 +45,20 @@ def test_windows_of_every_core_class_and_metric_stand_in_their_table(further):
     whole = found[found["metric"] == "fraction"].drop_duplicates(["core", "class"]).set_index(["core", "class"])
     expected = cores[cores["metric"] == "fraction"].set_index(["core", "class"])["value"]
     pd.testing.assert_series_equal(whole["core_value"], expected[whole.index], check_names=False)
+
+
+def test_windows_pores_and_lengths_say_how_far_they_are(further, tmp_path):
+    """Progress for whatever takes over 2 s."""
+    shutil.copytree(further, tmp_path / "study")
+    told: list[tuple] = []
+    for kind in FURTHER:
+        kind.measure(tmp_path / "study", read_plan(further), "pine", told.append)
+    words = {text: (done, of) for _, done, of, text in told}
+    assert {"windows of class 2 of pine", "water retention of pine", "lengths of roots of pine"} <= words.keys()
+    assert words["water retention of pine"] == (2, 3)
+    done = [done for _, done, _, text in told if text.startswith("windows of class")]
+    assert done == sorted(set(done))
+    assert len(done) > 2
 
 
 def test_pore_sizes_and_retention_of_a_study_agree_with_the_porosity_of_its_pores(further):

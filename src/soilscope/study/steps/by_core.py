@@ -33,7 +33,7 @@ class ByCore:
         What is said while it is made.
     tables : tuple of str
         The joined tables, below the study.
-    make : function of a plan and an opened core
+    make : function of a plan, an opened core, and of whoever is told of the progress
         One core's rows of each table, in their order.
     own : function of a plan
         What of the plan concerns it; None where the plan does not ask for it.
@@ -44,7 +44,7 @@ class ByCore:
     name: str
     about: str
     tables: tuple[str, ...]
-    make: Callable[[Plan, OpenedCore], tuple[pd.DataFrame, ...]]
+    make: Callable[[Plan, OpenedCore, Say], tuple[pd.DataFrame, ...]]
     own: Callable[[Plan], Any]
     make_large: Callable[[Plan, LargeCore, Say], tuple[pd.DataFrame, ...] | str] | None = None
 
@@ -80,7 +80,7 @@ class ByCore:
                 return rows_of_it
             made = rows_of_it
         else:
-            made = self.make(plan, open_core(study, plan, core))
+            made = self.make(plan, open_core(study, plan, core), say)
         for path, rows in zip(self.outputs(core), made, strict=True):
             write_parquet(study / path, rows)
         return None

@@ -22,7 +22,7 @@ from soilscope.types import BoolVolume
 __all__ = ["FURTHER", "PORE_SIZES", "REPRESENTATIVE", "wanted"]
 
 
-def _windows(plan: Plan, opened: OpenedCore) -> tuple[pd.DataFrame]:
+def _windows(plan: Plan, opened: OpenedCore, say: Say) -> tuple[pd.DataFrame]:
     asked = plan.structure
     classes: dict[str, Any] = {"scheme": opened.scheme} if opened.scheme else {"names": opened.names}
     found = structure.representative_volume(
@@ -32,6 +32,7 @@ def _windows(plan: Plan, opened: OpenedCore) -> tuple[pd.DataFrame]:
         rule=rule(plan),
         joined=plan.joined,
         windows=structure.WindowRule(float(asked.representative), seed=plan.seed),
+        say=say,
         **classes,
     )
     return (found,)
@@ -44,13 +45,15 @@ def _windows_asked(plan: Plan) -> Any:
     return [asked.representative, asked.representative_metrics, plan.seed]
 
 
-def _pores(plan: Plan, opened: OpenedCore) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _pores(plan: Plan, opened: OpenedCore, say: Say) -> tuple[pd.DataFrame, pd.DataFrame]:
     volume, of = opened.volume, plan.classes_of("pores")
     held = rule(plan)
     pores: BoolVolume = structure.remove_small_clusters(
         union(opened.labels, of) & volume.valid, held.under, held.neighbours
     )
+    say(1, 3, "pore sizes")
     sizes = structure.pore_sizes(pores, volume.spacing_mm, volume.valid).frame()
+    say(2, 3, "water retention")
     water = structure.water_retention(pores, volume.spacing_mm, volume.valid)
     name = " + ".join(opened.names[k] for k in of)
     return _named(sizes, volume.core, of, name), _named(water, volume.core, of, name)
@@ -80,7 +83,7 @@ def _named(table: pd.DataFrame, core: str, of: tuple[int, ...], name: str) -> pd
     return table
 
 
-def _earth(plan: Plan, opened: OpenedCore) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _earth(plan: Plan, opened: OpenedCore, _say: Say) -> tuple[pd.DataFrame, pd.DataFrame]:
     stones = structure.ObjectRule(plan.structure.stones_mm3)
     slices = fine_earth(opened.volume, opened.labels, opened.names, plan.classes_of("stones"), stones)
     return slices, fine_earth_of_core(slices)
@@ -98,9 +101,12 @@ def _earth_asked(plan: Plan) -> Any:
     return [of, plan.structure.stones_mm3] if of else None
 
 
-def _lengths(plan: Plan, opened: OpenedCore) -> tuple[pd.DataFrame]:
+def _lengths(plan: Plan, opened: OpenedCore, say: Say) -> tuple[pd.DataFrame]:
     kinds = [kind for kind in plan.object_kinds if kind.shape == "tubes"]
-    tables = [tube_lengths_in(opened.volume, opened.labels, kind) for kind in kinds]
+    tables = []
+    for done, kind in enumerate(kinds):
+        say(done, len(kinds), f"lengths of {kind.name}")
+        tables.append(tube_lengths_in(opened.volume, opened.labels, kind))
     return (pd.concat(tables, ignore_index=True),)
 
 
