@@ -316,6 +316,23 @@ def test_a_spacing_that_contradicts_the_header_is_told(tmp_path):
     assert "spacing-asserted" in codes(volume)
 
 
+def test_a_stated_spacing_hides_no_slice_of_another_one(tmp_path):
+    """7. ... PixelSpacing differing on one slice -> refuse, naming the first offender, whatever the user states."""
+    files = series(ramp())
+    files[4].PixelSpacing = [0.5, 0.3]
+    folder = save(files, tmp_path)
+    assert "004.dcm" in refused(folder, "mixed-spacing", spacing_mm=(0.5, 0.4, 0.3))
+    assert "004.dcm" in refused(folder, "mixed-spacing", spacing_mm=(1, 1, 1))
+
+
+def test_a_stated_spacing_is_a_finding_even_where_the_file_says_the_same(tmp_path):
+    folder = save(series(ramp()), tmp_path)
+    (told,) = [f for f in read(folder, spacing_mm=(0.5, 0.4, 0.3)).findings if f.code == "spacing-asserted"]
+    assert told.severity == "note"
+    assert "0.5 x 0.4 x 0.3 mm" in told.text
+    assert "spacing-asserted" not in codes(read(folder))
+
+
 @pytest.mark.parametrize(
     "options", [{"on_gap": "guess"}, {"units": "mm"}, {"spacing_mm": (1, 0, 1)}, {"spacing_mm": 3}]
 )
