@@ -318,6 +318,24 @@ def test_a_syntax_nobody_decodes_is_told_before_anything_is_read(tmp_path, synta
     assert refused(folder) == "syntax-unsupported"
 
 
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.9.9.9", "1.2.840.113619.5.2", "1.2.840.10008.1.2.5"])
+def test_plain_pixels_under_a_syntax_of_another_kind_are_not_guessed(tmp_path, syntax):
+    """15. ... refuse, naming transfer syntax: one that nobody knows, or of compressed pixels, is not read as little endian."""
+    folder = save(series(soil()), tmp_path / "scan")
+    file = folder / "003.dcm"
+    data, usual = file.read_bytes(), b"UI\x14\x001.2.840.10008.1.2.1\0"
+    named = syntax.encode() + b"\0" * (len(syntax) % 2)
+    at = data.index(usual)
+    length = int.from_bytes(data[140:144], "little") + len(named) - 20
+    head = data[:140] + length.to_bytes(4, "little") + data[144:at]
+    file.write_bytes(head + b"UI" + len(named).to_bytes(2, "little") + named + data[at + len(usual) :])
+    (found,) = ingest.inspect(folder).series
+    (told,) = [f for f in found.findings if f.severity == "refuse"]
+    assert told.files == ("003.dcm",)
+    assert syntax in told.text
+    assert refused(folder) == "syntax-unsupported"
+
+
 def test_deep_nesting_is_one_finding(tmp_path):
     """19. ... 400-deep sequence ... -> one finding within the time and memory cap."""
     folder = save(series(soil()), tmp_path / "scan")
