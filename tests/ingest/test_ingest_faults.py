@@ -6,6 +6,7 @@ import gzip
 import os
 import tarfile
 import zipfile
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -63,6 +64,42 @@ def test_one_acquisition_is_not_taken_for_two(tmp_path, order):
         one.InstanceNumber = number + 1
     read = ss.read(save(slices, tmp_path / "scan"))
     np.testing.assert_array_equal(read.values, soil() - 1024)
+
+
+@pytest.mark.parametrize("numbers", [range(1, 5), (4, 3, 2, 1), range(5, 9)])
+def test_numbers_that_repeat_tell_two_acquisitions_apart_whatever_the_acquisition_is_called(tmp_path, numbers):
+    """5. Two acquisitions under one SeriesInstanceUID -> ... refuse; never interleaved."""
+    first, second = series(soil()[:4]), series(soil(1)[:4], origin=(-5, -6, 100.25))
+    for one, number in zip(second, numbers, strict=True):
+        one.InstanceNumber = number
+    folder = save(first + second, tmp_path / "scan")
+    if set(numbers) & {1, 2, 3, 4}:
+        assert refused(folder) == "interleaved"
+    else:
+        assert ss.read(folder).shape[0] == 8
+
+
+@pytest.mark.parametrize("acquisition", [1, None])
+def test_numbers_of_few_slices_may_come_in_any_order(tmp_path, acquisition):
+    """9. File names, order and InstanceNumber shuffled or reversed -> bit-identical volume."""
+    for order in (*permutations(range(4)), (0, 3, 1, 4, 2, 5), (0, 2, 4, 1, 3, 5), (5, 2, 4, 1, 3, 0), (0, 2, 1, 3)):
+        slices = series(soil()[: len(order)], AcquisitionNumber=acquisition)
+        for one, number in zip(slices, order, strict=True):
+            one.InstanceNumber = number + 1
+        read = ss.read(save(slices, tmp_path / "-".join(map(str, order))))
+        np.testing.assert_array_equal(read.values, soil()[: len(order)] - 1024)
+
+
+@pytest.mark.parametrize("planes", [4, 7, 10, 11, 24])
+def test_odd_numbers_first_do_not_matter_in_one_acquisition(tmp_path, planes):
+    """9. ... bit-identical volume; that two scans between one another would be numbered so is told where it is no chance."""
+    stored = np.random.default_rng(0).integers(0, 3000, (planes, 24, 24)).astype(np.int16)
+    slices = series(stored)
+    for number, k in enumerate([*range(0, planes, 2), *range(1, planes, 2)]):
+        slices[k].InstanceNumber = number + 1
+    read = ss.read(save(slices, tmp_path / "scan"))
+    np.testing.assert_array_equal(read.values, stored - 1024)
+    assert ("numbers-alternate" in {f.code for f in read.findings}) == (planes >= 10)
 
 
 @pytest.mark.parametrize("declared", ["right", "wrong", "absent"])
@@ -278,6 +315,24 @@ def test_a_syntax_nobody_decodes_is_told_before_anything_is_read(tmp_path, synta
     (found,) = ingest.inspect(folder).series
     assert not found.usable
     assert any(f.code == "syntax-unsupported" and syntax in f.text for f in found.findings)
+    assert refused(folder) == "syntax-unsupported"
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.9.9.9", "1.2.840.113619.5.2", "1.2.840.10008.1.2.5"])
+def test_plain_pixels_under_a_syntax_of_another_kind_are_not_guessed(tmp_path, syntax):
+    """15. ... refuse, naming transfer syntax: one that nobody knows, or of compressed pixels, is not read as little endian."""
+    folder = save(series(soil()), tmp_path / "scan")
+    file = folder / "003.dcm"
+    data, usual = file.read_bytes(), b"UI\x14\x001.2.840.10008.1.2.1\0"
+    named = syntax.encode() + b"\0" * (len(syntax) % 2)
+    at = data.index(usual)
+    length = int.from_bytes(data[140:144], "little") + len(named) - 20
+    head = data[:140] + length.to_bytes(4, "little") + data[144:at]
+    file.write_bytes(head + b"UI" + len(named).to_bytes(2, "little") + named + data[at + len(usual) :])
+    (found,) = ingest.inspect(folder).series
+    (told,) = [f for f in found.findings if f.severity == "refuse"]
+    assert told.files == ("003.dcm",)
+    assert syntax in told.text
     assert refused(folder) == "syntax-unsupported"
 
 

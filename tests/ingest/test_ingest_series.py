@@ -196,6 +196,41 @@ def test_two_acquisitions_are_split_not_interleaved(tmp_path, told_by):
     assert read(folder, series=listed[1].id).spacing_mm[0] == pytest.approx(0.5)
 
 
+def told_of_acquisitions(folder) -> str:
+    """The finding on acquisitions, the same by inspecting and by reading; empty where there is none."""
+    texts = [f.text for f in read(folder).findings if f.code == "several-acquisitions"]
+    assert texts == [f.text for f in inspect(folder).series[0].findings if f.code == "several-acquisitions"]
+    return texts[0] if texts else ""
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"AcquisitionNumber": 1}, {"AcquisitionNumber": 2}),
+        (
+            {"AcquisitionNumber": None, "AcquisitionTime": "101500"},
+            {"AcquisitionNumber": None, "AcquisitionTime": "104500"},
+        ),
+        ({"AcquisitionTime": "101500"}, {"AcquisitionTime": "104500"}),
+    ],
+)
+def test_acquisitions_end_to_end_are_one_scan_and_told_with_the_place_where_they_meet(tmp_path, first, second):
+    """5. Two acquisitions under one SeriesInstanceUID -> ... never silent: step-and-shoot scans and two cores look the same."""
+    files = [*series(ramp(), **first), *series(ramp() + 1, origin=(-5, -6, 104), first=9, **second)]
+    told = told_of_acquisitions(save(files, tmp_path))
+    assert "2 acquisitions" in told
+    assert "between z = 103.5 and 104.0 mm" in told
+
+
+def test_one_acquisition_and_slices_acquired_one_by_one_are_no_several_acquisitions(tmp_path):
+    assert not told_of_acquisitions(save(series(ramp()), tmp_path / "one"))
+    for tag, value in (("AcquisitionNumber", lambda k: k + 1), ("AcquisitionTime", lambda k: f"1015{k:02d}")):
+        files = series(ramp())
+        for k, one in enumerate(files):
+            setattr(one, tag, value(k))
+        assert not told_of_acquisitions(save(files, tmp_path / tag))
+
+
 def test_two_unmarked_acquisitions_are_refused(tmp_path):
     """5. ... or refuse; never interleaved (probe: 0.429 mm)."""
     files = [*series(ramp()), *series(ramp() + 1, origin=(-5, -6, 100.2))]
@@ -314,6 +349,23 @@ def test_a_spacing_that_contradicts_the_header_is_told(tmp_path):
     volume = read(save(series(ramp()), tmp_path), spacing_mm=(1, 0.4, 0.3))
     assert volume.spacing_mm == (1, 0.4, 0.3)
     assert "spacing-asserted" in codes(volume)
+
+
+def test_a_stated_spacing_hides_no_slice_of_another_one(tmp_path):
+    """7. ... PixelSpacing differing on one slice -> refuse, naming the first offender, whatever the user states."""
+    files = series(ramp())
+    files[4].PixelSpacing = [0.5, 0.3]
+    folder = save(files, tmp_path)
+    assert "004.dcm" in refused(folder, "mixed-spacing", spacing_mm=(0.5, 0.4, 0.3))
+    assert "004.dcm" in refused(folder, "mixed-spacing", spacing_mm=(1, 1, 1))
+
+
+def test_a_stated_spacing_is_a_finding_even_where_the_file_says_the_same(tmp_path):
+    folder = save(series(ramp()), tmp_path)
+    (told,) = [f for f in read(folder, spacing_mm=(0.5, 0.4, 0.3)).findings if f.code == "spacing-asserted"]
+    assert told.severity == "note"
+    assert "0.5 x 0.4 x 0.3 mm" in told.text
+    assert "spacing-asserted" not in codes(read(folder))
 
 
 @pytest.mark.parametrize(

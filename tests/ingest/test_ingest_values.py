@@ -118,6 +118,24 @@ def test_values_beyond_int16_are_clipped_and_told_never_wrapped(tmp_path):
     assert finding(beyond, "hu-clipped").severity == "warning"
 
 
+@pytest.mark.parametrize(("slope", "intercept"), [(1, -99999), (1, 99999), (1e9, -1024), (-1e9, 0), (1e-12, -40000)])
+def test_slope_and_intercept_that_leave_no_values_are_refused(tmp_path, slope, intercept):
+    """11. RescaleSlope or Intercept ... that make no HU -> refuse, from the headers alone."""
+    files = series(ramp(), RescaleIntercept=intercept, RescaleSlope=slope)
+    assert "000.dcm" in refused(save(files, tmp_path), "rescale-invalid")
+    assert not inspect(tmp_path).series[0].usable
+
+
+def test_a_scan_that_is_mostly_clipped_is_told_to_be_no_measurement(tmp_path):
+    """13. ... clipped share reported."""
+    clipped = finding(read(save(series(ramp() + 1, RescaleSlope=100), tmp_path / "most")), "hu-clipped")
+    assert clipped.text.startswith("623 voxels (64.90%)")  # stored 338 to 960
+    assert "most of the scan" in clipped.text
+    few = finding(read(save(series(ramp() + 1, RescaleSlope=40), tmp_path / "few")), "hu-clipped")
+    assert few.text.startswith("116 voxels")  # stored 845 to 960
+    assert "most of the scan" not in few.text
+
+
 def test_unsigned_zero_is_exact(tmp_path):
     """13. uint16 at 0 -> exact HU."""
     stored = ramp().astype(np.uint16)

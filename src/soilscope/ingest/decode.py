@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from pydicom import config
 from pydicom.encaps import generate_frames
 from pydicom.pixels import get_decoder
-from pydicom.uid import UID
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 from soilscope.ingest.decoding import Frame, decoded
 from soilscope.ingest.headers import Encoding, Slice
@@ -22,7 +28,10 @@ from soilscope.ingest.padding import beyond_stored_bits
 from soilscope.ingest.part10 import as_part10
 from soilscope.ingest.verdict import parsing, refuse
 
-__all__ = ["Buffer", "Content", "check_decoder", "content", "stored_values"]
+__all__ = ["Buffer", "Content", "check_decoder", "check_syntax", "content", "stored_values"]
+
+UNCOMPRESSED = {"", ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian}
+"""Transfer syntaxes whose pixels are plain values; a data set without file meta information names none (PS3.5 10.1)."""
 
 Stored = NDArray[np.integer]
 J2K_START = b"\xff\x4f\xff\x51"
@@ -128,6 +137,33 @@ def _sign_extended(values: Stored, encoding: Encoding, kept: tuple[int, int] | N
     return plain
 
 
+def check_syntax(one: Slice) -> None:
+    """Refuse a slice whose transfer syntax is not known here, or does not fit its pixels; its header is enough to tell.
+
+    Raises
+    ------
+    InputRefused
+        Codes of :func:`check_decoder`; ``syntax-unsupported`` also for plain pixels under a syntax of another kind, whose byte
+        order would be a guess.
+    """
+    if one.encoding.pixels.length is None:
+        check_decoder(one)
+    elif one.encoding.syntax.rstrip("\0 ") not in UNCOMPRESSED:
+        refuse(
+            "syntax-unsupported",
+            f"{one.name} names the transfer syntax {_label(one)} but holds plain pixels: how they are written is not known. Export "
+            "it again as Explicit VR Little Endian (1.2.840.10008.1.2.1).",
+            [one.path],
+        )
+
+
+def _label(one: Slice) -> str:
+    """The UID of the transfer syntax, with its name where the standard has one."""
+    syntax = UID(one.encoding.syntax, validation_mode=config.IGNORE)
+    label = str(syntax) if syntax.name == syntax else f"{syntax.name} ({syntax})"
+    return "".join(c for c in label if c.isprintable())
+
+
 def check_decoder(one: Slice) -> None:
     """Refuse a slice whose transfer syntax cannot be decoded here; its header is enough to tell.
 
@@ -137,7 +173,7 @@ def check_decoder(one: Slice) -> None:
         Code ``syntax-unsupported`` or ``decoder-missing``.
     """
     syntax = UID(one.encoding.syntax, validation_mode=config.IGNORE)
-    label = "".join(c for c in f"{syntax.name} ({syntax})" if c.isprintable())
+    label = _label(one)
     try:
         if not syntax.is_valid:  # asked for such a one, pydicom warns and quotes it
             raise NotImplementedError

@@ -11,7 +11,7 @@ import numpy as np
 from soilscope.errors import InputRefused
 from soilscope.findings import Finding, merge
 from soilscope.ingest.candidates import Candidate, Options
-from soilscope.ingest.decode import check_decoder, content, stored_values
+from soilscope.ingest.decode import check_syntax, content, stored_values
 from soilscope.ingest.fill import Filled, Progress, fill, unwatched
 from soilscope.ingest.geometry import Grid, arrange
 from soilscope.ingest.headers import Broken, NoImage, Slice, class_name, read_headers
@@ -158,8 +158,8 @@ def _judge(series: Series, options: Options) -> tuple[Finding, ...]:
         found.append(
             warn("units-asserted", f"the files are no CT slices ({kind}); {options.units} was stated by the user.")
         )
-    for one in {s.encoding.syntax: s for s in reversed(series.slices) if s.encoding.pixels.length is None}.values():
-        check_decoder(one)
+    for one in {(s.encoding.syntax, s.encoding.pixels.length is None): s for s in reversed(series.slices)}.values():
+        check_syntax(one)
     for one in series.slices:
         check_rescale(one, options.units)
     kinds = {s.rescale_type for s in series.slices} - {"HU"}

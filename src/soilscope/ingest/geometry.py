@@ -100,9 +100,10 @@ def arrange(slices: Sequence[Slice], same: Same, on_gap: str = "refuse", spacing
     _present(slices, spacing_mm)
     reference = _uniform(slices, "mixed-orientation", "orientation", lambda s: s.orientation, ORIENTATION)
     _right_angled(slices[0], reference)
-    if spacing_mm is None:
-        tolerance = CORNER_MM / max(slices[0].encoding.rows, slices[0].encoding.columns)
-        _uniform(slices, "mixed-spacing", "pixel spacing in mm", lambda s: s.pixel_spacing, tolerance)
+    tolerance = CORNER_MM / max(slices[0].encoding.rows, slices[0].encoding.columns)
+    sized = [s for s in slices if s.pixel_spacing is not None]  # all of them, unless the user states it
+    if sized:
+        _uniform(sized, "mixed-spacing", "pixel spacing in mm", lambda s: s.pixel_spacing, tolerance)
     axis = _axis(reference)
     along = np.asarray([s.position for s in slices]) @ axis
     order = np.argsort(along, kind="stable")

@@ -27,6 +27,8 @@ DEFLATED = b"1.2.840.10008.1.2.1.99"
 EXPLICIT = b"1.2.840.10008.1.2.1\0\0\0"
 MAGIC = b"\0" * 128 + b"DICM"
 META_PROBE_BYTES = 2048
+META_START = 144
+"""Preamble, DICM, and the group length of the file meta information."""
 HEAD_BYTES, LONG_HEAD_BYTES = 1 << 14, 1 << 19
 """Most headers are shorter than the first, nearly all than the second."""
 PIXEL_GROUP, PIXEL_ELEMENT = 0x7FE0, 0x0010
@@ -119,12 +121,41 @@ def _ordinary(raw: io.RawIOBase, head: bytes, size: int) -> PlainFile | None:
 def _parse(stream: BinaryIO, path: Path, wanted: list[str], seen: tuple[int, int], *, deflated: bool = False) -> Parsed:
     dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=wanted)
     try:
+        _header_is_whole(stream, path, dataset)
         pixels = _pixels(stream, path, dataset.original_encoding)
         if deflated:
             _no_bomb(path, seen[0], stream.seek(0, io.SEEK_END), _claimed(dataset) if pixels else 0)
         return Parsed(dataset, pixels, stamp=seen)
     except InputRefused as problem:
         return Parsed(dataset, problem=problem, stamp=seen)
+
+
+def _header_is_whole(stream: BinaryIO, path: Path, dataset: Any) -> None:
+    """Refuse a header whose last element runs into the end of the file. Its value is dropped: half an identifier is another one."""
+    start = stream.tell()
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(start)
+    ends = {tag: _end(dataset.get_item(tag)) for tag in list(dataset.keys())}
+    for tag, end in ends.items():
+        if end > size:
+            del dataset[tag]
+    end = max([start, *ends.values()])
+    if end > size:
+        _cut(path, size, end)
+    if not ends and _meta_end(dataset.file_meta, size) >= size:
+        refuse("file-cut", f"{path.name} ends within its first elements; copy the file again from the scanner.", [path])
+
+
+def _meta_end(meta: Any, size: int) -> int:
+    """Where the file meta information ends by its own group length (PS3.10 7.1); at the end of the file where it has none."""
+    length = meta.get("FileMetaInformationGroupLength")
+    return size if length is None else META_START + int(length)
+
+
+def _end(element: Any) -> int:
+    """Where the value of an element as it lies in the file ends by its own length; 0 where it has none, or was parsed already."""
+    length = getattr(element, "length", UNDEFINED)
+    return 0 if length == UNDEFINED else int(element.value_tell) + int(length)
 
 
 def _claimed(dataset: Any) -> int:

@@ -24,6 +24,8 @@ INT16 = np.iinfo(np.int16)
 CEILINGS_HU = (3071, 32767)
 """Where 12-bit scanners (with intercept -1024) and 16-bit values end."""
 
+MOST_CLIPPED = 0.5
+"""Share of the valid voxels beyond int16 from which on slope and intercept are doubted."""
 
 COUNTED_AT_ONCE = 1 << 16
 STATISTICS_EVERY = 8
@@ -60,6 +62,8 @@ def told(planes: Sequence[Plane], lossy: Sequence[str], units: Units = "HU") -> 
         found.append(note("scan-circle", text))
     if clipped:
         text = f"{clipped} voxels ({clipped / total:.2%}) are beyond int16 and were set to its end."
+        if clipped > MOST_CLIPPED * (total - padding - ring):
+            text += " That is most of the scan: slope and intercept in its headers are hardly right, and its values no measurement."
         found.append(warn("hu-clipped", text))
     if rounded:
         found.append(note("hu-rounded", f"{rounded / total:.0%} of the voxels had fractions of a HU and were rounded."))
@@ -90,11 +94,27 @@ def check_rescale(one: Slice, units: Units | None) -> None:
     if not np.isfinite([one.slope, one.intercept]).all() or one.slope == 0:
         text = f"{one.name} has slope {one.slope:g} and intercept {one.intercept:g}, which make no HU."
         refuse("rescale-invalid", text, [one.path])
+    if not _makes_values(one):
+        text = (
+            f"{one.name} has slope {one.slope:g} and intercept {one.intercept:g}, which put all its stored values but one at most "
+            f"beyond {INT16.min} to {INT16.max}; they are damaged: copy the file again from the scanner."
+        )
+        refuse("rescale-invalid", text, [one.path])
     if one.rescale_type not in (None, "HU") and units is None:
         text = (
             f'{one.name} says its values are in {one.rescale_type!r}, not HU; units="grey" reads them as grey values.'
         )
         refuse("units-not-hu", text, [one.path])
+
+
+def _makes_values(one: Slice) -> bool:
+    """Whether two stored values at least can become values of 16 bits."""
+    if one.slope is None or one.intercept is None:
+        return True
+    bits, signed = one.encoding.bits_stored, one.encoding.signed
+    lowest, highest = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
+    ends = sorted(((INT16.min - one.intercept) / one.slope, (INT16.max - one.intercept) / one.slope))
+    return min(ends[1], highest) - max(ends[0], lowest) >= 1
 
 
 def fill_plane(one: Slice, stored: NDArray[np.integer], out: NDArray[np.int16], valid: NDArray[np.bool_]) -> Plane:

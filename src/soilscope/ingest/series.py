@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
+import numpy as np
+
 from soilscope.findings import Finding
 from soilscope.ingest.geometry import positions_mm
 from soilscope.ingest.headers import Broken, Headers, Slice, class_name
+from soilscope.ingest.steps import MOST_NAMED, mm
 from soilscope.ingest.tags import rekey
 from soilscope.ingest.verdict import note, warn
 
@@ -83,12 +86,14 @@ def _split(uid: str, slices: Sequence[Slice], broken: tuple[Broken, ...]) -> lis
     parts = [part for kind in _by(slices, _kind) for part in _acquisitions(kind)]
     base = Series(rekey(uid), tuple(slices), broken, uid=uid)
     if len(parts) == 1:
-        return [base]
+        return [replace(base, findings=_in_turn(slices))]
     text = f"one series UID held {len(parts)} sets of slices (kernels, acquisitions or kinds of image); they are kept apart."
     finding = note("series-split", text)
     strangers = tuple(one for one in slices if not _is_ct(one))
     return [
-        _with_strangers(replace(base, id=f"{base.id}-{k}", slices=tuple(part), findings=(finding,)), strangers)
+        _with_strangers(
+            replace(base, id=f"{base.id}-{k}", slices=tuple(part), findings=(finding, *_in_turn(part))), strangers
+        )
         for k, part in enumerate(parts, start=1)
     ]
 
@@ -126,6 +131,38 @@ def _acquisitions(slices: list[Slice]) -> list[list[Slice]]:
         if any(_overlap(a, b) for a, b in combinations([p for p in parts if len(p) > 1], 2)):
             return parts
     return [slices]
+
+
+def _in_turn(slices: Sequence[Slice]) -> tuple[Finding, ...]:
+    """What to say of acquisitions that follow each other: a scan made step by step, or two scans, one above the other.
+
+    Slices that are an acquisition each (axial scans), or of which some have a time of their own, say nothing of it.
+    """
+    at = positions_mm(slices)
+    if at is None or len(slices) < 2:
+        return ()
+    order = [int(k) for k in np.argsort(at, kind="stable")]
+    numbers = [slices[k].acquisition for k in order]
+    times = [slices[k].acquired for k in order]
+    if len(set(numbers)) > 1:
+        keys: Sequence[Hashable] = numbers
+        known = sorted({n for n in numbers if n is not None})
+        many = (
+            f"AcquisitionNumber {', '.join(map(str, known[:MOST_NAMED]))}{', ...' if len(known) > MOST_NAMED else ''}"
+        )
+        single = len(set(numbers)) == len(numbers)
+    else:
+        keys, many, single = times, "by their acquisition times", min(Counter(times).values()) == 1
+    if single or len(set(keys)) == 1:
+        return ()
+    meet = [k for k in range(len(keys) - 1) if keys[k] != keys[k + 1]]
+    where = [f"z = {mm(at[order[k]])} and {mm(at[order[k + 1]])} mm" for k in meet[:MOST_NAMED]]
+    more = f", and at {len(meet) - MOST_NAMED} more places" if len(meet) > MOST_NAMED else ""
+    text = (
+        f"the slices are of {len(set(keys))} acquisitions ({many}), which meet between {'; between '.join(where)}{more}. They were "
+        "read as one scan: make sure that it is one core, which did not move between them."
+    )
+    return (note("several-acquisitions", text, [slices[order[k + side]].path for k in meet for side in (0, 1)]),)
 
 
 def _overlap(one: Sequence[Slice], other: Sequence[Slice]) -> bool:

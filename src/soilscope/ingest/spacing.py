@@ -63,11 +63,12 @@ def needed(stated: Spacing | None, given: Spacing | None, name: str) -> tuple[Sp
 
 
 def told_twice(stated: Spacing | None, given: Spacing | None) -> tuple[Finding, ...]:
-    """A finding where the user's spacing overrides another one in the file."""
+    """A finding where the user states the spacing: a warning where it overrides another one in the file."""
     if given is None:
         return ()
     if stated is not None and np.allclose(stated, given, rtol=SPACING_SHARE * 0.1, atol=0):
-        return ()
+        text = f"the voxel size {_text(given)} mm was stated by the user; the file says the same."
+        return (note("spacing-asserted", text),)
     other = "says nothing of it" if stated is None else f"says {_text(stated)} mm"
     return (warn("spacing-asserted", f"the voxel size {_text(given)} mm was stated by the user; the file {other}."),)
 

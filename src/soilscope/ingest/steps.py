@@ -22,6 +22,9 @@ SAME_PLANE_MM = 1e-3
 MOST_INTERLEAVED = 4
 """Acquisitions looked for in one stack."""
 
+LEAST_ROUNDS = 5
+"""Slices of each of several acquisitions that numbers alone tell apart though none repeats; fewer come about by chance."""
+
 MOST_NAMED = 5
 """Gaps named in a message; their number is told."""
 
@@ -64,8 +67,8 @@ def regular(slices: Sequence[Slice], along: NDArray[np.float64], spacing_mm: Spa
     index = np.concatenate([[0], np.cumsum(times)])
     if index[-1] >= MOST_PLANES:
         refuse("too-large", f"the slices span {index[-1] + 1} planes; the limit is {MOST_PLANES}.", [slices[0].path])
-    _not_interleaved(slices)
     findings = [
+        *_interleaved(slices),
         *_gaps(slices, along, times, on_gap),
         *_apart(slices, step),
         *_numbers(slices, int((times - 1).sum())),
@@ -165,25 +168,47 @@ def _hint(slices: Sequence[Slice]) -> float | None:
     return next((abs(s.step_hint) for s in slices if s.step_hint), None)
 
 
-def _not_interleaved(slices: Sequence[Slice]) -> None:
-    """Two acquisitions half a step apart make one regular grid; the scanner's numbers tell that each went its own way.
+def _interleaved(slices: Sequence[Slice]) -> list[Finding]:
+    """Two acquisitions half a step apart make one regular grid; the scanner's numbers may tell that each went its own way.
 
     In one acquisition the numbers of neighbours differ by one. Where those of every n-th slice do, and there are at least two
-    rounds of it, n acquisitions are interleaved.
+    rounds of it, n acquisitions may be interleaved. They are refused if numbers repeat. If each is there once, numbers may also
+    have been given in another order: few slices fall into it by chance, and where all name one and the same acquisition, their
+    positions count and it is only told.
     """
     numbers = [s.instance for s in slices if s.instance is not None]
-    if len(numbers) < len(slices):
-        return
+    several = _rounds(numbers) if len(numbers) == len(slices) else None
+    if several is None:
+        return []
+    runs = ", ".join(map(str, numbers[:6]))
+    files = [s.path for s in slices[:several]]
+    text = f"InstanceNumber runs {runs}, ... from one position to the next, so that every {several}. slice carries on one count"
+    once = len(set(numbers)) == len(numbers)
+    if once and len(slices) < LEAST_ROUNDS * several:
+        return []
+    if once and slices[0].acquisition is not None and len({s.acquisition for s in slices}) == 1:
+        return [
+            warn(
+                "numbers-alternate",
+                f"{text}; all slices name one acquisition, and their positions were taken. {several} scans put between one another "
+                "would look so: look at the slices.",
+                files,
+            )
+        ]
+    return refuse(
+        "interleaved",
+        f"{several} acquisitions seem to be interleaved: {text}. Put each acquisition into a folder of its own.",
+        files,
+    )
+
+
+def _rounds(numbers: Sequence[int]) -> int | None:
+    """Every which slice carries on one count, None if none does."""
     for several in range(2, MOST_INTERLEAVED + 1):
         apart = np.subtract(numbers[several:], numbers[:-several])
         if apart.size >= several and (np.abs(apart) == 1).all() and (apart[several:] == apart[:-several]).all():
-            refuse(
-                "interleaved",
-                f"{several} acquisitions seem to be interleaved: InstanceNumber runs {', '.join(map(str, numbers[:6]))}, ... from "
-                f"one position to the next, so that every {several}. slice carries on one count. Put each acquisition into a "
-                "folder of its own.",
-                [s.path for s in slices[:several]],
-            )
+            return several
+    return None
 
 
 def _numbers(slices: Sequence[Slice], marked: int) -> list[Finding]:
