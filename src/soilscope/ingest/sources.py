@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -34,6 +34,9 @@ RAW_NEEDS = (
 
 NO_SLICES = {".txt", ".md", ".db", ".ini", ".log"}
 """Endings of files that may well be empty."""
+
+ASIDE = (stacks.PICTURE, volumes.NO_VOLUME)
+"""Kinds that are taken only where they are named, or alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,14 @@ def _look(found: Found, options: Options, name: str) -> Source:
         closed = by_kind["unreadable"]
         text = f"{len(closed)} file(s) may not be read ({closed[0].name} first); ask their owner for the right to."
         refuse("unreadable", text, closed)
-    return Source(name, tuple(candidates), skipped, tuple(findings), tuple(broken))
+    return Source(name, _running(candidates), skipped, tuple(findings), tuple(broken))
+
+
+def _running(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """The candidates; pictures and arrays that are no volume are no scans where a scan lies beside them."""
+    if not any(c.is_scan and c.kind not in ASIDE for c in candidates):
+        return tuple(candidates)
+    return tuple(replace(c, is_scan=False) if c.kind in ASIDE else c for c in candidates)
 
 
 def _empty(files: Sequence[Path]) -> list[Finding]:
