@@ -163,7 +163,7 @@ def test_a_cut_hdf5_file_is_refused(tmp_path):
 
 
 def test_an_id_stands_in_place_of_the_path(tmp_path, monkeypatch):
-    """What `inspect` lists, ``file.h5:/its/path``, is taken as a path, by `inspect` as well; a file of that very name comes first."""
+    """What `inspect` lists, ``file.h5:/its/path``, is taken as a path, by `inspect` too; a file of that name comes first."""
     path = made(tmp_path / "scan.h5")
     with h5py.File(path, "a") as file:
         file["entry/other"] = VALUES + 1
