@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -158,7 +159,7 @@ def test_doctor_says_what_there_is():
 
 def test_quiet_prints_no_progress(phantom, tmp_path):
     done = soilscope("phantom", "sandy", "--shape", "8,40,40", "--out", tmp_path / "p", "--quiet")
-    assert done.stderr == ""
+    assert done.stderr.strip() == ""
 
 
 def bars(text: str) -> list[tuple[int, int]]:
@@ -339,3 +340,50 @@ def test_init_takes_no_notice_of_stray_files_beside_the_scans(phantom, tmp_path)
     assert json.loads(done.stdout)["cores"] == ["a", "b"]
     shutil.copy(next((scans / "a").glob("*.dcm")), scans / "odd")  # a scan by its mark, whatever its name
     assert [core.id for core in draft_plan(tmp_path / "other", scans).cores] == ["scans"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--version",),
+        ("--help",),
+        ("doctor",),
+        ("doctor", "--json"),
+        ("inspect", "{}", "--quick"),
+        ("inspect", "{}", "--json"),
+        ("inspect", "nowhere", "--json"),
+    ],
+)
+def test_results_that_cannot_be_printed_are_a_refusal_in_one_line(phantom, words):
+    """25. ... disk full at every write ... -> refuse; here standard output goes to a full disk."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, *(word.format(phantom) for word in words)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=300,
+        )
+    assert done.returncode == 3, done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("refused standard output cannot be written: No space left on device.")
+    assert last.endswith("[cannot-write]")
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("--help",), ("doctor", "--json"), ("inspect", "{}", "--quick")])
+def test_a_reader_that_has_seen_enough_hears_nothing(phantom, words):
+    """`soilscope ... | head`: no complaint about the pipe it closed."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(
+        [*COMMAND, *(word.format(phantom) for word in words)],
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=300,
+    )
+    os.close(theirs)
+    assert done.stderr.strip() == ""

@@ -160,3 +160,20 @@ def test_a_cut_hdf5_file_is_refused(tmp_path):
     raw = path.read_bytes()
     path.write_bytes(raw[: len(raw) // 2])
     refused(path, "file-damaged", spacing_mm=MM)
+
+
+def test_an_id_stands_in_place_of_the_path(tmp_path, monkeypatch):
+    """What `inspect` lists, ``file.h5:/its/path``, is taken as a path, by `inspect` too; a file of that name comes first."""
+    path = made(tmp_path / "scan.h5")
+    with h5py.File(path, "a") as file:
+        file["entry/other"] = VALUES + 1
+    np.savez(tmp_path / "cores.npz", a=VALUES, b=VALUES + 1)
+    monkeypatch.chdir(tmp_path)
+    for named in ("scan.h5:/entry/other", f"{path}:entry/other", tmp_path / "scan.h5:/entry/other", "cores.npz:b"):
+        assert np.array_equal(read(named, spacing_mm=MM).values, VALUES + 1)
+        assert len(inspect(named).series) == 1
+    refused("scan.h5:/entry/none", "no-such-series", spacing_mm=MM)
+    refused("scan.h5:", "no-such-series", spacing_mm=MM)
+    refused("none.h5:/entry/data", "not-found", spacing_mm=MM)
+    np.save(tmp_path / "scan.h5:x.npy", VALUES + 2)
+    assert np.array_equal(read("scan.h5:x.npy", spacing_mm=MM).values, VALUES + 2)

@@ -6,7 +6,9 @@ import json
 
 import numpy as np
 import pytest
+import tifffile
 from dicom_files import ramp, save, series, slice_dataset
+from imagecodecs import png_encode
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from typer.testing import CliRunner
@@ -14,7 +16,7 @@ from typer.testing import CliRunner
 from soilscope.cli.app import app
 from soilscope.errors import InputRefused
 from soilscope.ingest import inspect, read
-from soilscope.study import draft_plan
+from soilscope.study import Asked, draft_plan
 
 DOSE_REPORT = "1.2.840.10008.5.1.4.1.1.88.67"
 MR, SECONDARY = "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.7"
@@ -135,3 +137,80 @@ def test_a_path_without_a_scan_is_one_json_object_with_its_error_and_the_next_st
             assert "copy" in told["error"]["text"] or "name the folder" in told["error"]["text"]
             assert told["series"] == []
     assert not (tmp_path / "study").exists()
+
+
+def colour(path):
+    """A screenshot."""
+    path.write_bytes(png_encode(np.zeros((40, 60, 3), np.uint8)))
+
+
+def montage(path):
+    """Our own picture of the scan in the same folder."""
+    assert ran("inspect", path.parent, "--montage", path)[0] == 0
+
+
+def photo(path):
+    path.write_bytes(png_encode(np.zeros((40, 60), np.uint8)))
+
+
+def page(path):
+    tifffile.imwrite(path, np.zeros((40, 60), np.uint16))
+
+
+def line(path):
+    np.save(path, np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("name", "write"), [("m.png", colour), ("m.png", montage), ("m.png", photo), ("m.tif", page), ("m.npy", line)]
+)
+def test_pictures_and_arrays_that_are_no_volume_are_not_in_the_running(tmp_path, name, write):
+    """4. ... never picked by themselves: a picture beside a scan is listed, and `read`, `inspect` and `init` take the scan."""
+    folder = save(series(ramp()), tmp_path / "scan")
+    write(folder / name)
+    volume = read(folder)
+    np.testing.assert_array_equal(volume.values, ramp().astype(int) - 1024)
+    (told,) = [f for f in volume.findings if f.code == "other-series"]
+    assert name in told.text
+    listed = {s.id: s.is_scan for s in inspect(folder).series}
+    assert listed.pop(name) is False
+    assert set(listed.values()) == {True}
+    (core,) = draft_plan(tmp_path / "study", folder).cores
+    assert core.series in listed
+
+
+def test_a_picture_does_not_stand_in_for_a_scan_that_is_refused(tmp_path):
+    """1. Gap -> refuse: a photo that could be read as one slice does not take the place of the scan."""
+    slices = series(ramp())
+    folder = save([*slices[:3], *slices[4:]], tmp_path / "scan")
+    photo(folder / "photo.png")
+    for taken in (
+        lambda: read(folder, spacing_mm=(1, 1, 1)),
+        lambda: draft_plan(tmp_path / "study", folder, Asked((1.0, 1.0, 1.0))),
+    ):
+        with pytest.raises(InputRefused) as caught:
+            taken()
+        assert caught.value.code == "gap"
+
+
+def test_a_lone_picture_is_read_and_two_volumes_stay_ambiguous(tmp_path):
+    """4. ... ambiguity refuses and asks for the id."""
+    (tmp_path / "one").mkdir()
+    photo(tmp_path / "one" / "m.png")
+    assert read(tmp_path / "one", spacing_mm=(1, 1, 1)).shape == (1, 40, 60)
+    folder = save(series(ramp()), tmp_path / "two")
+    tifffile.imwrite(folder / "m.tif", np.zeros((4, 40, 60), np.uint16), photometric="minisblack")
+    with pytest.raises(InputRefused) as caught:
+        read(folder)
+    assert caught.value.code == "ambiguous-series"
+
+
+def test_a_single_slice_as_large_as_a_stacks_may_be_one_of_it(tmp_path):
+    """1. Last slice removed ...: one that was renamed or lies in another folder is not left out in silence."""
+    for k in range(5):
+        tifffile.imwrite(tmp_path / f"s{k}.tif", np.zeros((40, 60), np.uint16))
+    (tmp_path / "rest").mkdir()
+    page(tmp_path / "rest" / "s5.tif")
+    with pytest.raises(InputRefused) as caught:
+        read(tmp_path, spacing_mm=(1, 1, 1))
+    assert caught.value.code == "ambiguous-series"

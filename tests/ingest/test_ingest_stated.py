@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import shutil
 import tarfile
+from pathlib import Path
 
 import nibabel as nib
 import nrrd
@@ -108,3 +111,124 @@ def test_a_tar_cut_between_two_members_is_noticed(tmp_path):
     with pytest.raises(InputRefused) as caught:
         ss.read(tmp_path / "a.tar", series="0.npy", spacing_mm=(1, 1, 1))
     assert caught.value.code == "archive-damaged"
+
+
+def nifti(path, kind=nib.Nifti1Image, pixdim=(0.5, 0.6, 1.2), qform=0, sform=0, slope=None):
+    """VALUES with a stored voxel size (x, y, z), placed by a quaternion or a matrix or neither."""
+    image = kind(VALUES.transpose(2, 1, 0), np.diag([0.5, 0.6, 1.2, 1.0]))
+    image.set_qform(np.diag([-0.5, -0.6, 1.2, 1.0]), code=qform)
+    image.set_sform(np.diag([-0.5, -0.6, 1.2, 1.0]), code=sform)
+    nib.save(image, path)
+    raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    header = kind.header_class.from_fileobj(io.BytesIO(raw), check=False)
+    header["pixdim"][1:4] = pixdim
+    if slope is not None:
+        header["srow_x"] = header["srow_y"] = header["srow_z"] = slope
+    raw = header.binaryblock + raw[len(header.binaryblock) :]
+    path.write_bytes(gzip.compress(raw) if path.suffix == ".gz" else raw)
+    return path
+
+
+@pytest.mark.parametrize("pixdim", [(0, 0, 0), (0.5, 0.6, 0), (np.nan, 0.6, 1.2), (np.inf, 1, 1), (0.5, -0.6, 1.2)])
+@pytest.mark.parametrize("qform", [0, 1])
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_a_nifti_without_a_voxel_size_is_refused_until_one_is_given(tmp_path, capfd, pixdim, qform, name):
+    """CONTRACT: no spacing in the file and none given is an error; nibabel's own 1 mm is never taken."""
+    path = nifti(tmp_path / name, pixdim=pixdim, qform=qform)
+    with pytest.raises(InputRefused) as caught:
+        ss.read(path)
+    assert caught.value.code == "spacing-missing"
+    (listed,) = ss.inspect(path).series
+    assert (listed.usable, listed.spacing_mm) == (False, None)
+    volume = ss.read(path, spacing_mm=(1.2, 0.6, 0.5))
+    assert volume.spacing_mm == (1.2, 0.6, 0.5)
+    np.testing.assert_array_equal(volume.values, VALUES)
+    assert "spacing-asserted" in {f.code for f in volume.findings}
+    assert "grid" not in volume.source
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
+def test_a_niftis_matrix_states_the_voxel_size_where_it_is_the_place(tmp_path, kind):
+    volume = ss.read(nifti(tmp_path / "a.nii", kind, (0, 0, 0), sform=1))
+    np.testing.assert_allclose(volume.spacing_mm, (1.2, 0.6, 0.5))
+    np.testing.assert_array_equal(volume.values, VALUES)
+
+
+@pytest.mark.parametrize("slope", [0.0, np.nan])
+def test_a_nifti_whose_matrix_is_none_is_refused_until_a_voxel_size_is_given(tmp_path, slope):
+    path = nifti(tmp_path / "a.nii", sform=1, slope=slope)
+    with pytest.raises(InputRefused) as caught:
+        ss.read(path)
+    assert caught.value.code == "spacing-missing"
+    volume = ss.read(path, spacing_mm=(1.2, 0.6, 0.5))
+    np.testing.assert_array_equal(volume.values, VALUES)
+    assert "orientation-unstated" in {f.code for f in volume.findings}
+
+
+def test_what_nibabel_mends_in_a_header_is_a_finding(tmp_path, capfd):
+    path = nifti(tmp_path / "a.nii")
+    raw = bytearray(path.read_bytes())
+    raw[254:256] = (77).to_bytes(2, "little")  # sform_code (nifti1.h): no code of the standard
+    path.write_bytes(raw)
+    (told,) = [f for f in ss.read(path).findings if f.code == "header-mended"]
+    assert "sform_code 77" in told.text
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"spacings": [np.nan, 0.6, 1.2]},
+        {"spacings": [0.5, 0.6, 0.0]},
+        {"spacings": [0.5, -0.6, 1.2]},
+        {},
+        {"space": "left-posterior-superior", "space directions": np.diag([0.5, 0.6, 0.0])},
+    ],
+)
+def test_an_nrrd_without_a_voxel_size_is_refused_until_one_is_given(tmp_path, fields):
+    nrrd.write(str(tmp_path / "a.nrrd"), VALUES.transpose(2, 1, 0), fields)
+    with pytest.raises(InputRefused) as caught:
+        ss.read(tmp_path / "a.nrrd")
+    assert caught.value.code == "spacing-missing"
+    volume = ss.read(tmp_path / "a.nrrd", spacing_mm=(1.2, 0.6, 0.5))
+    np.testing.assert_array_equal(volume.values, VALUES)
+
+
+@pytest.mark.parametrize("line", ["", "ElementSpacing = 0 0 0\n", "ElementSpacing = nan 1 1\n"])
+def test_a_metaimage_without_a_voxel_size_is_refused_until_one_is_given(tmp_path, line):
+    head = f"NDims = 3\nDimSize = 6 5 4\n{line}ElementType = MET_SHORT\nElementDataFile = LOCAL\n"
+    (tmp_path / "a.mha").write_bytes(head.encode() + VALUES.astype("<i2").tobytes())
+    with pytest.raises(InputRefused) as caught:
+        ss.read(tmp_path / "a.mha")
+    assert caught.value.code == "spacing-missing"
+    volume = ss.read(tmp_path / "a.mha", spacing_mm=(1.2, 0.6, 0.5))
+    np.testing.assert_array_equal(volume.values, VALUES)
+
+
+@pytest.mark.parametrize("excess", [1, VALUES.nbytes])
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.nrrd", "a.nhdr"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_bytes_behind_the_values_are_refused(tmp_path, name, excess, packed):
+    """16. ... excess bytes -> refuse, alone and in an archive."""
+    folder = tmp_path / "scan"
+    folder.mkdir()
+    path = folder / name
+    if ".nii" in name:
+        nifti(path)
+    else:
+        nrrd.write(str(path), VALUES.transpose(2, 1, 0), {"spacings": [0.5, 0.6, 1.2], "encoding": "raw"})
+    held = folder / "a.raw" if path.suffix == ".nhdr" else path
+    whole = zipped(folder) if packed else folder
+    np.testing.assert_array_equal(ss.read(whole).values, VALUES)
+    raw = held.read_bytes()
+    held.write_bytes(
+        gzip.compress(gzip.decompress(raw) + bytes(excess)) if path.suffix == ".gz" else raw + bytes(excess)
+    )
+    with pytest.raises(InputRefused) as caught:
+        ss.read(zipped(folder) if packed else folder)
+    assert caught.value.code == "excess-bytes"
+
+
+def zipped(folder):
+    return Path(shutil.make_archive(str(folder), "zip", folder))

@@ -63,6 +63,8 @@ def refused(cores, tag, code) -> str:
         ("PatientName", "Müller^Süd", "Müller-Süd"),
         ("PatientName", "Sen^Lin=森林", "Sen-Lin"),
         ("AccessionNumber", "  A12 ", "A12"),
+        ("PatientID", "S=1", "S-1"),
+        ("StudyDescription", "=a^b=c", "a-b-c"),
         ("StudyID", "../../etc/passwd", "etc-passwd"),
         ("StudyDescription", "<script>x</script>", "script-x-script"),
         ("SeriesDescription", "森林\u202e", "森林"),
@@ -135,6 +137,31 @@ def test_two_cores_with_one_value_are_refused_not_numbered(tmp_path):
     assert "left" in text
     assert "right" in text
     assert drafted(tmp_path / "cores", "StudyID") == ["left", "right"]
+
+
+def test_an_equals_sign_divides_names_alone(tmp_path):
+    """PS3.5 6.2: only a value of representation PN has groups; in an id, ``=`` and ``^`` are characters."""
+    for name, value in (("left", "S=1"), ("right", "S=2"), ("third", "S^3")):
+        scan(tmp_path / "cores" / name, PatientID=value)
+    assert drafted(tmp_path / "cores", "PatientID") == ["S-1", "S-2", "S-3"]
+    filled = scan(tmp_path / "signs", PatientID="^=", PatientName="^=")
+    (listed,) = ingest.inspect(filled / "dicom").series
+    assert "PatientID" in listed.id_tags
+    assert "PatientName" not in listed.id_tags
+
+
+def test_values_that_differ_in_signs_alone_are_said_to_make_one_name(tmp_path):
+    for name, value in (("left", "s=1"), ("right", "S 1")):
+        scan(tmp_path / "cores" / name, PatientID=value)
+    assert "makes the same name" in refused(tmp_path / "cores", "PatientID", "id-not-unique")
+
+
+@pytest.mark.parametrize("value", ["CON", "com1", "nul.7"])
+def test_a_name_that_windows_keeps_for_a_device_is_refused_in_true_words(tmp_path, value):
+    cores = scan(tmp_path / "cores", PatientID=value)
+    text = refused(cores, "PatientID", "id-missing")
+    assert "Windows keeps for a device" in text
+    assert "--id-from folder" in text
 
 
 def test_letters_of_an_alphabet_the_header_does_not_name_are_not_guessed(tmp_path):

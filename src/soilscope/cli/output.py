@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from soilscope.errors import SoilscopeError
+from soilscope.errors import OutputRefused, SoilscopeError
 from soilscope.findings import Finding
 
-__all__ = ["Json", "Mode", "Output", "Quiet"]
+__all__ = ["Json", "Mode", "Output", "Printed", "Quiet"]
 
 JSON_HELP = (
     "Print JSON and nothing else: one object on one line. On failure an object {'error': ...} comes first, "
@@ -39,6 +41,51 @@ class Mode(enum.Enum):
     def of(cls, as_json: bool, quiet: bool) -> Mode:
         """The mode two options ask for."""
         return cls.JSON if as_json else cls.QUIET if quiet else cls.PERSON
+
+
+class Printed:
+    """Standard output; where it cannot be written to, that is a refusal, but a pipe whose reader has gone is left in peace."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.failed = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        """Write some text.
+
+        Raises
+        ------
+        OutputRefused
+            Code ``cannot-write``.
+        """
+        with self._refusing():
+            return self.stream.write(text)
+
+    def flush(self) -> None:
+        """Write what is held back; raises as :meth:`write`."""
+        with self._refusing():
+            self.stream.flush()
+
+    def give_up(self) -> None:
+        """Let go of what could not be written, which Python would try once more at its end."""
+        if self.failed:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.stream.fileno())
+            os.close(nowhere)
+
+    @contextlib.contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self.failed = True
+            text = f"standard output cannot be written: {error.strerror}. Free some space or send it elsewhere."
+            raise OutputRefused("cannot-write", text) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +138,7 @@ class Output:
 
     def refused(self, error: SoilscopeError, value: Mapping[str, Any]) -> None:
         """A refusal together with what there is of a result, as one JSON object."""
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]refused[/] {escape(str(error))}")
         if self.mode is Mode.JSON:
             told = {"code": error.code, "text": error.text, "files": list(error.files)}
             typer.echo(json.dumps({"error": told, **value}, ensure_ascii=False, allow_nan=False))
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]refused[/] {escape(str(error))}")

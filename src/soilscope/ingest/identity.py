@@ -22,6 +22,9 @@ __all__ = ["ASK", "ID_TAGS", "Identity"]
 ID_TAGS = ("PatientID", "PatientName", "AccessionNumber", "StudyID", "StudyDescription", "SeriesDescription")
 """The tags an id can be taken from: keywords of DICOM PS3.6."""
 
+NAMES = {"PatientName"}
+"""Those whose values have parts, divided by ``=`` and ``^`` (value representation PN); elsewhere these are plain characters."""
+
 ASK = "take the ids from the folders' names (--id-from folder), or from another tag"
 """The next step in every refusal of an id."""
 
@@ -41,7 +44,9 @@ class Identity:
         """Which of :data:`ID_TAGS` hold something in the first file; not what."""
         with _reading(self.files[0]):
             raw = read_tags(self.files[0], list(ID_TAGS))
-            return tuple(tag for tag in ID_TAGS if tag in raw and bytes(raw.get_item(tag).value or b"").strip(b" ^=\0"))
+            return tuple(
+                t for t in ID_TAGS if t in raw and bytes(raw.get_item(t).value or b"").strip(_blank(t).encode())
+            )
 
     def value(self, tag: str) -> str:
         """The value that all files of the scan have in common.
@@ -55,7 +60,7 @@ class Identity:
         first = ""
         for file in self.files:
             header = _header(file, tag)
-            text = _text(header.get(tag))
+            text = _text(tag, header.get(tag))
             if not text:
                 refuse(
                     "id-missing", f"{file.name} has no {tag}, so that the core cannot be named after it; {ASK}.", [file]
@@ -86,9 +91,14 @@ def _header(file: Path, tag: str) -> dict[str, Any]:
         return {name: found.get(name) for name in (tag, "SpecificCharacterSet")}
 
 
-def _text(value: Any) -> str:
+def _blank(tag: str) -> str:
+    """Characters around a value that say nothing: of a name also what divides its parts."""
+    return " ^=\0" if tag in NAMES else " \0"
+
+
+def _text(tag: str, value: Any) -> str:
     """A value as one line; of a name in several scripts the first that is given (PS3.5 6.2.1)."""
     if value is None:
         return ""
-    groups = [part.strip(" ^\0") for part in joined(value).split("=")]
-    return next((part for part in groups if part), "")
+    groups = joined(value).split("=") if tag in NAMES else [joined(value)]
+    return next((text for text in (part.strip(_blank(tag)) for part in groups) if text), "")

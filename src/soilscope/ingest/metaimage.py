@@ -194,7 +194,7 @@ def _numbers(keys: dict[str, str], names: tuple[str, ...], count: int) -> list[f
 def _placed(keys: dict[str, str], shape: Shape, path: Path) -> tuple[Placement | None, tuple[Finding, ...]]:
     dims = int(keys["NDims"])
     sizes = _numbers(keys, ("ElementSpacing", "ElementSize"), min(dims, 3))
-    if sizes is None or dims < 3:
+    if sizes is None or dims < 3 or not np.isfinite(sizes).all() or 0 in sizes:
         return None, ()
     unit = keys.get("DistanceUnits", keys.get("DistanceUnit"))
     scale = 1.0 if unit is None else mm_of(unit)

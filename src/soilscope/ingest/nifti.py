@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import io
+import logging
+import math
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
+from numpy.typing import NDArray
 
+from soilscope.findings import Finding
 from soilscope.ingest.grey import within_limits
 from soilscope.ingest.members import Member, seekable
 from soilscope.ingest.oriented import Oriented, Placement, place
-from soilscope.ingest.verdict import note, refuse
-from soilscope.types import Shape
+from soilscope.ingest.verdict import note, refuse, warn
+from soilscope.types import Shape, Spacing
 
 __all__ = ["header", "load"]
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+MENDER = logging.getLogger("nibabel.global")
 GZIP = b"\x1f\x8b"
 NIFTI2_SIZES = {540, 0x1C020000}
 """How a NIfTI-2 header begins, in either byte order."""
-MOST_BEHIND = 1 << 20
-"""Bytes behind the values that are read for the checksum behind them."""
 UNSTATED = "orientation-unstated"
 SCANNER = 1
 """sform_code of coordinates that a scanner gave; other programs write 2 for any matrix they were handed."""
@@ -35,27 +39,31 @@ MM_PER_UNIT = {"meter": 1000.0, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
 
 def header(path: Path) -> Oriented:
     """Shape and voxel size without reading voxels."""
-    with _opened(path, whole=False) as image:
-        shape, placed, findings = _about(image, path)
+    with _opened(path, whole=False) as opened:
+        image = opened.image
+        shape, placed, spacing, findings = _about(opened, path)
     turned = (shape[placed.order[0]], shape[placed.order[1]], shape[placed.order[2]])
     values, start = np.empty((0, 0, 0), image.get_data_dtype()), int(image.dataobj.offset)
     packed = content_starts(path, GZIP)
-    return Oriented(values, placed.spacing_mm, {}, findings, turned, start=start, packed=packed)
+    if not packed:
+        _nothing_behind(path.stat().st_size - start - math.prod(shape) * values.dtype.itemsize, path)
+    return Oriented(values, spacing, {}, findings, turned, start=start, packed=packed)
 
 
 def load(path: Path) -> Oriented:
     """Values in (z, y, x), by the file's own scale where it has one."""
-    with _opened(path) as image:
-        return _loaded(image, path)
+    with _opened(path) as opened:
+        return _loaded(opened, path)
 
 
-def _loaded(image: Any, path: Path) -> Oriented:
-    shape, placed, findings = _about(image, path)
+def _loaded(opened: _Image, path: Path) -> Oriented:
+    image = opened.image
+    shape, placed, spacing, findings = _about(opened, path)
     slope, inter = image.dataobj.slope, image.dataobj.inter
     plain = (slope, inter) == (1, 0)
     values = np.asarray(image.dataobj.get_unscaled() if plain else image.dataobj).reshape(shape)
-    grid = {} if any(f.code == UNSTATED for f in findings) else placed.grid
-    return Oriented(placed.apply(values), placed.spacing_mm, grid, findings)
+    grid = {} if spacing is None or any(f.code == UNSTATED for f in findings) else placed.grid
+    return Oriented(placed.apply(values), spacing, grid, findings)
 
 
 def content_starts(path: Path, mark: bytes) -> bool:
@@ -64,25 +72,68 @@ def content_starts(path: Path, mark: bytes) -> bool:
         return bool(stream.read(len(mark)) == mark)
 
 
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """nibabel's image, the voxel size (x, y, z) as it is stored, and what nibabel mended in the header."""
+
+    image: Any
+    pixdim: NDArray[np.float64]
+    mended: Sequence[str]
+
+
 @contextlib.contextmanager
-def _opened(path: Path, *, whole: bool = True) -> Iterator[Any]:
+def _opened(path: Path, *, whole: bool = True) -> Iterator[_Image]:
     """An image; of a packed one that is used ``whole``, the checksum behind its values is read too, which nibabel leaves out."""
     packed = content_starts(path, GZIP)
-    if not packed and not isinstance(path, Member):
-        yield nib.load(path)
-        return
-    with gzip.open(seekable(path)) if packed else io.BytesIO(path.read_bytes()) as stream:
+    with gzip.open(seekable(path)) if packed else path.open("rb") as stream:
         second = int.from_bytes(stream.read(4), sys.byteorder) in NIFTI2_SIZES
         stream.seek(0)
         kind: Any = nib.Nifti2Image if second else nib.Nifti1Image
-        both = nib.FileHolder(fileobj=stream)
-        yield kind.from_file_map({"header": both, "image": both})
-        rest = len(stream.read(MOST_BEHIND + 1)) if whole else 0
-    if rest > MOST_BEHIND:
-        refuse("excess-bytes", f"{path.name} holds more bytes behind its values than any program writes.", [path])
+        stored = kind.header_class.from_fileobj(stream, check=False)["pixdim"][1:4].astype(np.float64)
+        stream.seek(0)
+        with _heard() as said, np.errstate(invalid="ignore"):
+            if packed or isinstance(path, Member):
+                both = nib.FileHolder(fileobj=stream)
+                image = kind.from_file_map({"header": both, "image": both})
+            else:
+                image = nib.load(path)
+        yield _Image(image, stored, said)
+        if whole and packed:
+            _nothing_behind(len(stream.read(1)), path)
 
 
-def _about(image: Any, path: Path) -> tuple[Shape, Placement, tuple[Any, ...]]:
+@contextlib.contextmanager
+def _heard() -> Iterator[list[str]]:
+    """What nibabel says while it mends a header, which it would write to standard error."""
+    said: list[str] = []
+    here = threading.get_ident()
+
+    def keep(record: logging.LogRecord) -> bool:
+        if record.thread == here:
+            said.append(record.getMessage())
+        return record.thread != here
+
+    MENDER.addFilter(keep)
+    try:
+        yield said
+    finally:
+        MENDER.removeFilter(keep)
+
+
+def _nothing_behind(excess: int, path: Path) -> None:
+    if excess > 0:
+        text = (
+            f"{path.name} goes on behind the values that its header claims: they are not of one image; save it again."
+        )
+        refuse("excess-bytes", text, [path])
+
+
+def _about(opened: _Image, path: Path) -> tuple[Shape, Placement, Spacing | None, tuple[Finding, ...]]:
+    """Shape, placement, voxel size where one is stated, and findings.
+
+    Without a voxel size, the axes are placed as the header turns them, each voxel one long.
+    """
+    image = opened.image
     sizes = [int(n) for n in image.shape]
     while len(sizes) > 3 and sizes[-1] == 1:
         sizes.pop()
@@ -97,16 +148,33 @@ def _about(image: Any, path: Path) -> tuple[Shape, Placement, tuple[Any, ...]]:
         )
     if unit not in MM_PER_UNIT:
         refuse("spacing-missing", f"{path.name} gives lengths in {unit!r}; give spacing_mm=(dz, dy, dx).", [path])
-    affine = np.asarray(image.affine, dtype=np.float64)
     by_quaternion, by_matrix = int(image.header["qform_code"]), int(image.header["sform_code"])
-    if not by_quaternion and not by_matrix:
-        affine = np.diag([*map(float, image.header["pixdim"][1:4]), 1.0])
+    affine, sized = _affine(opened, by_quaternion=by_quaternion > 0, by_matrix=by_matrix > 0)
     diagonal = np.diag(affine)[:3]
-    scanned = by_quaternion > 0 or by_matrix == SCANNER
+    scanned = (by_quaternion > 0 or by_matrix == SCANNER) and (sized or by_matrix <= 0)
     if not scanned and np.array_equal(affine, np.diag([*diagonal, 1.0])) and (diagonal > 0).all():
         findings.append(note(UNSTATED, f"{path.name} does not say how it lies; its array order was kept."))
         turned = affine
     else:
         turned = RAS_TO_LPS @ affine
     scale = np.diag([MM_PER_UNIT[unit]] * 3 + [1.0])
-    return shape, place(scale @ turned, shape, path.name), tuple(findings)
+    placed = place(scale @ turned, shape, path.name)
+    mended = [words for words in opened.mended if not words.startswith("pixdim[1,2,3]")]  # told as a voxel size missing
+    if mended:
+        findings.append(warn("header-mended", f"{path.name} has a faulty header, read as nibabel does: {mended[0]}."))
+    return shape, placed, placed.spacing_mm if sized else None, tuple(findings)
+
+
+def _affine(opened: _Image, *, by_quaternion: bool, by_matrix: bool) -> tuple[NDArray[np.float64], bool]:
+    """From stored index to RAS, and whether the voxel size in it is the file's own; lengths of one stand for a missing one."""
+    header = opened.image.header
+    if by_matrix:
+        affine = np.asarray(header.get_sform(), dtype=np.float64)
+        sized = bool(np.isfinite(affine).all() and (np.linalg.norm(affine[:3, :3], axis=0) > 0).all())
+        return affine if sized else np.eye(4), sized
+    sized = bool(np.isfinite(opened.pixdim).all() and (opened.pixdim > 0).all())
+    if not sized:
+        header["pixdim"][1:4] = 1.0
+    if by_quaternion:
+        return np.asarray(header.get_qform(), dtype=np.float64), sized
+    return np.diag([*map(float, header["pixdim"][1:4]), 1.0]), sized

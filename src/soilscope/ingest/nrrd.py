@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ TO_LPS = {
     "las": (1.0, -1.0, 1.0),
 }
 
+BYTES = {1: ("char", "int8"), 2: ("short", "int16"), 8: ("long", "int64", "double"), 4: ("int", "float")}
+"""Bytes a value by words in the name of its type (http://teem.sourceforge.net/nrrd/format.html), the first that fits."""
+
 
 def header(path: Path) -> Oriented:
     """Shape and voxel size without reading voxels."""
@@ -44,7 +48,9 @@ def header(path: Path) -> Oriented:
 
 def load(path: Path) -> Oriented:
     """Values in (z, y, x)."""
-    shape = _stored_shape(_header(path), path)
+    about = _header(path)
+    shape = _stored_shape(about, path)
+    _nothing_behind(about, path)
     values, about = _read(path)
     values = values.reshape(shape, order="F")
     placed, spacing = _placed(about, shape, path)
@@ -64,6 +70,37 @@ def _read(path: Path) -> tuple[Any, dict[str, Any]]:
         stream = io.BytesIO((path.parent / about[beside[0]]).read_bytes())
     attached = {key: value for key, value in about.items() if key not in beside}
     return pynrrd.read_data(attached, stream, index_order="F"), about
+
+
+def _nothing_behind(about: dict[str, Any], path: Path) -> None:
+    """Refuse plain values that go on behind the last one; where they start is known unless lines are skipped."""
+    size = _bytes_each(str(about.get("type", "")))
+    skipped = int(about.get("byteskip", about.get("byte skip", 0)))
+    if (
+        about.get("encoding") != "raw"
+        or size is None
+        or skipped < 0
+        or about.get("lineskip", about.get("line skip", 0))
+    ):
+        return
+    data = files(path)[-1]
+    start = skipped
+    if data == path:
+        with path.open("rb") as stream:
+            pynrrd.read_header(stream)
+            start += stream.tell()
+    excess = data.stat().st_size - start - math.prod(int(n) for n in about["sizes"]) * size
+    if excess > 0:
+        text = f"{data.name} goes on for {excess} bytes behind the values that {path.name} claims; save it again."
+        refuse("excess-bytes", text, [data, path])
+
+
+def _bytes_each(kind: str) -> int | None:
+    """Bytes of one value of an NRRD type, such as ``"unsigned short"`` or ``"int16_t"``; None for other types."""
+    for size, names in BYTES.items():
+        if any(name in kind for name in names):
+            return size
+    return None
 
 
 def files(path: Path) -> tuple[Path, ...]:
@@ -107,7 +144,7 @@ def _placed(about: dict[str, Any], shape: Shape, path: Path) -> tuple[Placement 
             affine[:3, 3] = np.asarray(about.get("space origin", np.zeros(3)), dtype=np.float64)
             affine[:3] *= unit_mm[:, None]
             rows = rows * unit_mm[None, :]
-            if signs is None:
+            if signs is None or not np.linalg.norm(rows, axis=1).all():
                 dx, dy, dz = np.linalg.norm(rows, axis=1)
                 return None, _positive((float(dz), float(dy), float(dx)))
             placed = place(np.diag([*signs, 1.0]) @ affine, shape, path.name)

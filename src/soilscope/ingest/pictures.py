@@ -50,6 +50,11 @@ class Picture:
     findings: tuple[Finding, ...] = ()
 
     @property
+    def plane(self) -> tuple[int, int, np.dtype[Any]]:
+        """What all slices of one stack have in common: rows, columns and number type."""
+        return self.rows, self.columns, self.dtype
+
+    @property
     def is_png(self) -> bool:
         """Whether it is a PNG, by its name."""
         return self.path.suffix.lower() == ".png"

@@ -16,7 +16,7 @@ from soilscope.findings import Finding, merge
 from soilscope.ingest import stream
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.grey import as_volume
-from soilscope.ingest.sources import Source, opened
+from soilscope.ingest.sources import Source, ids, opened
 from soilscope.ingest.spacing import checked, needed, shorter
 from soilscope.ingest.verdict import note, refuse
 from soilscope.types import Shape, Spacing, Units
@@ -41,7 +41,8 @@ def read(
     ----------
     path : path
         A DICOM series (folder or file), a stack of TIFF or PNG slices, a multi-page TIFF, NIfTI, NRRD, MetaImage, HDF5,
-        OME-Zarr, npy, npz, a raw file (with ``shape`` and ``dtype``), or a zip or tar archive of these.
+        OME-Zarr, npy, npz, a raw file (with ``shape`` and ``dtype``), or a zip or tar archive of these. What lies in a file may be
+        named behind a colon, ``"file.h5:/entry/data"``, in place of ``series``.
     series : str, optional
         Which one, where several lie at the path: an id as ``soilscope inspect`` lists them, a DICOM series UID, the path of a
         data set inside an HDF5 file (``"file.h5:/entry/data"``, ``"/entry/data"`` or ``"entry/data"``), or the name of an array
@@ -200,41 +201,18 @@ def _choose(source: Source, series: str | None) -> Candidate:
     if refusal is not None and (series is None or not listed):
         raise refusal
     if series is not None:
-        named = [c for c in listed if c.id == series] or [c for c in listed if _is_called(c, series)]
-        if not named:
-            refuse(
-                "no-such-series", f"{source.name} holds no series {series!r}; it holds {_ids(listed)}.", [source.name]
-            )
-        return _only(named, source)
+        return _only(source.named(series), source)
     return _only([c for c in listed if c.is_scan] or [c for c in listed if c.is_image], source)
-
-
-def _is_called(candidate: Candidate, series: str) -> bool:
-    """Whether another name of a candidate was given; paths in a file with or without the file, and the slash before them."""
-    file, colon, inside = series.rpartition(":")
-    within = bool(colon) and candidate.id.partition(":")[0] == file
-    given = {series.removeprefix("/"), *([inside.removeprefix("/")] if within else [])}
-    return bool(candidate.alias) and candidate.alias.removeprefix("/") in given
 
 
 def _only(named: Sequence[Candidate], source: Source) -> Candidate:
     if len(named) > 1:
         refuse(
             "ambiguous-series",
-            f"{source.name} holds {len(named)} scans: {_ids(named)}; choose one by its id, series=... (--series ID).",
+            f"{source.name} holds {len(named)} scans: {ids(named)}; choose one by its id, series=... (--series ID).",
             [source.name],
         )
     return named[0]
-
-
-def _ids(listed: Sequence[Candidate]) -> str:
-    return "; ".join(f"{c.id} ({c.format}, {_size(c)})" for c in listed)
-
-
-def _size(one: Candidate) -> str:
-    if not one.is_image:
-        return f"{one.kind}, not a scan"
-    return " x ".join(map(str, one.shape)) if one.shape else "unknown size"
 
 
 def _left(source: Source, chosen: Candidate) -> list[Finding]:
@@ -242,7 +220,7 @@ def _left(source: Source, chosen: Candidate) -> list[Finding]:
     found = []
     others = [c for c in source.candidates if c is not chosen]
     if others:
-        found.append(note("other-series", f"not read, beside this scan: {_ids(others)}."))
+        found.append(note("other-series", f"not read, beside this scan: {ids(others)}."))
     if source.broken:
         text = f"{len(source.broken)} files beside this scan are damaged: {source.broken[0].text}"
         found.append(note("damaged-beside", text, [f for e in source.broken for f in e.files]))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from soilscope.ingest.discover import Found, discover
 from soilscope.ingest.sniff import Kind, sniff
 from soilscope.ingest.verdict import note, nothing_readable, refuse, warn
 
-__all__ = ["Source", "opened"]
+__all__ = ["Source", "ids", "opened"]
 
 WHOLE: tuple[Kind, ...] = ("nifti", "nrrd", "metaimage", "numpy")
 """Files that hold one volume each, or several arrays of one."""
@@ -34,6 +35,9 @@ RAW_NEEDS = (
 
 NO_SLICES = {".txt", ".md", ".db", ".ini", ".log"}
 """Endings of files that may well be empty."""
+
+ASIDE = (stacks.PICTURE, volumes.NO_VOLUME)
+"""Kinds that are taken only where they are named, or alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +58,68 @@ class Source:
         beside = "".join(f"; {c.objects} of {c.kind}, not a scan" for c in self.candidates)
         return next(iter(self.broken), nothing_readable(self.name, self.skipped, beside))
 
+    def named(self, series: str) -> list[Candidate]:
+        """The candidates of one name: those with that id, else those whose other name it is.
+
+        Raises
+        ------
+        InputRefused
+            Code ``no-such-series``, or why nothing at the path can be read.
+        """
+        found = [c for c in self.candidates if c.id == series] or [c for c in self.candidates if _is_called(c, series)]
+        if not found and not self.candidates and self.nothing is not None:
+            raise self.nothing
+        if not found:
+            text = f"{self.name} holds no series {series!r}; it holds {ids(self.candidates)}."
+            refuse("no-such-series", text, [self.name])
+        return found
+
+
+def _is_called(candidate: Candidate, series: str) -> bool:
+    """Whether another name of a candidate was given; paths in a file with or without the file, and the slash before them."""
+    file, colon, inside = series.rpartition(":")
+    within = bool(colon) and candidate.id.partition(":")[0] == file
+    given = {series.removeprefix("/"), *([inside.removeprefix("/")] if within else [])}
+    return bool(candidate.alias) and candidate.alias.removeprefix("/") in given
+
+
+def ids(listed: Sequence[Candidate]) -> str:
+    """Candidates by their ids, for messages."""
+    return "; ".join(f"{c.id} ({c.format}, {_size(c)})" for c in listed)
+
+
+def _size(one: Candidate) -> str:
+    if not one.is_image:
+        return f"{one.kind}, not a scan"
+    return " x ".join(map(str, one.shape)) if one.shape else "unknown size"
+
 
 @contextlib.contextmanager
 def opened(path: Path, options: Options) -> Iterator[Source]:
+    """Look at a file, folder or archive; of a path such as ``file.h5:/entry/data`` at nothing else in the file.
+
+    Raises
+    ------
+    InputRefused
+        Code ``no-such-series``, and what :func:`~soilscope.ingest.discover.discover` and
+        :func:`~soilscope.ingest.archives.inside` refuse.
+    """
+    file, series = _divided(path)
+    with _opened(file, options) as source:
+        yield source if series is None else replace(source, candidates=tuple(source.named(series)))
+
+
+def _divided(path: Path) -> tuple[Path, str | None]:
+    """A file and what is named in it, where the path itself is none and what stands before a colon is a file."""
+    text = str(path)
+    for at in [k for k, letter in enumerate(text) if letter == ":" and k] if not os.path.lexists(path) else []:
+        if os.path.isfile(text[:at]):  # noqa: PTH113  # asks without raising
+            return Path(text[:at]), text[at + 1 :]
+    return path, None
+
+
+@contextlib.contextmanager
+def _opened(path: Path, options: Options) -> Iterator[Source]:
     """Look at a file, folder or archive.
 
     Raises
@@ -121,7 +184,14 @@ def _look(found: Found, options: Options, name: str) -> Source:
         closed = by_kind["unreadable"]
         text = f"{len(closed)} file(s) may not be read ({closed[0].name} first); ask their owner for the right to."
         refuse("unreadable", text, closed)
-    return Source(name, tuple(candidates), skipped, tuple(findings), tuple(broken))
+    return Source(name, _running(candidates), skipped, tuple(findings), tuple(broken))
+
+
+def _running(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """The candidates; pictures and arrays that are no volume are no scans where a scan lies beside them."""
+    if not any(c.is_scan and c.kind not in ASIDE for c in candidates):
+        return tuple(candidates)
+    return tuple(replace(c, is_scan=False) if c.kind in ASIDE else c for c in candidates)
 
 
 def _empty(files: Sequence[Path]) -> list[Finding]:

@@ -51,7 +51,7 @@ def needed(stated: Spacing | None, given: Spacing | None, name: str) -> tuple[Sp
     if spacing is None:
         refuse(
             "spacing-missing",
-            f"{name} does not say how large a voxel is, and nothing is guessed; give spacing_mm=(dz, dy, dx) "
+            f"{name} does not say in positive lengths how large a voxel is, and nothing is guessed; give spacing_mm=(dz, dy, dx) "
             "(--spacing-mm DZ,DY,DX) in mm.",
             [name],
         )

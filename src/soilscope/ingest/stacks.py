@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,10 @@ from soilscope.ingest.verdict import note, parsing, refuse
 from soilscope.types import Spacing
 from soilscope.volume import Volume
 
-__all__ = ["candidates"]
+__all__ = ["PICTURE", "candidates"]
+
+PICTURE = "a picture, not a stack of slices"
+"""The kind of single or coloured pictures, which are no scan beside one."""
 
 TOP_ASSUMED = note("top-assumed", "the first slice was taken for the top of the core; check it.")
 
@@ -53,6 +56,20 @@ class _Stack:
         named = dict(zip(self.numbers.index, (one.path.name for one in self.pictures), strict=True))
         return tuple(named.get(k, "") for k in range(self.count if len(named) > 1 else 1))
 
+    @property
+    def coloured(self) -> bool:
+        """Whether it is of colour pictures alone."""
+        return not self.pictures and self.refusal is not None and self.refusal.code == "colour"
+
+    def is_scan(self, planes: Collection[tuple[Any, ...]]) -> bool:
+        """Whether it may be a scan beside others: no colour pictures, and no single one unlike the ``planes`` of stacks here.
+
+        A single slice as large as those of a stack may belong to it and be misnamed, or lie in the wrong folder.
+        """
+        if self.coloured:
+            return False
+        return self.refusal is not None or self.count > 1 or self.pictures[0].plane in planes
+
     def missing(self, options: Options, dz: float | None) -> Finding | None:
         """What to say of missing files; a refusal unless they are to be marked."""
         return self.numbers.finding([one.path.name for one in self.pictures], dz, options.on_gap)
@@ -61,7 +78,7 @@ class _Stack:
 def candidates(paths: Iterable[Path], root: Path, options: Options) -> list[Candidate]:
     """Stacks among some TIFF and PNG files: one a multi-page file, one the single pages in a folder whose names are alike."""
     single: dict[tuple[Path, str], list[tuple[Path, Picture | InputRefused]]] = defaultdict(list)
-    found: list[Candidate] = []
+    found: list[tuple[_Stack, str]] = []
     for path in paths:
         kind = "PNG" if path.suffix.lower() == ".png" else "TIFF"
         try:
@@ -70,7 +87,7 @@ def candidates(paths: Iterable[Path], root: Path, options: Options) -> list[Cand
             single[path.parent, kind].append((path, error))
             continue
         if picture.pages > 1:
-            found.append(_candidate(_Stack((picture,), Numbers((0,)), kind), path.name, options))
+            found.append((_Stack((picture,), Numbers((0,)), kind), path.name))
         else:
             single[path.parent, kind].append((path, picture))
     for (folder, kind), files in sorted(single.items(), key=lambda item: natural(item[0][0])):
@@ -81,12 +98,13 @@ def candidates(paths: Iterable[Path], root: Path, options: Options) -> list[Cand
         for called, places in stacks:
             stack = _stack([files[at] for at in places], kind)
             name = label
-            if len(places) == 1 and (stack.refusal is None or len(stacks) > 1):
+            if len(places) == 1 and (stack.refusal is None or stack.coloured or len(stacks) > 1):
                 name = files[places[0]][0].name
             elif len(stacks) > 1 or mixed:
                 name = ("" if folder == root else f"{label}/") + called + (f".{kind[:3].lower()}" if mixed else "")
-            found.append(_candidate(stack, name, options))
-    return found
+            found.append((stack, name))
+    planes = {stack.pictures[0].plane for stack, _ in found if len(stack.pictures) > 1}
+    return [_candidate(stack, name, options, "" if stack.is_scan(planes) else PICTURE) for stack, name in found]
 
 
 def _stack(files: Sequence[tuple[Path, Picture | InputRefused]], kind: str) -> _Stack:
@@ -101,7 +119,7 @@ def _stack(files: Sequence[tuple[Path, Picture | InputRefused]], kind: str) -> _
         return _Stack(pictures, plain, kind, error)
 
 
-def _candidate(stack: _Stack, name: str, options: Options) -> Candidate:
+def _candidate(stack: _Stack, name: str, options: Options, kind: str) -> Candidate:
     pictures, refusal = stack.pictures, stack.refusal
     shape, spacing = None, None
     findings: tuple[Finding, ...] = pictures[0].findings if pictures else ()
@@ -132,6 +150,7 @@ def _candidate(stack: _Stack, name: str, options: Options) -> Candidate:
         refusal=refusal,
         planes=lambda: _planes(stack, options),
         packed=any(p.packed for p in pictures),
+        kind=kind,
     )
 
 
@@ -156,7 +175,7 @@ def _needs_spacing(pictures: Sequence[Picture], name: str) -> None:
 def _uniform(pictures: Sequence[Picture], count: int) -> None:
     first = pictures[0]
     for one in pictures[1:]:
-        if (one.rows, one.columns, one.dtype) != (first.rows, first.columns, first.dtype):
+        if one.plane != first.plane:
             refuse(
                 "mixed-size",
                 f"{one.path.name} is {one.rows} x {one.columns} {one.dtype}, {first.path.name} {first.rows} x {first.columns} "

@@ -25,7 +25,10 @@ from soilscope.ingest.spacing import needed
 from soilscope.ingest.verdict import parsing, refuse
 from soilscope.volume import Volume
 
-__all__ = ["Reader", "candidate", "candidates", "companions", "raw_candidate"]
+__all__ = ["NO_VOLUME", "Reader", "candidate", "candidates", "companions", "raw_candidate"]
+
+NO_VOLUME = "an array that is no volume"
+"""The kind of arrays of other than three axes, which are no scan beside one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,7 @@ def candidate(name: str, reader: Reader, options: Options) -> Candidate:
         refusal=refusal,
         planes=None if reader.view is None else planes,
         packed=packed,
+        kind=NO_VOLUME if refusal is not None and refusal.code == "shape" else "",
     )
 
 

@@ -155,8 +155,8 @@ def _targets() -> tuple[TargetPlan, ...]:
 def _core(study: Path, path: Path, asked: Asked, progress: ingest.Watcher | None) -> tuple[CorePlan, ingest.SeriesInfo]:
     stated = ingest.options_of(asked.units, asked.spacing_mm, length_mm=asked.length_mm)
     inspected = ingest.inspect(path, None, stated, progress, pixels=not asked.quick)
-    taken = [s for s in inspected.series if _taken(s, asked)]
-    usable = [s for s in taken if s.is_scan] or taken
+    named = [s for s in inspected.series if asked.series in (None, s.id)]
+    usable = [s for s in [s for s in named if s.is_scan] or named if _taken(s, asked)]
     if not usable:
         raise _refusal(path, inspected, asked)
     if len(usable) > 1:
@@ -180,10 +180,10 @@ def _core(study: Path, path: Path, asked: Asked, progress: ingest.Watcher | None
 
 
 def _taken(series: ingest.SeriesInfo, asked: Asked) -> bool:
-    """Whether a series is the one asked for and can be read, its gaps marked where that was asked for."""
+    """Whether a series can be read, its gaps marked where that was asked for."""
     refusals = {f.code for f in series.findings if f.severity == "refuse"}
     marked = asked.on_gap == "mark" and refusals in ({"gap"}, {"chunks-missing"})
-    return asked.series in (None, series.id) and (series.usable or marked)
+    return series.usable or marked
 
 
 def _refusal(path: Path, inspected: ingest.Inspection, asked: Asked) -> InputRefused:

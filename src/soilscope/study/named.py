@@ -7,7 +7,7 @@ from pathlib import Path
 
 from soilscope import ingest
 from soilscope.errors import InputRefused
-from soilscope.study.names import core_name
+from soilscope.study.names import core_name, names_device
 from soilscope.study.plan import CorePlan
 
 __all__ = ["name_of", "not_shared"]
@@ -32,7 +32,14 @@ def name_of(path: Path, series: str, id_from: str, stated: ingest.Options) -> st
         Codes ``id-missing``, ``id-differs``, ``id-unreadable``.
     """
     if id_from in ingest.ID_TAGS:
-        name = core_name(ingest.identity_of(path, series, id_from, stated))
+        value = ingest.identity_of(path, series, id_from, stated)
+        name = core_name(value)
+        if names_device(value):
+            text = (
+                f"{id_from} of {path.name} is a name that Windows keeps for a device (CON, PRN, AUX, NUL, COM1 to COM9, LPT1 to "
+                "LPT9), so that no file can be called so; name the cores after their folders (--id-from folder), or another tag."
+            )
+            raise InputRefused("id-missing", text, [path.name])
         if not name:
             text = f"{id_from} of {path.name} holds no letter and no digit; name the cores after their folders, or another tag."
             raise InputRefused("id-missing", text, [path.name])
@@ -57,7 +64,10 @@ def not_shared(cores: Sequence[CorePlan], tag: str) -> list[CorePlan]:
             both = [Path(other.path).name, Path(core.path).name]
             if both[0] == both[1]:
                 both = [Path(one.path).parent.name for one in (other, core)]
-            text = f"{both[0]} and {both[1]} have the same {tag}, so that it cannot tell them apart; choose another with --id-from."
+            text = (
+                f"{tag} of {both[0]} and of {both[1]} makes the same name (letter case and signs aside), so it cannot tell them "
+                "apart; choose another with --id-from."
+            )
             raise InputRefused("id-not-unique", text, both)
     return list(cores)
 

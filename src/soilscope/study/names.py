@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["MOST_BYTES", "MOST_CHARACTERS", "core_name", "is_core_name", "normal", "numbered"]
+__all__ = ["MOST_BYTES", "MOST_CHARACTERS", "core_name", "is_core_name", "names_device", "normal", "numbered"]
 
 MOST_CHARACTERS = 80
 MOST_BYTES = 160
@@ -23,12 +23,7 @@ def normal(text: str) -> str:
 
 def is_core_name(text: str) -> bool:
     """Whether a text, in its normal form, can name a core as it stands."""
-    return (
-        bool(text)
-        and all(map(_kept, text))
-        and text == _cut(normal(text), end="")
-        and text.partition(".")[0].lower() not in RESERVED
-    )
+    return bool(text) and all(map(_kept, text)) and text == _cut(normal(text), end="") and not _is_reserved(text)
 
 
 def core_name(text: str) -> str:
@@ -42,10 +37,23 @@ def core_name(text: str) -> str:
     >>> core_name("Müller / Nord\\u202e 3"), core_name("森林"), core_name("../con")
     ('Müller-Nord-3', '森林', '')
     """
+    safe = _safe(text)
+    return "" if _is_reserved(safe) else safe
+
+
+def names_device(text: str) -> bool:
+    """Whether a text would make a name that Windows keeps for a device, such as ``CON``; no core can be called so."""
+    return _is_reserved(_safe(text))
+
+
+def _is_reserved(name: str) -> bool:
+    return name.partition(".")[0].lower() in RESERVED
+
+
+def _safe(text: str) -> str:
     seen = "".join(" " if c.isspace() else c for c in normal(text) if c.isspace() or unicodedata.category(c)[0] != "C")
     kept = "".join(c if _kept(c) else " " for c in seen)
-    cut = _cut(re.sub(r" +", "-", kept.strip()))
-    return "" if cut.partition(".")[0].lower() in RESERVED else cut
+    return _cut(re.sub(r" +", "-", kept.strip()))
 
 
 def numbered(name: str, number: int) -> str:
