@@ -43,6 +43,12 @@ NO_PLATEAU_PX = 1.25
 """A calmest ring nearer to the outline than this lies where the wall blurs into air: the wall is thinner than the blur, and its own
 level is not seen."""
 
+BRIGHT_SHARE = 0.5
+"""A ring is a bright wall if it stands above the soil by this share of what soil stands above the level of air,"""
+
+STEEP_PX = 1.25
+"""and rises from half to four fifths of its height within so many voxels: beam hardening brightens a core's rim over many more."""
+
 CUT_MARGIN_PX = 3.0
 """Beside the flat side of half a core, so many voxels of blur are not looked at."""
 
@@ -53,7 +59,7 @@ EXACT_PX = 1.0
 """An exact edge further from the smooth estimate than this is the begin of a blur, and no edge."""
 
 OUTLINE_PX = 1.5
-"""The outline of a bright wall, drawn halfway from air to soil, lies up to so far outside the wall: rings of air there are no wall."""
+"""The outline of a bright wall, drawn halfway from air to soil, lies up to so far outside it: rings of air there are no wall."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,8 @@ def find_wall(vol: Volume, axis: Axis, air: float, cut: Cut | None = None) -> Wa
     narrow = min(max(axis.radius * BAND, LEAST_BAND_PX * pixel), axis.radius)
     for band in (narrow, max(WIDE_BAND * axis.radius, narrow)):
         rings = _without_air(_rings(vol, axis, (band, side)), air, axis.radius - OUTLINE_PX * pixel)
-        calm = None if rings is None else _calm_stretch(rings, axis.radius)
+        bright = None if rings is None else _bright_stretch(rings, axis.radius, (air, pixel))
+        calm = bright or (None if rings is None else _calm_stretch(rings, axis.radius))
         if rings is not None and calm is not None and rings[0][calm[0]] - rings[0][0] >= LEAST_SOIL * band:
             break
     if rings is None or calm is None:
@@ -93,7 +100,8 @@ def find_wall(vol: Volume, axis: Axis, air: float, cut: Cut | None = None) -> Wa
     (radius, mean, spread, square), at = rings, calm[1]
     level = float(mean[at])
     away = np.sqrt(np.maximum(square - 2 * level * mean + level**2, 0.0))
-    if min(axis.radius, radius[-1] + pixel / BINS_PER_PIXEL) - radius[at] < NO_PLATEAU_PX * pixel:
+    outer = min(axis.radius, radius[-1] + pixel / BINS_PER_PIXEL)
+    if bright is None and outer - radius[at] < NO_PLATEAU_PX * pixel:
         away = spread - spread[at]  # the soil's unevenness is halved at its edge, whatever the wall reads
     inner = _half_way(radius[: at + 1], away[: at + 1], pixel)
     if spread[at] < SHARP:
@@ -125,6 +133,25 @@ def _calm_stretch(rings: Rings, outer_mm: float) -> tuple[int, int] | None:
     while first > 0 and spread[first - 1] < WALL_SPREAD * usual:
         first -= 1
     return first, at
+
+
+def _bright_stretch(rings: Rings, outer_mm: float, scale: tuple[float, float]) -> tuple[int, int] | None:
+    """Innermost and brightest ring of a wall brighter than the soil further in; None where there is no such ridge.
+
+    A bright wall of few voxels blurs, and its values differ then from each other as much as the soil's do.
+    """
+    (radius, mean, spread, _), (air, pixel) = rings, scale
+    inner = radius < (radius[0] + outer_mm) / 2
+    if not inner.any():
+        return None
+    soil, usual = float(np.median(mean[inner])), float(np.median(spread[inner]))
+    at = int(np.argmax(mean))
+    height = float(mean[at]) - soil
+    if inner[at] or height <= max(usual, 2 * float(spread[at]), BRIGHT_SHARE * (soil - air)):
+        return None
+    first = int(np.flatnonzero(mean[:at] < soil + 0.5 * height)[-1]) + 1
+    steep = int(np.flatnonzero(mean[:at] < soil + 0.8 * height)[-1]) + 1
+    return (first, at) if radius[steep] - radius[first] <= STEEP_PX * pixel else None
 
 
 def _rings(vol: Volume, axis: Axis, where: tuple[float, Cut | None]) -> Rings | None:
