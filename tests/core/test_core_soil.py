@@ -296,3 +296,56 @@ def test_in_a_small_scan_whose_blur_hides_the_wall_the_soil_s_unevenness_tells_i
     found = find_core(replace(core.volume, valid=np.ones(core.truth.shape, bool)))
     true, own = (np.sqrt(np.count_nonzero(mask[12]) / np.pi) for mask in (core.truth > 0, found.valid))
     assert own == pytest.approx(true, abs=0.25)
+
+
+def in_a_bright_tube(width, radius, wall, *, blur=0.0, noise=0.0, tilt=0.0, depth=24) -> tuple[Volume, np.ndarray]:
+    """Uneven soil of 300 HU with pores in a tube of (voxels, HU), leaning along y, voxels as deep as they are wide."""
+    rng, (thick, level) = np.random.default_rng(0), wall
+    z, y, x = np.mgrid[:depth, :width, :width]
+    middle = (width - 1) / 2
+    away = np.hypot(y - middle - np.tan(np.radians(tilt)) * (z - depth / 2), x - middle)
+    soil = np.where(rng.random(away.shape) < 0.1, -950, rng.normal(300, 80, away.shape))
+    values = np.select([away < radius, away < radius + thick], [soil, level], -1000.0)
+    if blur:
+        values = ndimage.gaussian_filter(values, (0, blur, blur))
+    values += rng.normal(0, noise, values.shape)
+    scan = np.clip(values, -1024, 3071).astype(np.int16)
+    return Volume(scan, np.ones(scan.shape, bool), (0.5, 0.5, 0.5), "HU"), away < radius
+
+
+@pytest.mark.parametrize("tilt", [0.0, 5.0])
+@pytest.mark.parametrize("noise", [0.0, 20.0])
+@pytest.mark.parametrize("wall", [(2, 1500), (3, 1500), (3, 3000), (2, 300)])
+@pytest.mark.parametrize(("width", "radius"), [(64, 24), (96, 36), (128, 52)])
+def test_a_bright_sharp_wall_is_told_from_the_soil_and_from_air(width, radius, wall, noise, tilt):
+    """The outline of a bright wall, halfway from air to soil, lies outside the wall: what is beyond it is air and no tube."""
+    scan, truth = in_a_bright_tube(width, radius, wall, noise=noise, tilt=tilt)
+    found = find_core(scan)
+    soil = found.source["soil"]
+    assert overlap(found.valid, truth) >= 0.98
+    assert soil["radius_mm"] == pytest.approx(radius / 2, abs=0.5)
+    assert soil["centre_mm"] == pytest.approx([(width - 1) / 4] * 2, abs=0.5)
+    assert soil["wall"] == pytest.approx(wall[1], abs=60)
+
+
+@pytest.mark.parametrize(("wall", "tilt"), [((3, 1500), 0.0), ((2, 3000), 4.0), ((5, 3000), 0.0), ((5, 1500), 0.0)])
+@pytest.mark.parametrize("noise", [0.0, 20.0])
+@pytest.mark.parametrize(("width", "radius"), [(56, 18), (96, 30), (160, 70)])
+def test_a_bright_blurred_wall_is_told_from_the_soil(width, radius, wall, tilt, noise):
+    """Its values differ from each other as much as the soil's do; it is known by standing above the soil all round."""
+    scan, truth = in_a_bright_tube(width, radius, wall, noise=noise, tilt=tilt, blur=0.7)
+    assert overlap(find_core(scan).valid, truth) >= 0.98
+
+
+@pytest.mark.parametrize("radius", [14, 24, 60])
+@pytest.mark.parametrize("brightened", [100, 400, 1000])
+def test_a_rim_brightened_by_beam_hardening_is_no_wall(radius, brightened):
+    """It brightens over many voxels, and a wall within one or two."""
+    width = 2 * radius + 16
+    y, x = np.mgrid[:width, :width] - (width - 1) / 2
+    away = np.broadcast_to(np.hypot(y, x), (20, width, width))
+    values = np.where(away < radius, 900 + brightened * (away / radius) ** 2, -1000.0)
+    values += np.random.default_rng(0).normal(0, 40, values.shape)
+    found = find_core(Volume(values.astype(np.int16), np.ones(values.shape, bool), (1.0, 0.5, 0.5), "HU"))
+    assert found.source["soil"]["wall"] is None
+    assert overlap(found.valid, away < radius) >= 0.9

@@ -221,6 +221,83 @@ def test_a_value_met_inside_the_scan_circle_stays_valid(tmp_path):
     assert all((volume.values[:, row, column] == -3024).all() for row, column in inside)
 
 
+def in_a_circle(outside, radius=31.5, tube=24.0, shape=(6, 64, 64)):
+    """Stored values: uneven soil in a tube in noise-free air, a scan circle around it; and where that circle is."""
+    y, x = np.mgrid[: shape[1], : shape[2]] - np.array([(n - 1) / 2 for n in shape[1:]])[:, None, None]
+    away = np.broadcast_to(np.hypot(y, x), shape)
+    soil = np.random.default_rng(0).integers(-900, 1500, shape)
+    return np.where(away > radius, outside, np.where(away < tube, soil, -1000) + 1024), away <= radius
+
+
+@pytest.mark.parametrize(
+    ("outside", "kind"),
+    [(-32768, "i2"), (63536, "u2"), (0, "u2"), (-1, "i2"), (4095, "u2"), (32767, "i2"), (24 - 50, "i2"), (1000, "u2")],
+)
+def test_an_undeclared_constant_just_outside_the_scan_circle_is_masked_whatever_it_reads(tmp_path, outside, kind):
+    """14. ... the circle that fits into the picture tells it, where its value could be a measurement."""
+    stored, inside = in_a_circle(outside)
+    volume = read(save(series(stored.astype(kind)), tmp_path))
+    assert np.array_equal(volume.valid, inside)
+    assert np.array_equal(volume.values[inside], (stored - 1024)[inside])
+    assert (volume.values[~inside] == -32768).all()
+    assert finding(volume, "scan-circle")
+    assert not {"hu-clipped", "at-ceiling"} & {f.code for f in volume.findings}
+
+
+@pytest.mark.parametrize(("outside", "kind"), [(-32768, "i2"), (63536, "u2")])
+def test_what_no_scanner_measures_is_masked_outside_a_smaller_circle_too(tmp_path, outside, kind):
+    stored, inside = in_a_circle(outside, radius=28.0)
+    volume = read(save(series(stored.astype(kind)), tmp_path))
+    assert np.array_equal(volume.valid, inside)
+
+
+def test_the_outside_of_the_scan_circle_may_be_uneven_below_vacuum(tmp_path):
+    """14. −3024 to −3014 HU, no one value: all of it below vacuum, and just outside a circle."""
+    stored, inside = in_a_circle(-2000)
+    stored = np.where(inside, stored, stored + np.random.default_rng(1).integers(0, 10, stored.shape))
+    volume = read(save(series(stored.astype("i2")), tmp_path))
+    assert np.array_equal(volume.valid, inside)
+
+
+@pytest.mark.parametrize(
+    ("outside", "radius", "tube"),
+    [
+        pytest.param(24, 28.0, 28.0, id="noise-free air around a tube"),
+        pytest.param(24, 31.5, 31.5, id="noise-free air around a tube as wide as the picture"),
+        pytest.param(0, 31.5, 31.5, id="the lowest value around such a tube"),
+        pytest.param(4095, 28.0, 24.0, id="a mask at the ceiling drawn around a core"),
+        pytest.param(24, 31.5, 24.0, id="nothing but air around"),
+    ],
+)
+def test_a_constant_that_may_be_air_or_a_drawn_mask_stays_valid(tmp_path, outside, radius, tube):
+    stored, _ = in_a_circle(outside, radius, tube)
+    volume = read(save(series(stored.astype("i2")), tmp_path))
+    assert volume.valid.all()
+    assert np.array_equal(volume.values, stored - 1024)
+
+
+@pytest.mark.parametrize("spoilt", ["corner", "square", "slice"])
+def test_a_constant_not_in_the_shape_of_a_circle_s_outside_stays_valid(tmp_path, spoilt):
+    stored, _ = in_a_circle(4095)
+    if spoilt == "corner":
+        stored[:, 0, 0] = 500
+    elif spoilt == "square":
+        stored[:, :, :6] = 4095
+    else:
+        stored[:] = 4095
+    volume = read(save(series(stored.astype("i2")), tmp_path))
+    assert volume.valid.all()
+
+
+def test_the_same_value_inside_the_scan_circle_is_measured(tmp_path):
+    """A stone at the ceiling is a stone, whether or not the outside of the circle holds the ceiling too."""
+    stored, inside = in_a_circle(4095)
+    stored[:, 30:34, 30:34] = 4095
+    volume = read(save(series(stored.astype("u2")), tmp_path))
+    assert np.array_equal(volume.valid, inside)
+    assert (volume.values[:, 30:34, 30:34] == 3071).all()
+
+
 @pytest.mark.parametrize("low", [-4000, -2000])
 def test_noise_has_no_scan_circle(tmp_path, low):
     """14. Only what was never scanned is masked: one corner of noise below vacuum is none."""

@@ -213,7 +213,7 @@ def _place(vol: Volume, choice: CoreChoice, level: float) -> Place | None:
     if choice.centre_mm is not None:
         y, x = choice.centre_mm
         axis = Axis(axis.y - axis.y.mean() + y, axis.x - axis.x.mean() + x, axis.radius)
-    wall = find_wall(vol, axis, cut)
+    wall = find_wall(vol, axis, level, cut)
     return Place(axis, wall if choice.radius_mm is None else replace(wall, inner_mm=choice.radius_mm), cut)
 
 

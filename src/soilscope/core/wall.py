@@ -15,6 +15,7 @@ from soilscope.volume import Volume
 __all__ = ["Wall", "distance_mm", "find_wall"]
 
 Profile = NDArray[Any]
+Rings = tuple[Profile, Profile, Profile, Profile]
 
 BAND = 0.3
 """The outer share of the radius in which a wall is looked for first."""
@@ -42,11 +43,23 @@ NO_PLATEAU_PX = 1.25
 """A calmest ring nearer to the outline than this lies where the wall blurs into air: the wall is thinner than the blur, and its own
 level is not seen."""
 
+BRIGHT_SHARE = 0.5
+"""A ring is a bright wall if it stands above the soil by this share of what soil stands above the level of air,"""
+
+STEEP_PX = 1.25
+"""and rises from half to four fifths of its height within so many voxels: beam hardening brightens a core's rim over many more."""
+
 CUT_MARGIN_PX = 3.0
 """Beside the flat side of half a core, so many voxels of blur are not looked at."""
 
 SEARCH_PX = 2.0
 """How far from the smooth estimate the exact edge of a noise-free wall is looked for."""
+
+EXACT_PX = 1.0
+"""An exact edge further from the smooth estimate than this is the begin of a blur, and no edge."""
+
+OUTLINE_PX = 1.5
+"""The outline of a bright wall, drawn halfway from air to soil, lies up to so far outside it: rings of air there are no wall."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +80,19 @@ def distance_mm(
     return np.asarray(np.sqrt((y**2)[:, None] + (x**2)[None, :]))
 
 
-def find_wall(vol: Volume, axis: Axis, cut: Cut | None = None) -> Wall:
+def find_wall(vol: Volume, axis: Axis, air: float, cut: Cut | None = None) -> Wall:
     """The inner radius of the tube, or the outer one where there is no tube.
 
-    What is not valid, such as a gap, does not count; of half a core, only its own side is looked at.
+    What is below ``air``, the value that parts air from the body, is no wall. What is not valid, such as a gap, does not count; of
+    half a core, only its own side is looked at.
     """
     pixel = min(vol.spacing_mm[1:])
     side = None if cut is None else replace(cut, offset_mm=cut.offset_mm - CUT_MARGIN_PX * pixel)
     narrow = min(max(axis.radius * BAND, LEAST_BAND_PX * pixel), axis.radius)
     for band in (narrow, max(WIDE_BAND * axis.radius, narrow)):
-        rings = _rings(vol, axis, (band, side))
-        calm = None if rings is None else _calm_stretch(rings, axis.radius)
+        rings = _without_air(_rings(vol, axis, (band, side)), air, axis.radius - OUTLINE_PX * pixel)
+        bright = None if rings is None else _bright_stretch(rings, axis.radius, (air, pixel))
+        calm = bright or (None if rings is None else _calm_stretch(rings, axis.radius))
         if rings is not None and calm is not None and rings[0][calm[0]] - rings[0][0] >= LEAST_SOIL * band:
             break
     if rings is None or calm is None:
@@ -85,15 +100,28 @@ def find_wall(vol: Volume, axis: Axis, cut: Cut | None = None) -> Wall:
     (radius, mean, spread, square), at = rings, calm[1]
     level = float(mean[at])
     away = np.sqrt(np.maximum(square - 2 * level * mean + level**2, 0.0))
-    if axis.radius - radius[at] < NO_PLATEAU_PX * pixel:
+    outer = min(axis.radius, radius[-1] + pixel / BINS_PER_PIXEL)
+    if bright is None and outer - radius[at] < NO_PLATEAU_PX * pixel:
         away = spread - spread[at]  # the soil's unevenness is halved at its edge, whatever the wall reads
     inner = _half_way(radius[: at + 1], away[: at + 1], pixel)
     if spread[at] < SHARP:
-        inner = _exact(vol, axis, Wall(inner, level, float(spread[at])), side)
+        exact = _exact(vol, axis, Wall(inner, level, float(spread[at])), (float(radius[at]), side))
+        inner = exact if abs(exact - inner) <= EXACT_PX * pixel else inner
     return Wall(inner, level, float(spread[at]))
 
 
-def _calm_stretch(rings: tuple[Profile, Profile, Profile, Profile], outer_mm: float) -> tuple[int, int] | None:
+def _without_air(rings: Rings | None, air: float, from_mm: float) -> Rings | None:
+    """Without the outermost rings beyond a radius that read air."""
+    if rings is None:
+        return None
+    radius, mean, spread, square = rings
+    count = len(radius)
+    while count > 1 and radius[count - 1] > from_mm and mean[count - 1] < air:
+        count -= 1
+    return radius[:count], mean[:count], spread[:count], square[:count]
+
+
+def _calm_stretch(rings: Rings, outer_mm: float) -> tuple[int, int] | None:
     """Innermost and calmest ring of the wall; None where no ring is calm beside the soil further in."""
     radius, _, spread, _ = rings
     soil = spread[radius < (radius[0] + outer_mm) / 2]
@@ -107,9 +135,26 @@ def _calm_stretch(rings: tuple[Profile, Profile, Profile, Profile], outer_mm: fl
     return first, at
 
 
-def _rings(
-    vol: Volume, axis: Axis, where: tuple[float, Cut | None]
-) -> tuple[Profile, Profile, Profile, Profile] | None:
+def _bright_stretch(rings: Rings, outer_mm: float, scale: tuple[float, float]) -> tuple[int, int] | None:
+    """Innermost and brightest ring of a wall brighter than the soil further in; None where there is no such ridge.
+
+    A bright wall of few voxels blurs, and its values differ then from each other as much as the soil's do.
+    """
+    (radius, mean, spread, _), (air, pixel) = rings, scale
+    inner = radius < (radius[0] + outer_mm) / 2
+    if not inner.any():
+        return None
+    soil, usual = float(np.median(mean[inner])), float(np.median(spread[inner]))
+    at = int(np.argmax(mean))
+    height = float(mean[at]) - soil
+    if inner[at] or height <= max(usual, 2 * float(spread[at]), BRIGHT_SHARE * (soil - air)):
+        return None
+    first = int(np.flatnonzero(mean[:at] < soil + 0.5 * height)[-1]) + 1
+    steep = int(np.flatnonzero(mean[:at] < soil + 0.8 * height)[-1]) + 1
+    return (first, at) if radius[steep] - radius[first] <= STEEP_PX * pixel else None
+
+
+def _rings(vol: Volume, axis: Axis, where: tuple[float, Cut | None]) -> Rings | None:
     """Radius (inner first), mean, spread and mean square of the valid values in thin rings below the outline."""
     values, spacing_mm = vol.values, vol.spacing_mm[1:]
     width, side = min(spacing_mm) / BINS_PER_PIXEL, where[1]
@@ -175,19 +220,19 @@ def _beside(vol: Volume, axis: Axis, k: int, side: Cut | None) -> NDArray[np.boo
     return side.keeps(shape, (float(axis.y[k]), float(axis.x[k])), vol.spacing_mm[1:])
 
 
-def _exact(vol: Volume, axis: Axis, wall: Wall, side: Cut | None) -> float:
-    """Without noise the edge is the distance of the outermost valid voxel that does not hold the wall's value."""
-    values, spacing_mm = vol.values, vol.spacing_mm[1:]
+def _exact(vol: Volume, axis: Axis, wall: Wall, where: tuple[float, Cut | None]) -> float:
+    """Without noise the edge is the distance of the outermost valid voxel within a radius that does not hold the wall's value."""
+    values, spacing_mm, (within_mm, side) = vol.values, vol.spacing_mm[1:], where
     reach = SEARCH_PX * min(spacing_mm)
     furthest = 0.0
     away = np.empty(0)
-    where: NDArray[np.bool_] = np.empty(0, bool)
+    near: NDArray[np.bool_] = np.empty(0, bool)
     for k in range(len(values)):
         if k == 0 or not axis.upright:
             full = distance_mm(values.shape[1:], (axis.y[k], axis.x[k]), spacing_mm)
-            where = (np.abs(full - wall.inner_mm) <= reach) & _beside(vol, axis, k, side)
-            away = full[where]
-        other = vol.valid[k][where] & (np.abs(values[k][where] - np.float64(wall.level or 0.0)) > SHARP)
+            near = (np.abs(full - wall.inner_mm) <= reach) & (full < within_mm) & _beside(vol, axis, k, side)
+            away = full[near]
+        other = vol.valid[k][near] & (np.abs(values[k][near] - np.float64(wall.level or 0.0)) > SHARP)
         if other.any():
             furthest = max(furthest, float(away[other].max()))
     return furthest + 1e-6 * min(spacing_mm) if furthest else wall.inner_mm

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 __all__ = [
+    "AIR_NEAR_HU",
     "ALTERNATE_PLACES",
     "ALTERNATE_TIMES",
     "AXIAL_COSINE",
+    "CIRCLE_STRAYS",
+    "CIRCLE_VOXELS",
     "CORNER_MM",
     "DECODE_BYTES",
     "DECODE_BYTES_PER_PIXEL",
@@ -73,6 +76,15 @@ UNSCANNED_BORDER = 0.02
 
 UNSCANNED_RUN = 4
 """And stands there in runs of this many voxels on average, if not in all four corners; values met by chance stand alone."""
+
+CIRCLE_VOXELS = 2.0
+"""The outside of the scan circle begins within this many voxels of a circle: scanners round its edge differently."""
+
+CIRCLE_STRAYS = 0.01
+"""Of the voxels that hold the outside's value and reach the border, no more than this share may lie further inside."""
+
+AIR_NEAR_HU = 100
+"""A constant this near to air (-1000 HU) may be air around a tube in a scan without noise."""
 
 MOST_FILES = 200_000
 """Files looked at below one folder."""

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from soilscope.findings import Finding
 from soilscope.ingest.headers import Slice
-from soilscope.ingest.limits import UNSCANNED_BORDER, UNSCANNED_HU, UNSCANNED_RUN
+from soilscope.ingest.limits import (
+    AIR_NEAR_HU,
+    CIRCLE_STRAYS,
+    CIRCLE_VOXELS,
+    UNSCANNED_BORDER,
+    UNSCANNED_HU,
+    UNSCANNED_RUN,
+)
 from soilscope.ingest.padding import padding_range
 from soilscope.ingest.verdict import note, refuse, warn
 from soilscope.types import FILL, Units
@@ -26,6 +33,10 @@ CEILINGS_HU = (3071, 32767)
 
 MOST_CLIPPED = 0.5
 """Share of the valid voxels beyond int16 from which on slope and intercept are doubted."""
+
+AIR_HU = -1000
+AIR_WIDE_HU = 560
+"""What lies nearer to air than this is no tube and no soil."""
 
 COUNTED_AT_ONCE = 1 << 16
 STATISTICS_EVERY = 8
@@ -138,7 +149,9 @@ def fill_plane(one: Slice, stored: NDArray[np.integer], out: NDArray[np.int16], 
         plane.padding = int(np.count_nonzero(padding))
         out[padding] = FILL
     if one.slope is not None:
-        plane.ring = _mask_ring(out, valid, lossy=one.lossy)
+        _mask_ring(out, valid, plane)
+        if not plane.ring:
+            _mask_circle(stored, out, valid, plane)
     _look_at(out, valid, plane, ends)
     return plane
 
@@ -216,31 +229,86 @@ def _padding(one: Slice, stored: NDArray[np.integer], least: int, most: int) -> 
     return found if found.any() else None
 
 
-def _mask_ring(out: NDArray[np.int16], valid: NDArray[np.bool_], *, lossy: bool) -> int:
+def _mask_ring(out: NDArray[np.int16], valid: NDArray[np.bool_], plane: Plane) -> None:
     """Mask a constant below vacuum that looks like the outside of the scan circle, declared by no tag, as padding is.
 
     It stands in all four corners, or along the border in long runs; voxels that hold it by chance inside the circle stay valid.
-    Where loss blurred the constant, all below vacuum is one. Returns how many voxels were masked.
+    Where loss blurred the constant, all below vacuum is one; so it is where just that fills the outside of a circle.
     """
     edges = (out[0], out[-1], out[:, 0], out[:, -1])
     if all(int(edge.min()) > UNSCANNED_HU for edge in edges):
-        return 0
+        return
     border = np.concatenate(edges)
-    values = np.unique(border[(border > FILL) & (border <= UNSCANNED_HU)]).tolist()
-    if lossy:
-        alike = [(out <= UNSCANNED_HU) & (out > FILL)] if values else []
+    below = np.concatenate((valid[0], valid[-1], valid[:, 0], valid[:, -1])) & (border <= UNSCANNED_HU)
+    values = np.unique(border[below]).tolist()
+    if plane.lossy:
+        alike = [(out <= UNSCANNED_HU) & valid] if values else []
     else:
         counts = {value: int(np.count_nonzero(border == value)) for value in values}
         corner = int(out[0, 0])
         alike = [out == value for value, n in counts.items() if n >= UNSCANNED_BORDER * border.size or value == corner]
     rings = [one for one in alike if _is_around(one)]
-    if not rings:
-        return 0
-    ring = rings[0] if len(rings) == 1 else np.logical_or.reduce(rings)
-    ring = _outside(ring) & valid
+    ring = _outside(np.logical_or.reduce(rings)) if rings else np.zeros(out.shape, bool)
+    if below[~np.concatenate((ring[0], ring[-1], ring[:, 0], ring[:, -1]))].any():
+        circle = _circle(out <= UNSCANNED_HU)
+        ring = ring if circle is None else ring | circle[0]
+    _mask(ring & valid, out, valid, plane)
+
+
+def _mask(ring: NDArray[np.bool_], out: NDArray[np.int16], valid: NDArray[np.bool_], plane: Plane) -> None:
+    """Make what lies outside the scan circle padding; nothing of it counts as measured beyond int16."""
+    plane.ring = int(np.count_nonzero(ring))
+    if plane.ring and plane.clipped:
+        held = out[ring]
+        plane.clipped -= min(plane.clipped, int(np.count_nonzero((held == INT16.min) | (held == INT16.max))))
     valid[ring] = False
     np.copyto(out, FILL, where=ring)
-    return int(np.count_nonzero(ring))
+
+
+def _mask_circle(stored: NDArray[np.integer], out: NDArray[np.int16], valid: NDArray[np.bool_], plane: Plane) -> None:
+    """Mask a stored constant, of whatever value, that lies just where the outside of the scan circle does, as padding is.
+
+    The circle is the largest that fits into the slice. Only of a value that no scanner measures, as -2000 written without its sign,
+    may it be a smaller one. A constant near air may be air without noise around a tube, and is masked only where air lies within.
+    """
+    value, size, half = stored[0, 0], len(stored), len(stored) // 2
+    if size != stored.shape[1] or stored[0, -1] != value or stored[-1, 0] != value or stored[-1, -1] != value:
+        return
+    beyond = out[0, 0] == INT16.max and int(value) > INT16.max
+    deep = min(int(CIRCLE_VOXELS) + 1, half)
+    edges = stored[[deep, -1 - deep, half, half], [half, half, deep, -1 - deep]]
+    if (
+        not beyond and (edges == value).any()
+    ):  # quickly told: air around a tube is not parted from air by a circle there
+        return
+    circle = _circle(stored == value)
+    if circle is None:
+        return
+    ring, away, radius = circle
+    if not beyond and abs(radius - size / 2) > CIRCLE_VOXELS:
+        return
+    if abs(int(out[0, 0]) - AIR_HU) <= AIR_NEAR_HU:
+        within = out[(away > radius - 2 * CIRCLE_VOXELS) & ~ring]
+        if np.count_nonzero(np.abs(within.astype(np.int32) - AIR_HU) <= AIR_WIDE_HU) < within.size / 2:
+            return
+    _mask(ring & valid, out, valid, plane)
+
+
+def _circle(alike: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.float64], float] | None:
+    """Those voxels that are alike and lie outside a circle around the slice's middle, all distances from it, and its radius.
+
+    None where they do not fill all that lies outside, or reach inside.
+    """
+    if alike.all() or not (alike[0, 0] and alike[0, -1] and alike[-1, 0] and alike[-1, -1]):
+        return None
+    ring = _outside(alike)
+    y, x = (np.arange(n) - (n - 1) / 2 for n in alike.shape)
+    away = np.sqrt((y**2)[:, None] + (x**2)[None, :])
+    radius = float(away[~ring].max())
+    outer = ring & (away >= radius - CIRCLE_VOXELS)
+    if np.count_nonzero(ring) - np.count_nonzero(outer) > CIRCLE_STRAYS * np.count_nonzero(ring):
+        return None
+    return outer, away, radius
 
 
 def _is_around(alike: NDArray[np.bool_]) -> bool:
