@@ -80,6 +80,19 @@ def apart(volume) -> dict[str, str]:
     return {f.code: f.text for f in volume.findings if f.code in ("slices-apart", "spacing-contradicted")}
 
 
+@pytest.mark.parametrize("wrong", ["nan", "inf", "-inf", "0", "1e-300", "-1e-300"])
+@pytest.mark.parametrize("tag", ["SpacingBetweenSlices", "SliceThickness"])
+@pytest.mark.filterwarnings("ignore:Invalid value for VR DS")
+def test_a_length_in_the_header_that_is_none_says_nothing(tmp_path, tag, wrong):
+    """Fuzz: a NaN in SpacingBetweenSlices ended in an error of Python's own."""
+    files = series(ramp())
+    for one in files:
+        one.add_new(tag, "DS", wrong)
+    volume = read(save(files, tmp_path))
+    assert volume.spacing_mm[0] == 0.5
+    assert apart(volume) == {}
+
+
 @pytest.mark.parametrize("every", [2, 3])
 @pytest.mark.parametrize(("thickness", "stated"), [(0.5, 0.5), (3.0, 0.5), (None, -0.5)])
 def test_every_nth_slice_alone_is_told_by_spacing_between_slices(tmp_path, every, thickness, stated):

@@ -31,6 +31,8 @@ PATIENT_FREE = [
 ]  # fmt: skip
 """The only elements read at all. Acquisition date and time tell two acquisitions apart and go no further."""
 
+LEAST_LENGTH_MM = 1e-6
+"""No slice is thinner: an atom is a tenth of this."""
 MODALITY_CHARACTERS = 16
 """The longest code string (PS3.5 6.2)."""
 
@@ -282,8 +284,8 @@ def _slice(file: _File, frame: int, group: frames.Group) -> Slice:
         position=_numbers(group.get("ImagePositionPatient"), 3),
         orientation=_numbers(group.get("ImageOrientationPatient"), 6),
         pixel_spacing=_numbers(group.get("PixelSpacing"), 2),
-        thickness=_number(group.get("SliceThickness")),
-        step_hint=_number(group.get("SpacingBetweenSlices")),
+        thickness=_length(group.get("SliceThickness")),
+        step_hint=_length(group.get("SpacingBetweenSlices")),
         slope=_number(group.get("RescaleSlope")),
         intercept=_number(group.get("RescaleIntercept")),
         rescale_type=str(group.get("RescaleType") or "").strip() or None,
@@ -307,6 +309,12 @@ def _number(value: Any) -> float | None:
     if value is None or value == "" or (isinstance(value, Sequence) and len(value) == 0):
         return None
     return float(value)
+
+
+def _length(value: Any) -> float | None:
+    """A length in mm; None where absent, or where it is none: NaN, infinite, or next to nothing, whatever its sign."""
+    number = _number(value)
+    return number if number is not None and LEAST_LENGTH_MM < abs(number) < math.inf else None
 
 
 def _whole(value: Any) -> int | None:
