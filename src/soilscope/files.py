@@ -30,6 +30,7 @@ __all__ = [
     "digest_file",
     "digest_folder",
     "digest_json",
+    "digests_below",
     "lock",
     "plain_refusal",
     "publish",
@@ -63,6 +64,14 @@ def digest_file(path: Path) -> str:
         while block := stream.read(BLOCK_BYTES):
             digest.update(block)
     return "sha256:" + digest.hexdigest()
+
+
+def digests_below(path: Path) -> dict[str, str]:
+    """Digest of every file at or below a path, by its place there; links are not followed."""
+    if not path.is_dir():
+        return {path.name: digest_file(path)} if path.is_file() else {}
+    below = sorted(p for p in path.rglob("*") if p.is_file() and not p.is_symlink())
+    return {p.relative_to(path).as_posix(): digest_file(p) for p in below}
 
 
 def digest_folder(path: Path) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from soilscope import ingest
 from soilscope.errors import InputRefused
 from soilscope.findings import Finding
-from soilscope.study.named import name_of, not_shared
+from soilscope.study.core_ids import name_of, not_shared
 from soilscope.study.names import numbered
 from soilscope.study.plan import CorePlan, LearnPlan, Plan, RunPlan, TargetPlan
 from soilscope.types import Spacing, Units

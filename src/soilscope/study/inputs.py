@@ -37,7 +37,7 @@ def keep_inputs(study: str | Path, plan: Plan) -> int:
     study = Path(study)
     count = 0
     for core in plan.cores:
-        now = _digests(study / core.path)
+        now = files.digests_below(study / core.path)
         _write(study, core, _Kept(now))
         count += len(now)
     return count
@@ -64,7 +64,7 @@ def check_inputs(study: Path, core: CorePlan) -> tuple[Finding, ...]:
     kept = _read(study, core)
     if kept is None:
         return ()
-    now = _digests(study / core.path)
+    now = files.digests_below(study / core.path)
     names = _differing(kept, now)
     if names:
         raise InputRefused(
@@ -85,7 +85,7 @@ def accept_inputs(study: str | Path, plan: Plan) -> tuple[str, ...]:
         kept = _read(study, core)
         if kept is None:
             continue
-        now = _digests(study / core.path)
+        now = files.digests_below(study / core.path)
         if names := _differing(kept, now):
             _write(study, core, _taken(kept, now, names))
             accepted += names
@@ -95,7 +95,7 @@ def accept_inputs(study: str | Path, plan: Plan) -> tuple[str, ...]:
 def imported(study: Path, core: CorePlan) -> None:
     """Keep the digests of a core's files, which were read and found sound, where they were not kept before."""
     if _read(study, core) is None:
-        _write(study, core, _Kept(_digests(study / core.path)))
+        _write(study, core, _Kept(files.digests_below(study / core.path)))
 
 
 def check_grid(study: Path, labels: str | None, core: CorePlan, scan: ingest.OpenScan) -> None:
@@ -146,13 +146,6 @@ def _check_labels(study: Path, core: CorePlan) -> None:
 
 def _taken(kept: _Kept, now: dict[str, str], names: Iterable[str]) -> _Kept:
     return replace(kept, files=now, changed=tuple(sorted({*kept.changed, *names})))
-
-
-def _digests(path: Path) -> dict[str, str]:
-    if not path.is_dir():
-        return {path.name: files.digest_file(path)} if path.is_file() else {}
-    below = sorted(p for p in path.rglob("*") if p.is_file() and not p.is_symlink())
-    return {p.relative_to(path).as_posix(): files.digest_file(p) for p in below}
 
 
 def _differing(kept: _Kept, now: dict[str, str]) -> list[str]:

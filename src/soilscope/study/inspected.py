@@ -42,7 +42,7 @@ def write_digests(record: Path, path: Path) -> int:
         See :func:`may_hold_digests`.
     """
     may_hold_digests(record, path)
-    now = _digests(path)
+    now = files.digests_below(path)
     files.write_json(record, {"format": FORMAT, "files": now})
     return len(now)
 
@@ -58,7 +58,7 @@ def check_digests(record: Path, path: Path) -> int:
         Code ``digests-other``: the record is of other files.
     """
     kept = _read(record)
-    now = _digests(path)
+    now = files.digests_below(path)
     if kept and not kept.keys() & now.keys():
         text = f"{record.name} holds digests of other files than {path.name} does; name the path that was inspected."
         raise UsageError("digests-other", text, [record, path])
@@ -83,11 +83,3 @@ def _read(record: Path) -> dict[str, str]:
     if not isinstance(kept, dict) or not all(isinstance(digest, str) for digest in kept.values()):
         raise InputRefused("inputs-damaged", damaged, [record])
     return kept
-
-
-def _digests(path: Path) -> dict[str, str]:
-    """Digest by path below the folder; links are not followed, as the reader does not."""
-    if not path.is_dir():
-        return {path.name: files.digest_file(path)} if path.is_file() else {}
-    below = sorted(p for p in path.rglob("*") if p.is_file() and not p.is_symlink())
-    return {p.relative_to(path).as_posix(): files.digest_file(p) for p in below}
