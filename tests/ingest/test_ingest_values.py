@@ -324,6 +324,20 @@ def test_voxels_at_the_ceiling_are_told(tmp_path):
     assert "50.00%" in finding(read(save(series(stored), tmp_path)), "at-ceiling").text
 
 
+@pytest.mark.parametrize("order", [range(40), range(39, -1, -1)])
+def test_voxels_at_an_end_are_counted_in_whatever_slice_they_lie(tmp_path, order):
+    """The ends of the scan are told from all slices that reach them, wherever they lie among those that do not."""
+    stored = np.full((40, 10, 10), 1500, np.uint16)
+    stored += (np.arange(100, dtype=np.uint16) % 7).reshape(10, 10)  # no slice is even
+    for k, step in enumerate(order):
+        stored[k, 0, 0], stored[k, 0, 1] = 1000 - step, 2000 + step
+    stored[[3, 20, 38], 1:5] = 4095  # 40 of 100 voxels in 3 of 40 slices
+    stored[[3, 20, 38], 5:6] = 0
+    volume = read(save(series(stored), tmp_path))
+    assert "3.00%" in finding(volume, "at-ceiling").text
+    assert "0.75%" in finding(volume, "at-floor").text
+
+
 def test_a_missing_decoder_is_named(tmp_path, monkeypatch):
     """15. JPEG2000/JPEG-LS/RLE with the decoder absent -> refuse, naming transfer syntax and the install line."""
     folder = save(_compressed(series(ramp()), JPEG2000Lossless, b"\xff\x4f\xff\x51" + b"\0" * 40), tmp_path)

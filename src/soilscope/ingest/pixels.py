@@ -25,7 +25,7 @@ from soilscope.ingest.verdict import note, refuse, warn
 from soilscope.types import FILL, Units
 from soilscope.volume.ends import SHARE_TOLD
 
-__all__ = ["Plane", "check_rescale", "fill_plane", "told"]
+__all__ = ["Ends", "Plane", "check_rescale", "fill_plane", "told"]
 
 INT16 = np.iinfo(np.int16)
 CEILINGS_HU = (3071, 32767)
@@ -45,7 +45,10 @@ STATISTICS_EVERY = 8
 
 @dataclass(slots=True)
 class Plane:
-    """What was counted while one plane was filled. ``low`` and ``high`` are values of valid voxels, with their counts."""
+    """What was counted while one plane was filled. ``low`` and ``high`` are values of valid voxels, with their counts.
+
+    Where another plane had gone further already, they are not the scan's ends and nobody counts them: None.
+    """
 
     voxels: int
     padding: int = 0
@@ -58,6 +61,18 @@ class Plane:
     high: tuple[int, int] | None = None
     mean: float = math.nan
     spread: float = math.nan
+
+
+@dataclass(slots=True)
+class Ends:
+    """Lowest and highest valid value of the planes filled so far.
+
+    Threads may see them late, which costs a count and changes nothing: the ends of the whole scan are counted in every plane that
+    holds them.
+    """
+
+    low: int = INT16.max
+    high: int = INT16.min
 
 
 def told(planes: Sequence[Plane], lossy: Sequence[str], units: Units = "HU") -> tuple[Finding, ...]:
@@ -128,7 +143,9 @@ def _makes_values(one: Slice) -> bool:
     return min(ends[1], highest) - max(ends[0], lowest) >= 1
 
 
-def fill_plane(one: Slice, stored: NDArray[np.integer], out: NDArray[np.int16], valid: NDArray[np.bool_]) -> Plane:
+def fill_plane(
+    one: Slice, stored: NDArray[np.integer], out: NDArray[np.int16], valid: NDArray[np.bool_], scan: Ends
+) -> Plane:
     """Write one plane of HU (or grey values) into the arrays of the volume, and False into its mask, all True before.
 
     ``value = stored * slope + intercept`` with the slice's own numbers (PS3.3 C.11.1.1.2): in 16 bits where no value can leave
@@ -152,7 +169,7 @@ def fill_plane(one: Slice, stored: NDArray[np.integer], out: NDArray[np.int16], 
         _mask_ring(out, valid, plane)
         if not plane.ring:
             _mask_circle(stored, out, valid, plane)
-    _look_at(out, valid, plane, ends)
+    _look_at(out, valid, plane, ends, scan)
     return plane
 
 
@@ -196,7 +213,9 @@ def _rescale(
     out[...] = values
 
 
-def _look_at(out: NDArray[np.int16], valid: NDArray[np.bool_], plane: Plane, ends: tuple[int, int] | None) -> None:
+def _look_at(
+    out: NDArray[np.int16], valid: NDArray[np.bool_], plane: Plane, ends: tuple[int, int] | None, scan: Ends
+) -> None:
     """Ends, mean and spread of what is valid; ``ends`` are those of all voxels, where they are known."""
     masked = plane.padding + plane.ring
     plane.valid = plane.voxels - masked
@@ -204,8 +223,10 @@ def _look_at(out: NDArray[np.int16], valid: NDArray[np.bool_], plane: Plane, end
         return
     inside = out[valid] if masked else out
     low, high = ends if ends and not masked else (int(inside.min()), int(inside.max()))
-    plane.low = (low, _count(inside, low))
-    plane.high = (high, _count(inside, high))
+    if low <= scan.low:
+        scan.low, plane.low = low, (low, _count(inside, low))
+    if high >= scan.high:
+        scan.high, plane.high = high, (high, _count(inside, high))
     rows = out[::STATISTICS_EVERY]
     some = (rows[valid[::STATISTICS_EVERY]] if masked else rows).astype(np.float32).ravel()
     if some.size:
