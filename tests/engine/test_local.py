@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,17 @@ def hold(ignored, send):
     send("at work")
     while True:
         lock.acquire(timeout=0.01)
+
+
+def leave_slowly(place, send):
+    """Let the end of this process take a second, as that of one with large libraries does; a file tells that it came to it."""
+    Finalize(None, _left, (place,), exitpriority=10)
+    return os.getpid()
+
+
+def _left(place):
+    time.sleep(1.0)
+    Path(place, str(os.getpid())).touch()
 
 
 def collect(engine, tasks):
@@ -123,3 +136,9 @@ def test_a_stop_ends_all_workers_and_leaves_nothing_of_the_system_held(tmp_path,
     assert done.stdout == "stopped\n"
     if deaf < 0:
         assert done.stderr == ""
+
+
+def test_workers_that_are_done_end_by_themselves(tmp_path):
+    """A worker that takes a second to end is waited for: ended on the way, it would not give back what its libraries hold."""
+    outcomes, _ = collect(Local(2), [Task(str(n), leave_slowly, (str(tmp_path),)) for n in range(2)])
+    assert {str(outcome.value) for outcome in outcomes.values()} == {file.name for file in tmp_path.iterdir()}

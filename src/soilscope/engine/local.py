@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ __all__ = ["Local"]
 POLL_SECONDS = 0.5
 GRACE_SECONDS = 2.0
 """How long a worker that is told to end may take."""
+LEAVE_SECONDS = 20.0
+"""How long a worker that has nothing left to do may take to end by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +57,23 @@ def _in_processes(tasks: list[Task], workers: int, report: Callable[[str, Any], 
         process.start()
     try:
         yield from _collect({task.key for task in tasks}, processes, results, report)
+        _wait_for(processes, LEAVE_SECONDS)
     finally:
         waiting.cancel_join_thread()
         for process in processes:
             process.terminate()
-        _wait_for(processes)
+        _wait_for(processes, GRACE_SECONDS)
+        _kill(processes)
 
 
-def _wait_for(processes: list[Any]) -> None:
-    """Wait until all have ended; those in the middle of a long loop, or deaf to the signal, are killed."""
+def _wait_for(processes: list[Any], seconds: float) -> None:
+    until = time.monotonic() + seconds
     for process in processes:
-        process.join(GRACE_SECONDS)
+        process.join(max(until - time.monotonic(), 0))
+
+
+def _kill(processes: list[Any]) -> None:
+    """End those in the middle of a long loop, or deaf to the signal."""
     for process in processes:
         process.kill()
         process.join()

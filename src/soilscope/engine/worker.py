@@ -64,7 +64,7 @@ def serve(tasks: Queue[Task | None], results: SimpleQueue[tuple[str, str, Any]],
         results.put(("start", key, os.getpid()))
         outcome = execute(task, lambda message, key=key: results.put(("message", key, message)))  # type: ignore[misc]
         results.put(("outcome", key, outcome))
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending, and gives back what its libraries hold of the system
 
 
 def _ended(_signal: int, _frame: object) -> NoReturn:
