@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -86,10 +87,8 @@ def fill(grid: Grid, progress: Progress = unwatched) -> Filled:
     neighbours = [files[start : start + FILES_AT_ONCE] for start in range(0, len(files), FILES_AT_ONCE)]
     digest = hashlib.sha256()
     with _without_warnings(), ThreadPoolExecutor(_threads(), initializer=prepare) as pool:
-        done = 0
-        for parts in pool.map(read_some, neighbours):
-            digest.update(b"".join(parts))
-            done += len(parts)
+        for done, part in enumerate(chain.from_iterable(pool.map(read_some, neighbours)), start=1):
+            digest.update(part)
             progress(done, len(files))
     counted = tuple(p for p in planes if p is not None)
     names = tuple(one.name for one in grid.planes if one is not None)
