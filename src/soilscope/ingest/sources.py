@@ -33,6 +33,9 @@ RAW_NEEDS = (
     "ElementType = MET_USHORT, ElementSpacing = dx dy dz, ElementDataFile = its name), or saved as npy."
 )
 
+PACKED = {".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"}
+"""Endings of files packed in a way that is not opened."""
+
 NO_SLICES = {".txt", ".md", ".db", ".ini", ".log"}
 """Endings of files that may well be empty."""
 
@@ -177,6 +180,10 @@ def _look(found: Found, options: Options, name: str) -> Source:
     if raw and not candidates and not broken:
         text = f"{raw[0].name} is in no format that is known, and is perhaps a raw file: shape and dtype are missing. {RAW_NEEDS}"
         broken.append(InputRefused("nothing-readable", text, [p.name for p in raw]))
+    packed = [p for p in by_kind["other"] if p.suffix.lower() in PACKED]
+    if packed and not candidates and not broken:
+        text = f"{len(packed)} file(s) are packed one by one ({packed[0].name} first); unpack them, or put them into one zip."
+        broken.append(InputRefused("nothing-readable", text, [p.name for p in packed]))
     if by_kind["archive"]:
         text = "archives inside a folder or an archive are not opened; name one to have it read."
         findings.append(note("archive-not-opened", text, by_kind["archive"]))
