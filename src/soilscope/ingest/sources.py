@@ -19,7 +19,7 @@ from soilscope.ingest.discover import Found, discover
 from soilscope.ingest.sniff import Kind, sniff
 from soilscope.ingest.verdict import note, nothing_readable, refuse, warn
 
-__all__ = ["Source", "ids", "opened"]
+__all__ = ["Source", "divided", "ids", "opened"]
 
 WHOLE: tuple[Kind, ...] = ("nifti", "nrrd", "metaimage", "numpy")
 """Files that hold one volume each, or several arrays of one."""
@@ -107,13 +107,16 @@ def opened(path: Path, options: Options) -> Iterator[Source]:
         Code ``no-such-series``, and what :func:`~soilscope.ingest.discover.discover` and
         :func:`~soilscope.ingest.archives.inside` refuse.
     """
-    file, series = _divided(path)
+    file, series = divided(path)
     with _opened(file, options) as source:
         yield source if series is None else replace(source, candidates=tuple(source.named(series)))
 
 
-def _divided(path: Path) -> tuple[Path, str | None]:
-    """A file and what is named in it, where the path itself is none and what stands before a colon is a file."""
+def divided(path: Path) -> tuple[Path, str | None]:
+    """A file and what is named in it, as ``file.h5:/entry/data`` does; the path itself and None where nothing in a file is named.
+
+    Something is where the path itself is not there, and what stands before one of its colons is a file.
+    """
     text = str(path)
     for at in [k for k, letter in enumerate(text) if letter == ":" and k] if not os.path.lexists(path) else []:
         if os.path.isfile(text[:at]):  # noqa: PTH113  # asks without raising
