@@ -166,6 +166,34 @@ def test_a_nifti_whose_matrix_is_none_is_refused_until_a_voxel_size_is_given(tmp
     assert "orientation-unstated" in {f.code for f in volume.findings}
 
 
+@pytest.mark.parametrize("unit", [4, 7, 4 + 16])
+def test_a_nifti_in_a_unit_nobody_knows_is_refused_until_a_voxel_size_is_given(tmp_path, unit):
+    """CONTRACT: nothing is guessed; an asserted spacing is recorded. Bits beside those of the length are of the time."""
+    path = nifti(tmp_path / "a.nii")
+    raw = bytearray(path.read_bytes())
+    raw[123] = unit  # xyzt_units (nifti1.h)
+    path.write_bytes(raw)
+    with pytest.raises(InputRefused) as caught:
+        ss.read(path)
+    assert caught.value.code == "spacing-missing"
+    volume = ss.read(path, spacing_mm=(1.2, 0.6, 0.5))
+    assert volume.spacing_mm == (1.2, 0.6, 0.5)
+    np.testing.assert_array_equal(volume.values, VALUES)
+    assert {"length-unit-unknown", "spacing-asserted"} <= {f.code for f in volume.findings}
+
+
+@pytest.mark.parametrize(("unit", "mm"), [(0, 1.0), (1, 1000.0), (2, 1.0), (3, 1e-3), (2 + 56, 1.0)])
+def test_the_units_of_length_nifti_knows_are_used_whatever_the_time_is_in(tmp_path, unit, mm):
+    """nifti1.h: 1 is the metre, 2 the millimetre, 3 the micrometre; 0, which says nothing, is told and taken for mm as by ITK."""
+    path = nifti(tmp_path / "a.nii")
+    raw = bytearray(path.read_bytes())
+    raw[123] = unit
+    path.write_bytes(raw)
+    volume = ss.read(path)
+    np.testing.assert_allclose(volume.spacing_mm, np.multiply((1.2, 0.6, 0.5), mm), rtol=1e-6)
+    assert ("length-unit-assumed" in {f.code for f in volume.findings}) == (unit == 0)
+
+
 def test_what_nibabel_mends_in_a_header_is_a_finding(tmp_path, capfd):
     path = nifti(tmp_path / "a.nii")
     raw = bytearray(path.read_bytes())

@@ -244,6 +244,55 @@ def test_an_undeclared_constant_just_outside_the_scan_circle_is_masked_whatever_
     assert not {"hu-clipped", "at-ceiling"} & {f.code for f in volume.findings}
 
 
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("radius", [23.5, 27.0, 31.5])
+@pytest.mark.parametrize(("outside", "kind"), [(0, "u2"), (-1, "i2"), (4095, "u2"), (24 - 50, "i2"), (1000, "u2")])
+def test_the_outside_of_the_scan_circle_is_masked_in_a_picture_that_is_no_square_as_well(
+    tmp_path, outside, kind, radius, turned
+):
+    """14. ... a picture cut to a rectangle, whose circle fits into it, or shows whole along its longer side."""
+    stored, inside = in_a_circle(outside, radius, 18.0, (6, 48, 64))
+    if turned:
+        stored, inside = (one.transpose(0, 2, 1) for one in (stored, inside))
+    volume = read(save(series(np.ascontiguousarray(stored).astype(kind)), tmp_path))
+    assert np.array_equal(volume.valid, inside)
+    assert np.array_equal(volume.values[inside], (stored - 1024)[inside])
+    assert finding(volume, "scan-circle")
+
+
+@pytest.mark.parametrize(
+    ("outside", "radius", "tube"),
+    [
+        pytest.param(24, 23.5, 23.5, id="noise-free air around a tube as high as the picture"),
+        pytest.param(24, 28.0, 28.0, id="noise-free air around a tube cut above and below"),
+        pytest.param(24, 20.0, 20.0, id="noise-free air around a tube"),
+        pytest.param(4095, 20.0, 18.0, id="a mask at the ceiling drawn around a core"),
+        pytest.param(4095, 36.0, 18.0, id="a circle that the picture shows nowhere whole"),
+        pytest.param(24, 23.5, 18.0, id="nothing but air around"),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_constant_in_a_picture_that_is_no_square_may_be_measured(tmp_path, outside, radius, tube, turned):
+    stored, _ = in_a_circle(outside, radius, tube, (6, 48, 64))
+    stored = np.ascontiguousarray(stored.transpose(0, 2, 1) if turned else stored)
+    volume = read(save(series(stored.astype("i2")), tmp_path))
+    assert volume.valid.all()
+    assert np.array_equal(volume.values, stored - 1024)
+
+
+@pytest.mark.parametrize("spoilt", ["bands", "beside the middle", "a corner"])
+def test_a_constant_around_no_circle_of_a_rectangle_stays_valid(tmp_path, spoilt):
+    stored, _ = in_a_circle(4095, 23.5, 18.0, (6, 48, 64))
+    if spoilt == "bands":
+        stored = in_a_circle(4095, 99.0, 18.0, (6, 48, 64))[0]
+        stored[:, :, :8] = stored[:, :, -8:] = 4095
+    elif spoilt == "a corner":
+        stored[:, 0, 0] = 500
+    else:
+        stored = np.roll(stored, 5, axis=2)
+    assert read(save(series(stored.astype("i2")), tmp_path)).valid.all()
+
+
 @pytest.mark.parametrize(("outside", "kind"), [(-32768, "i2"), (63536, "u2")])
 def test_what_no_scanner_measures_is_masked_outside_a_smaller_circle_too(tmp_path, outside, kind):
     stored, inside = in_a_circle(outside, radius=28.0)

@@ -223,28 +223,36 @@ def test_labels_made_elsewhere_take_the_schemes_place(fresh):
     assert "truth.nii.gz" in (fresh / "report.html").read_text()
 
 
-@pytest.mark.parametrize("other", ["shape", "spacing"])
+@pytest.mark.parametrize("other", ["shape", "spacing", "grid", "flipped"])
 def test_labels_on_another_grid_are_refused_with_both_grids_before_anything_is_imported(fresh, other):
-    """48. Masks made elsewhere with another shape, spacing ... -> refuse, naming both grids; nothing published."""
+    """48. Masks made elsewhere with another shape, spacing, flip ... -> refuse, naming both grids; nothing published."""
     import nibabel as nib
 
     image = nib.load(fresh / "scans/sandy-0/truth.nii.gz")
     values, affine = image.get_fdata().astype("uint8"), image.affine.copy()
     if other == "shape":
         values = values[:, :, 2:]
-    else:
+    elif other == "spacing":
         affine[:3, :3] *= 1.1
+    elif other == "grid":
+        affine[2, 3] += 3.0
+    else:
+        values = values[:, :, ::-1]
     nib.save(nib.Nifti1Image(values, affine), fresh / "short.nii.gz")
     text = (fresh / PLAN_FILE).read_text()
     text = text.replace("[[cores]]", 'labels = "short.nii.gz"\nlabel_names = { 1 = "pore" }\n\n[[cores]]', 1)
     (fresh / PLAN_FILE).write_text(text.partition("[[learn.targets]]")[0])
     summary = study.run(fresh, study.steps_until("classify"))
-    assert {(f.key.partition(":")[0], f.error.code) for f in summary.failures if not f.waits} == {
-        ("import", f"labels-{other}")
-    }
-    own = "22 x 48 x 48 voxels of 0.25 x" if other == "shape" else "24 x 48 x 48 voxels of 0.275 x"
-    assert own in summary.failures[0].error.text
-    assert "the scan 24 x 48 x 48 voxels of 0.25 x" in summary.failures[0].error.text
+    refused = {f.key: f.error for f in summary.failures if not f.waits}
+    assert set(refused) == {"import:sandy-0", "import:pine-forest-0"}
+    assert refused["import:sandy-0"].code == f"labels-{other}"
+    told = refused["import:sandy-0"].text
+    if other == "grid":
+        assert "starts 12.0, 0.0, 0.0 voxels (z, y, x) away from the scan's first voxel" in told.replace("-", "")
+    else:
+        own = {"shape": "22 x 48 x 48 voxels of 0.25 x", "spacing": "24 x 48 x 48 voxels of 0.275 x"}
+        assert own.get(other, "turned over along z.") in told
+        assert "the scan 24 x 48 x 48 voxels of 0.25 x" in told
     assert not list(fresh.glob("cores/*"))
 
 

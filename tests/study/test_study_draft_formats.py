@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import h5py
 import numpy as np
 import pytest
 import zarr
+from typer.testing import CliRunner
 
+import soilscope as ss
 from soilscope import study
+from soilscope.cli.app import app
 from soilscope.errors import InputRefused
 from soilscope.study import Asked
 
@@ -51,3 +56,43 @@ def test_the_default_data_set_of_a_file_is_the_scan(tmp_path):
     plan = study.draft_plan(tmp_path / "study", tmp_path / "core7.h5", Asked(spacing_mm=MM))
     (core,) = plan.cores
     assert (core.id, core.series) == ("core7", "core7.h5:/entry/data/volume")
+
+
+@pytest.mark.parametrize("said", [":/entry/wet", ":entry/wet"])
+def test_a_scan_in_a_file_is_named_behind_a_colon_as_everywhere_else(tmp_path, said):
+    """24. ... the whole id of a data set stands in place of the path in `init` as in `read` and `inspect`."""
+    file = tmp_path / "core7.h5"
+    with h5py.File(file, "w") as held:
+        held["entry/dry"], held["entry/wet"] = VALUES, VALUES[::-1]
+    words = ["--cores", f"{file}{said}", "--spacing-mm", "0.3,0.2,0.2"]
+    ran = CliRunner().invoke(app, ["init", str(tmp_path / "s"), *words, "--json"])
+    assert json.loads(ran.stdout)["cores"] == ["core7"]
+    (core,) = study.read_plan(tmp_path / "s").cores
+    assert (core.path, core.series) == (str(file), "core7.h5:/entry/wet")
+    assert not study.run(tmp_path / "s", study.steps_until("import")).failures
+    np.testing.assert_array_equal(ss.read(tmp_path / "s/cores/core7.zarr").values, VALUES[::-1])
+
+
+@pytest.mark.parametrize(
+    ("said", "code"), [("core7.h5:/entry/none", "no-such-series"), ("core8.h5:/entry/wet", "not-found")]
+)
+def test_what_is_not_in_a_file_is_refused_by_its_name(tmp_path, said, code):
+    with h5py.File(tmp_path / "core7.h5", "w") as held:
+        held["entry/wet"] = VALUES
+    with pytest.raises(InputRefused) as caught:
+        study.draft_plan(tmp_path / "s", tmp_path / said, Asked(spacing_mm=MM))
+    assert caught.value.code == code
+    assert not (tmp_path / "s").exists()
+
+
+def test_digests_of_a_scan_in_a_file_are_those_of_the_file(tmp_path):
+    """46. ... digests of the inputs are kept from the first `inspect`; a file that changed since is named and refused."""
+    file, record = tmp_path / "core7.h5", tmp_path / "seen.json"
+    with h5py.File(file, "w") as held:
+        held["wet"] = VALUES
+    assert study.write_digests(record, tmp_path / "core7.h5:/wet") == 1
+    assert study.check_digests(record, tmp_path / "core7.h5:/wet") == study.check_digests(record, file) == 1
+    with h5py.File(file, "a") as held:
+        held["wet"][0, 0, 0] += 1
+    with pytest.raises(InputRefused, match=r"core7\.h5"):
+        study.check_digests(record, tmp_path / "core7.h5:/wet")

@@ -38,7 +38,12 @@ def register(app: typer.Typer) -> None:
 def init(
     study: Annotated[Path, typer.Argument(help="Folder of the new study.", show_default=False)],
     cores: Annotated[
-        Path, typer.Option(help="One scan, or a folder with one scan a sub-folder.", readable=False, show_default=False)
+        Path,
+        typer.Option(
+            help="One scan, or a folder with one scan a sub-folder; file.h5:/x names the data set x in a file.",
+            readable=False,
+            show_default=False,
+        ),
     ],
     spacing_mm: Annotated[
         str | None, typer.Option(help="Voxel spacing in mm where the files say none.", metavar="DZ,DY,DX")

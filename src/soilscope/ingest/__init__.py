@@ -5,6 +5,7 @@ from soilscope.ingest.identity import ID_TAGS
 from soilscope.ingest.inspect import Inspection, SeriesInfo, Watcher, identity_of, inspect
 from soilscope.ingest.labels import check_label_grid, check_not_turned, label_values, read_labels
 from soilscope.ingest.read import OpenScan, open_scan, options_of, read
+from soilscope.ingest.sources import divided
 from soilscope.ingest.stream import LargeScan
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Watcher",
     "check_label_grid",
     "check_not_turned",
+    "divided",
     "identity_of",
     "inspect",
     "label_values",

@@ -25,11 +25,15 @@ from soilscope.ingest.limits import (
     TILT_DEGREES,
     TILT_SHIFT_MM,
 )
+from soilscope.ingest.rounding import cosine_error, half_units
 from soilscope.ingest.spacing import needed
 from soilscope.ingest.verdict import note, refuse
 from soilscope.types import Spacing
 
 __all__ = ["Grid", "arrange", "positions_mm"]
+
+SCATTER_TIMES = 4.0
+"""Rounding takes a straight line off its direction by no more than this many times what the positions scatter about it."""
 
 Same = Callable[[Slice, Slice], bool]
 Vector = NDArray[np.float64]
@@ -74,6 +78,7 @@ def positions_mm(slices: Sequence[Slice]) -> Vector | None:
 def _axis(orientation: Vector) -> Vector:
     """The slice normal; for axial slices the side of it on which the patient's z rises, however their rows run."""
     normal: Vector = np.cross(orientation[:3], orientation[3:])
+    normal /= np.linalg.norm(normal) or 1.0
     return -normal if normal[2] < -AXIAL_COSINE else normal
 
 
@@ -109,7 +114,7 @@ def arrange(slices: Sequence[Slice], same: Same, on_gap: str = "refuse", spacing
     order = np.argsort(along, kind="stable")
     kept, findings = _without_twins([slices[i] for i in order], along[order], same)
     level = np.asarray([s.position for s in kept]) @ axis
-    spread = _not_tilted(kept, axis)
+    spread = _not_tilted(kept, axis, reference)
     step = steps.regular(kept, level, spacing_mm, on_gap)
     planes: list[Slice | None] = [None] * step.count
     for index, one in zip(step.index, kept, strict=True):
@@ -117,13 +122,13 @@ def arrange(slices: Sequence[Slice], same: Same, on_gap: str = "refuse", spacing
     if step.count * slices[0].encoding.rows * slices[0].encoding.columns > MOST_VOXELS:
         refuse("too-large", f"{step.count} slices of this size are more than {MOST_VOXELS} voxels.", [kept[0].path])
     spacing, more = needed(_stated(step.mm, kept[0]), spacing_mm, kept[0].name)
-    if max(spread, step.deviation_mm) > CORNER_MM:
+    if step.rounded is None and max(spread, step.deviation_mm) > CORNER_MM:
         text = f"slices lie up to {max(spread, step.deviation_mm):.4f} mm off the regular grid, within the tolerance."
         findings.append(note("spacing-jitter", text))
     return Grid(
         tuple(planes),
         spacing,
-        tuple(map(float, kept[0].position or ())),
+        tuple(map(float, (kept[0].position or ()) if step.rounded is None else step.rounded.origin)),
         tuple(map(float, axis)),
         tuple(map(float, reference[3:])),
         tuple(map(float, reference[:3])),
@@ -196,14 +201,24 @@ def _without_twins(slices: list[Slice], along: Vector, same: Same) -> tuple[list
     return kept, findings
 
 
-def _not_tilted(slices: Sequence[Slice], axis: Vector) -> float:
-    """Largest sideways shift of a slice from the first one's normal, in mm; a tilted stack is refused."""
-    offset = np.asarray([s.position for s in slices]) - np.asarray(slices[0].position)
+def _not_tilted(slices: Sequence[Slice], axis: Vector, orientation: Vector) -> float:
+    """Largest sideways shift of a slice from the first one's normal, in mm; a tilted stack is refused.
+
+    What positions and direction cosines are off because they were rounded is no shift. Rounded positions scatter about a straight
+    line, which those of a tilted stack do not.
+    """
+    written = np.asarray([s.position for s in slices])
+    offset = written - written[0]
     along = offset @ axis
-    sideways = np.linalg.norm(offset - along[:, None] * axis, axis=1)
-    worst = int(np.argmax(sideways))
+    lateral = offset - along[:, None] * axis
+    sideways = np.linalg.norm(lateral, axis=1)
+    if sideways.max() <= TILT_SHIFT_MM:
+        return float(sideways.max())
+    allowed = np.minimum(2 * np.linalg.norm(half_units(written), axis=1), SCATTER_TIMES * _scatter(along, lateral))
+    beyond = sideways - allowed - cosine_error(orientation) * np.abs(along)
+    worst = int(np.argmax(beyond))
     angle = np.degrees(np.arctan2(sideways[worst], abs(along[worst])))
-    if sideways[worst] > LATERAL_MM or (sideways[worst] > TILT_SHIFT_MM and angle > TILT_DEGREES):
+    if beyond[worst] > LATERAL_MM or (beyond[worst] > TILT_SHIFT_MM and angle > TILT_DEGREES):
         declared = slices[worst].tags.get("GantryDetectorTilt")
         said = "the header names no tilt" if declared is None else f"the header says {declared:g} degrees"
         refuse(
@@ -212,4 +227,11 @@ def _not_tilted(slices: Sequence[Slice], axis: Vector) -> float:
             f"degrees ({said}); resample the scan to a straight stack first.",
             [slices[worst].path],
         )
-    return float(sideways[worst])
+    return float(sideways.max())
+
+
+def _scatter(along: Vector, lateral: Vector) -> float:
+    """Largest distance of a slice's sideways shift, shape (n, 3), from one that grows evenly along the stack, in mm."""
+    base = np.c_[np.ones_like(along), along]
+    line = np.linalg.lstsq(base, lateral, rcond=None)[0]
+    return float(np.linalg.norm(lateral - base @ line, axis=1).max())

@@ -288,7 +288,7 @@ def _slice(file: _File, frame: int, group: frames.Group) -> Slice:
         step_hint=_length(group.get("SpacingBetweenSlices")),
         slope=_number(group.get("RescaleSlope")),
         intercept=_number(group.get("RescaleIntercept")),
-        rescale_type=str(group.get("RescaleType") or "").strip() or None,
+        rescale_type=str(group.get("RescaleType") or "").strip().upper() or None,
         has_modality_lut="ModalityLUTSequence" in dataset,
         padding=_whole(dataset.get("PixelPaddingValue")),
         padding_limit=_whole(dataset.get("PixelPaddingRangeLimit")),
@@ -328,7 +328,7 @@ def _whole(value: Any) -> int | None:
 
 
 def _numbers(value: Any, count: int) -> tuple[float, ...] | None:
-    if value is None or isinstance(value, str) or len(value) != count:
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != count:
         return None
     numbers = tuple(float(v) for v in value)
     return numbers if all(map(math.isfinite, numbers)) else None

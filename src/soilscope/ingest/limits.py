@@ -9,7 +9,9 @@ __all__ = [
     "AXIAL_COSINE",
     "CIRCLE_STRAYS",
     "CIRCLE_VOXELS",
+    "COARSEST_DECIMALS",
     "CORNER_MM",
+    "COSINE_DECIMALS",
     "DECODE_BYTES",
     "DECODE_BYTES_PER_PIXEL",
     "DECODE_PIXELS_PER_SECOND",
@@ -28,6 +30,7 @@ __all__ = [
     "MOST_PLANES",
     "MOST_VOXELS",
     "ORIENTATION",
+    "ROUNDED_SHARE",
     "SMALL_ARCHIVE_BYTES",
     "SMALL_FRAME_BYTES",
     "SMALL_HEADER_BYTES",
@@ -47,6 +50,15 @@ below any pixel and above the rounding of positions printed with three decimals.
 
 SPACING_SHARE = 0.01
 """Steps between slices may differ by one hundredth of the step: more would bend volumes by more than 1 %."""
+
+COARSEST_DECIMALS = 2
+"""Positions written with two decimals (0.01 mm) or more may be rounded ones; with fewer, rounding could hide a slice that moved."""
+
+ROUNDED_SHARE = 0.25
+"""The unit of rounded positions is no more than this share of their step: a missing slice is never a matter of rounding."""
+
+COSINE_DECIMALS = 4
+"""Direction cosines written with four decimals or more may be rounded ones, which turns a normal by 0.004 degrees at most."""
 
 SPACING_SLACK_MM = 2e-3
 """Steps under 0.2 mm may differ by this much, because positions are often printed to 0.001 mm."""

@@ -34,7 +34,9 @@ NIFTI2_SIZES = {540, 0x1C020000}
 UNSTATED = "orientation-unstated"
 SCANNER = 1
 """sform_code of coordinates that a scanner gave; other programs write 2 for any matrix they were handed."""
-MM_PER_UNIT = {"meter": 1000.0, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
+UNITS_OF_LENGTH = 0b111
+"""The bits of xyzt_units that hold the unit of length; the others hold that of time."""
+MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 1e-3}
 
 
 def header(path: Path) -> Oriented:
@@ -140,14 +142,17 @@ def _about(opened: _Image, path: Path) -> tuple[Shape, Placement, Spacing | None
     if len(sizes) == 2:
         sizes.append(1)
     shape = within_limits(tuple(sizes), path.name)
-    unit = image.header.get_xyzt_units()[0]
+    unit = int(image.header["xyzt_units"]) & UNITS_OF_LENGTH
     findings = []
-    if unit == "unknown":
+    if unit == 0:
         findings.append(
             note("length-unit-assumed", f"{path.name} names no unit of length; mm were taken, as is the custom.")
         )
     if unit not in MM_PER_UNIT:
-        refuse("spacing-missing", f"{path.name} gives lengths in {unit!r}; give spacing_mm=(dz, dy, dx).", [path])
+        text = (
+            f"{path.name} names {unit} as its unit of length, which NIfTI does not know; its voxel size was not taken."
+        )
+        findings.append(warn("length-unit-unknown", text))
     by_quaternion, by_matrix = int(image.header["qform_code"]), int(image.header["sform_code"])
     affine, sized = _affine(opened, by_quaternion=by_quaternion > 0, by_matrix=by_matrix > 0)
     diagonal = np.diag(affine)[:3]
@@ -157,7 +162,8 @@ def _about(opened: _Image, path: Path) -> tuple[Shape, Placement, Spacing | None
         turned = affine
     else:
         turned = RAS_TO_LPS @ affine
-    scale = np.diag([MM_PER_UNIT[unit]] * 3 + [1.0])
+    sized = sized and unit in MM_PER_UNIT
+    scale = np.diag([MM_PER_UNIT.get(unit, 1.0)] * 3 + [1.0])
     placed = place(scale @ turned, shape, path.name)
     mended = [words for words in opened.mended if not words.startswith("pixdim[1,2,3]")]  # told as a voxel size missing
     if mended:

@@ -289,15 +289,19 @@ def _mask(ring: NDArray[np.bool_], out: NDArray[np.int16], valid: NDArray[np.boo
 def _mask_circle(stored: NDArray[np.integer], out: NDArray[np.int16], valid: NDArray[np.bool_], plane: Plane) -> None:
     """Mask a stored constant, of whatever value, that lies just where the outside of the scan circle does, as padding is.
 
-    The circle is the largest that fits into the slice. Only of a value that no scanner measures, as -2000 written without its sign,
-    may it be a smaller one. A constant near air may be air without noise around a tube, and is masked only where air lies within.
+    The circle is the largest that fits into the slice, or, where that was cut to a rectangle, up to the largest that its longer
+    side shows whole. Only of a value that no scanner measures, as -2000 written without its sign, may it be a smaller one. A
+    constant near air may be air without noise around a tube, and is masked only where air lies within.
     """
-    value, size, half = stored[0, 0], len(stored), len(stored) // 2
-    if size != stored.shape[1] or stored[0, -1] != value or stored[-1, 0] != value or stored[-1, -1] != value:
+    value, (rows, columns) = stored[0, 0], stored.shape
+    if stored[0, -1] != value or stored[-1, 0] != value or stored[-1, -1] != value:
         return
     beyond = out[0, 0] == INT16.max and int(value) > INT16.max
-    deep = min(int(CIRCLE_VOXELS) + 1, half)
-    edges = stored[[deep, -1 - deep, half, half], [half, half, deep, -1 - deep]]
+    across = stored if rows <= columns else stored.T  # the circle reaches its first and last row
+    deep, half = min(int(CIRCLE_VOXELS) + 1, len(across) // 2), across.shape[1] // 2
+    edges = across[[deep, -1 - deep], [half, half]]
+    if rows == columns:
+        edges = np.append(edges, stored[[half, half], [deep, -1 - deep]])
     if (
         not beyond and (edges == value).any()
     ):  # quickly told: air around a tube is not parted from air by a circle there
@@ -306,7 +310,7 @@ def _mask_circle(stored: NDArray[np.integer], out: NDArray[np.int16], valid: NDA
     if circle is None:
         return
     ring, away, radius = circle
-    if not beyond and abs(radius - size / 2) > CIRCLE_VOXELS:
+    if not beyond and not min(rows, columns) / 2 - CIRCLE_VOXELS <= radius <= max(rows, columns) / 2 + CIRCLE_VOXELS:
         return
     if abs(int(out[0, 0]) - AIR_HU) <= AIR_NEAR_HU:
         within = out[(away > radius - 2 * CIRCLE_VOXELS) & ~ring]

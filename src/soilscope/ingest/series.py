@@ -99,7 +99,7 @@ def _split(uid: str, slices: Sequence[Slice], broken: tuple[Broken, ...]) -> lis
 
 
 def _is_ct(one: Slice) -> bool:
-    return one.modality == "CT" and one.sop_class in CT_CLASSES
+    return one.modality.upper() == "CT" and one.sop_class in CT_CLASSES
 
 
 def _with_strangers(series: Series, strangers: tuple[Slice, ...]) -> Series:

@@ -19,7 +19,7 @@ from soilscope.ingest.discover import Found, discover
 from soilscope.ingest.sniff import Kind, sniff
 from soilscope.ingest.verdict import note, nothing_readable, refuse, warn
 
-__all__ = ["Source", "ids", "opened"]
+__all__ = ["Source", "divided", "ids", "opened"]
 
 WHOLE: tuple[Kind, ...] = ("nifti", "nrrd", "metaimage", "numpy")
 """Files that hold one volume each, or several arrays of one."""
@@ -32,6 +32,9 @@ RAW_NEEDS = (
     "command, a MetaImage header beside it (a text file ending in .mhd with the lines NDims = 3, DimSize = x y z, "
     "ElementType = MET_USHORT, ElementSpacing = dx dy dz, ElementDataFile = its name), or saved as npy."
 )
+
+PACKED = {".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"}
+"""Endings of files packed in a way that is not opened."""
 
 NO_SLICES = {".txt", ".md", ".db", ".ini", ".log"}
 """Endings of files that may well be empty."""
@@ -104,13 +107,16 @@ def opened(path: Path, options: Options) -> Iterator[Source]:
         Code ``no-such-series``, and what :func:`~soilscope.ingest.discover.discover` and
         :func:`~soilscope.ingest.archives.inside` refuse.
     """
-    file, series = _divided(path)
+    file, series = divided(path)
     with _opened(file, options) as source:
         yield source if series is None else replace(source, candidates=tuple(source.named(series)))
 
 
-def _divided(path: Path) -> tuple[Path, str | None]:
-    """A file and what is named in it, where the path itself is none and what stands before a colon is a file."""
+def divided(path: Path) -> tuple[Path, str | None]:
+    """A file and what is named in it, as ``file.h5:/entry/data`` does; the path itself and None where nothing in a file is named.
+
+    Something is where the path itself is not there, and what stands before one of its colons is a file.
+    """
     text = str(path)
     for at in [k for k, letter in enumerate(text) if letter == ":" and k] if not os.path.lexists(path) else []:
         if os.path.isfile(text[:at]):  # noqa: PTH113  # asks without raising
@@ -177,6 +183,10 @@ def _look(found: Found, options: Options, name: str) -> Source:
     if raw and not candidates and not broken:
         text = f"{raw[0].name} is in no format that is known, and is perhaps a raw file: shape and dtype are missing. {RAW_NEEDS}"
         broken.append(InputRefused("nothing-readable", text, [p.name for p in raw]))
+    packed = [p for p in by_kind["other"] if p.suffix.lower() in PACKED]
+    if packed and not candidates and not broken:
+        text = f"{len(packed)} file(s) are packed one by one ({packed[0].name} first); unpack them, or put them into one zip."
+        broken.append(InputRefused("nothing-readable", text, [p.name for p in packed]))
     if by_kind["archive"]:
         text = "archives inside a folder or an archive are not opened; name one to have it read."
         findings.append(note("archive-not-opened", text, by_kind["archive"]))

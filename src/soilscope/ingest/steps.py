@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from soilscope.findings import Finding
 from soilscope.ingest.headers import Slice
-from soilscope.ingest.limits import MOST_PLANES, SPACING_SHARE, SPACING_SLACK_MM
+from soilscope.ingest.limits import CORNER_MM, MOST_PLANES, SPACING_SHARE, SPACING_SLACK_MM
+from soilscope.ingest.rounding import Even, even
 from soilscope.ingest.verdict import refuse, warn
 from soilscope.types import Spacing
 
@@ -31,13 +32,17 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """``mm`` between planes as measured (None for one slice), ``count`` planes, each slice's plane, the largest deviation."""
+    """``mm`` between planes as measured (None for one slice), ``count`` planes, each slice's plane, the largest deviation.
+
+    ``rounded`` is the even grid of positions that were rounded when they were written; it explains the deviation.
+    """
 
     mm: float | None
     count: int
     index: tuple[int, ...]
     deviation_mm: float
     findings: tuple[Finding, ...] = ()
+    rounded: Even | None = None
 
 
 def mm(value: float) -> str:
@@ -63,19 +68,25 @@ def regular(slices: Sequence[Slice], along: NDArray[np.float64], spacing_mm: Spa
     off = np.abs(between - times * step)
     odd = np.flatnonzero(off > tolerance * times)
     if odd.size:
-        _unequal(slices, along, step, int(odd[0]))
+        times = np.maximum(np.rint(between / between[times == 1].mean()), 1).astype(int)
     index = np.concatenate([[0], np.cumsum(times)])
     if index[-1] >= MOST_PLANES:
         refuse("too-large", f"the slices span {index[-1] + 1} planes; the limit is {MOST_PLANES}.", [slices[0].path])
+    exact = float(along[-1] - along[0]) / int(index[-1])
+    deviation = float(np.abs(along - along[0] - index * exact).max())
+    rounded = even(np.asarray([s.position for s in slices]), index) if odd.size or deviation > CORNER_MM else None
+    if rounded is not None:
+        step = exact = float(np.linalg.norm(rounded.step))
+    elif odd.size:
+        _unequal(slices, along, step, int(odd[0]))
     findings = [
-        *_interleaved(slices),
+        *([] if rounded is None else [rounded.finding(exact)]),
+        *_interleaved(slices, step),
         *_gaps(slices, along, times, on_gap),
         *_apart(slices, step),
         *_numbers(slices, int((times - 1).sum())),
     ]
-    exact = float(along[-1] - along[0]) / int(index[-1])
-    deviation = float(np.abs(along - along[0] - index * exact).max())
-    return Steps(exact, int(index[-1]) + 1, tuple(map(int, index)), deviation, tuple(findings))
+    return Steps(exact, int(index[-1]) + 1, tuple(map(int, index)), deviation, tuple(findings), rounded)
 
 
 def _single(one: Slice, spacing_mm: Spacing | None) -> Steps:
@@ -168,13 +179,14 @@ def _hint(slices: Sequence[Slice]) -> float | None:
     return next((abs(s.step_hint) for s in slices if s.step_hint), None)
 
 
-def _interleaved(slices: Sequence[Slice]) -> list[Finding]:
+def _interleaved(slices: Sequence[Slice], step: float) -> list[Finding]:
     """Two acquisitions half a step apart make one regular grid; the scanner's numbers may tell that each went its own way.
 
     In one acquisition the numbers of neighbours differ by one. Where those of every n-th slice do, and there are at least two
     rounds of it, n acquisitions may be interleaved. They are refused if numbers repeat. If each is there once, numbers may also
-    have been given in another order: few slices fall into it by chance, and where all name one and the same acquisition, their
-    positions count and it is only told.
+    have been given in another order: few slices fall into it by chance; and where all name one and the same acquisition, or where
+    the slices lie as far apart as their header says, which those of several scans between one another do not, their positions
+    count and it is only told.
     """
     numbers = [s.instance for s in slices if s.instance is not None]
     several = _rounds(numbers) if len(numbers) == len(slices) else None
@@ -186,20 +198,28 @@ def _interleaved(slices: Sequence[Slice]) -> list[Finding]:
     once = len(set(numbers)) == len(numbers)
     if once and len(slices) < LEAST_ROUNDS * several:
         return []
-    if once and slices[0].acquisition is not None and len({s.acquisition for s in slices}) == 1:
-        return [
-            warn(
-                "numbers-alternate",
-                f"{text}; all slices name one acquisition, and their positions were taken. {several} scans put between one another "
-                "would look so: look at the slices.",
-                files,
-            )
-        ]
+    why = _one_scan(slices, step) if once else None
+    if why is not None:
+        text += (
+            f"; {why}, and their positions were taken. {several} scans put between one another would be numbered so: "
+        )
+        return [warn("numbers-alternate", f"{text}look at the slices.", files)]
     return refuse(
         "interleaved",
         f"{several} acquisitions seem to be interleaved: {text}. Put each acquisition into a folder of its own.",
         files,
     )
+
+
+def _one_scan(slices: Sequence[Slice], step: float) -> str | None:
+    """What says that slices are of one scan however they are numbered, None if nothing does."""
+    if slices[0].acquisition is not None and len({s.acquisition for s in slices}) == 1:
+        return "all slices name one acquisition"
+    for name, length in (("SpacingBetweenSlices", _hint(slices)), ("SliceThickness", slices[0].thickness)):
+        if length:
+            fits = abs(step - length) <= _tolerance(step)
+            return f"they lie {mm(step)} mm apart, as {name} says" if fits else None
+    return None
 
 
 def _rounds(numbers: Sequence[int]) -> int | None:

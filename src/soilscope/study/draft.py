@@ -103,7 +103,7 @@ def draft_plan(study: Path, cores: Path, asked: Asked | None = None, progress: i
 
 
 def draft(study: Path, cores: Path, asked: Asked | None = None, progress: ingest.Watcher | None = None) -> Draft:
-    """A plan for the scans at a path: one scan, or a folder with one scan a sub-folder.
+    """A plan for the scans at a path: one scan, or a folder with one scan a sub-folder, or ``file.h5:/x``.
 
     ``progress`` is told how far scans whose headers do not show damage are read; see :func:`soilscope.ingest.inspect`.
 
@@ -113,7 +113,7 @@ def draft(study: Path, cores: Path, asked: Asked | None = None, progress: ingest
         Code ``not-found``, ``nothing-readable``, ``ambiguous-series``, ``id-missing``, ``id-differs``, ``id-unreadable``,
         ``id-not-unique``, or that of what keeps a series from being used.
     """
-    if not cores.exists():
+    if not ingest.divided(cores)[0].exists():
         raise InputRefused("not-found", f"there is nothing at {cores}; check the path.", [cores])
     asked = asked or Asked()
     found = [_core(study, path, asked, progress) for path in scan_folders(cores)]
@@ -165,8 +165,9 @@ def _core(study: Path, path: Path, asked: Asked, progress: ingest.Watcher | None
             "ambiguous-series", f"{path.name} holds {len(usable)} series: {ids}; name one with --series.", [path]
         )
     chosen = usable[0]
-    values: dict[str, Any] = {"id": name_of(path, chosen.id, asked.id_from, stated), "path": _as_written(study, path)}
-    if len(inspected.series) > 1:
+    file, inside = ingest.divided(path)
+    values: dict[str, Any] = {"id": name_of(file, chosen.id, asked.id_from, stated), "path": _as_written(study, file)}
+    if len(inspected.series) > 1 or inside is not None:
         values["series"] = chosen.id
     if asked.spacing_mm is not None:
         values["spacing_mm"] = asked.spacing_mm

@@ -13,11 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from soilscope import files, ingest
 from soilscope.errors import Damaged, InputRefused
 from soilscope.findings import Finding
 from soilscope.study.layout import Layout
 from soilscope.study.plan import PLAN_FILE, CorePlan, Plan, read_plan
+from soilscope.volume import Volume
 
 __all__ = ["accept_inputs", "check_grid", "check_inputs", "imported", "keep_inputs"]
 
@@ -43,8 +46,13 @@ def keep_inputs(study: str | Path, plan: Plan) -> int:
     return count
 
 
-def check_inputs(study: Path, core: CorePlan) -> tuple[Finding, ...]:
+def check_inputs(study: Path, core: CorePlan, scan: Volume | None = None) -> tuple[Finding, ...]:
     """Compare a core's scan files with what they were; called when they could be read, before anything is published.
+
+    Parameters
+    ----------
+    scan : Volume, optional
+        As it was read, where it fits into memory: labels made elsewhere are compared with its place and its values as well.
 
     Returns
     -------
@@ -56,11 +64,11 @@ def check_inputs(study: Path, core: CorePlan) -> tuple[Finding, ...]:
     InputRefused
         Code ``input-changed``: files changed, or went, since ``init`` or the first import. Codes ``no-such-labels``,
         ``labels-names`` and ``labels-values``: the core's labels made elsewhere are not there, hold a value the plan has no name
-        for, or are none.
+        for, or are none; and what :func:`soilscope.ingest.read_labels` refuses beside.
     Damaged
         Code ``inputs-damaged``: the record cannot be read.
     """
-    _check_labels(study, core)
+    _check_labels(study, core, scan)
     kept = _read(study, core)
     if kept is None:
         return ()
@@ -122,7 +130,7 @@ def _labels_there(study: Path, labels: str, core: CorePlan) -> Path:
     return path
 
 
-def _check_labels(study: Path, core: CorePlan) -> None:
+def _check_labels(study: Path, core: CorePlan, like: Volume | None) -> None:
     """Labels made elsewhere that cannot be used are refused before the core is imported, not after."""
     if not (study / PLAN_FILE).exists():
         return
@@ -130,9 +138,12 @@ def _check_labels(study: Path, core: CorePlan) -> None:
     if plan.labels is None:
         return
     path = _labels_there(study, plan.labels, core)
-    stated = ingest.options_of(core.units, core.spacing_mm, core.on_gap)
-    with ingest.open_scan(study / core.path, core.series, stated) as scan:
-        held = ingest.label_values(path, scan)
+    if like is not None:
+        held = tuple(int(value) for value in np.unique(ingest.read_labels(path, like)) if value)
+    else:
+        stated = ingest.options_of(core.units, core.spacing_mm, core.on_gap)
+        with ingest.open_scan(study / core.path, core.series, stated) as scan:
+            held = ingest.label_values(path, scan)
     named = sorted(plan.label_names or {})
     missing = [value for value in held if value not in named]
     if missing:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from soilscope import files
+from soilscope import files, ingest
 from soilscope.errors import InputRefused, UsageError
 
 __all__ = ["check_digests", "may_hold_digests", "write_digests"]
@@ -42,7 +42,7 @@ def write_digests(record: Path, path: Path) -> int:
         See :func:`may_hold_digests`.
     """
     may_hold_digests(record, path)
-    now = files.digests_below(path)
+    now = files.digests_below(ingest.divided(path)[0])
     files.write_json(record, {"format": FORMAT, "files": now})
     return len(now)
 
@@ -58,7 +58,7 @@ def check_digests(record: Path, path: Path) -> int:
         Code ``digests-other``: the record is of other files.
     """
     kept = _read(record)
-    now = files.digests_below(path)
+    now = files.digests_below(ingest.divided(path)[0])
     if kept and not kept.keys() & now.keys():
         text = f"{record.name} holds digests of other files than {path.name} does; name the path that was inspected."
         raise UsageError("digests-other", text, [record, path])

@@ -80,7 +80,7 @@ def _keep(study: Path, opened: ingest.OpenScan, core: CorePlan, plan: Plan) -> d
     """Read and keep a scan as one array; returns what is published beside the store."""
     scan = replace(opened.read(), core=core.id)
     # after reading: what a reader refuses it names better; a gap is a gap, whenever the slice went
-    scan = scan.with_findings(*inputs.check_inputs(study, core))
+    scan = scan.with_findings(*inputs.check_inputs(study, core, scan))
     ready = prepare(scan, core, plan, _reference(study, plan, core))
     write_store(study / Layout.store(core.id), ready.kept)
     return {"picture": picture_values(found_picture(scan, ready.found)), "references": _as_list(ready.references)}
