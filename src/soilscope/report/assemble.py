@@ -11,12 +11,24 @@ import numpy as np
 from soilscope import findings as notes
 from soilscope.errors import UsageError
 from soilscope.report import pictures, tables
+from soilscope.report.bodies import objects_compared, objects_part, rule_of
 from soilscope.report.caveats import caveats
 from soilscope.report.compared import comparison_of_profiles
-from soilscope.report.document import Comparison, CoreSection, Document, Explanation, Fact, ModelsSection, TargetSection
+from soilscope.report.document import (
+    Comparison,
+    CoreSection,
+    Document,
+    Explanation,
+    Fact,
+    ModelsSection,
+    Part,
+    TargetSection,
+)
+from soilscope.report.earth import fine_earth_part, masses_part
 from soilscope.report.methods import methods
 from soilscope.report.noticed import group_findings
 from soilscope.report.outliers import FEWEST_CORES, LIMIT, outliers, score_table
+from soilscope.report.pores import pores_part
 from soilscope.report.references import cited
 from soilscope.report.results import CoreResult, ExplanationResult, StudyResults
 from soilscope.report.summary import core_facts, models_text, summary, target_text, unit_of_target
@@ -94,6 +106,10 @@ def _ran(results: StudyResults) -> dict[str, Any]:
     ran["erode"] = 0 if results.values is None else int(results.values["erode"].iloc[0])
     ran["horizons"] = results.horizons is not None
     ran["windows"] = results.windows is not None
+    ran["pores"] = results.pore_sizes is not None
+    ran["objects"] = [rule_of(kind) for kind in results.kinds if results.objects is not None]
+    ran["tubes"] = any(kind.shape == "tubes" for kind in results.kinds)
+    ran["fine_earth"] = results.fine_earth is not None
     ran["outliers"] = len(results.cores) >= FEWEST_CORES
     return ran
 
@@ -126,7 +142,20 @@ def _core(core: CoreResult, results: StudyResults, names: Mapping[str, str]) -> 
         value_table(core.name, results.values),
         tables.further_table(core, results.core_metrics, names),
         window_table(core.name, results.windows),
+        _parts(core, results, names),
     )
+
+
+def _parts(core: CoreResult, results: StudyResults, names: Mapping[str, str]) -> tuple[Part, ...]:
+    """What was measured of a core beyond its classes."""
+    smallest = 2.0 * max(core.spacing_mm)
+    found = (
+        pores_part(core.name, results.pore_sizes, results.retention, smallest),
+        objects_part(core, results.objects, results.kinds, names, results.tube_lengths),
+        fine_earth_part(core.name, results.fine_earth, results.settings.get("stones_mm3")),
+        masses_part(core.name, results.materials),
+    )
+    return tuple(part for part in found if part is not None)
 
 
 def _comparison(results: StudyResults, names: Mapping[str, str], described: Mapping[str, str]) -> Comparison | None:
@@ -136,8 +165,11 @@ def _comparison(results: StudyResults, names: Mapping[str, str], described: Mapp
     ranges, own_edges = class_ranges(scheme), OWN_EDGES if scheme and scheme.get("relative") else ""
     cores = [core.name for core in results.cores]
     drawn = comparison_of_profiles(results.slices, cores, results.distances, ranges, own_edges)
+    objects = objects_compared(results.cores, results.objects, results.kinds, names)
     beside = _side_by_side(results, names, described)
-    return replace(beside, text=beside.text + own_edges, profiles=drawn.pictures, distances=drawn.table)
+    return replace(
+        beside, text=beside.text + own_edges, profiles=drawn.pictures, distances=drawn.table, objects=objects
+    )
 
 
 def _side_by_side(results: StudyResults, names: Mapping[str, str], described: Mapping[str, str]) -> Comparison:
