@@ -25,6 +25,7 @@ from soilscope.study.steps.evaluate import predictions
 from soilscope.study.steps.further import FINE_EARTH, LENGTHS, PORE_SIZES, REPRESENTATIVE
 from soilscope.study.steps.gathered import Gathered
 from soilscope.study.steps.libraries import DISTANCE_METRICS, versions
+from soilscope.study.steps.measure import packages
 from soilscope.study.steps.moved import bands
 from soilscope.study.steps.pictures import kept_core, write_picture
 from soilscope.study.steps.transfer import made, model_card
@@ -73,7 +74,7 @@ def _results(study: Path, plan: Plan, gathered: Gathered) -> StudyResults:
         band=_bands(study, plan, drawn),
         explanations=_explanations(study, plan, gathered, cards),
         findings=_findings(gathered, cards),
-        versions=versions(_done(study, plan, gathered, learnt=bool(there))),
+        versions=versions(_done(study, plan, gathered, learnt=bool(there))) | _metric_packages(plan),
     )
 
 
@@ -179,6 +180,11 @@ def _done(study: Path, plan: Plan, gathered: Gathered, *, learnt: bool) -> set[s
     return {name for name, done in work.items() if done} | {
         str(OpenStore(s).about.source.get("format")) for s in stores
     }
+
+
+def _metric_packages(plan: Plan) -> dict[str, str]:
+    """Installed packages that metrics of the plan come from -> version."""
+    return {name: version for name, _, version in (text.rpartition(" ") for text in packages(plan).values())}
 
 
 def _keep_pictures(study: Path, page: Document) -> None:
