@@ -13,7 +13,7 @@ from soilscope.errors import UsageError
 from soilscope.report import pictures, tables
 from soilscope.report.bodies import objects_compared, objects_part, rule_of
 from soilscope.report.caveats import caveats
-from soilscope.report.compared import comparison_of_profiles
+from soilscope.report.compared import Moved, comparison_of_profiles
 from soilscope.report.document import (
     Comparison,
     CoreSection,
@@ -27,7 +27,7 @@ from soilscope.report.document import (
 from soilscope.report.earth import fine_earth_part, masses_part
 from soilscope.report.methods import methods
 from soilscope.report.noticed import group_findings
-from soilscope.report.outliers import FEWEST_CORES, LIMIT, outliers, score_table
+from soilscope.report.outliers import FEWEST_CORES, LEAST_DIFFERENCE, LIMIT, outliers, score_table
 from soilscope.report.pores import pores_part
 from soilscope.report.references import cited
 from soilscope.report.results import CoreResult, ExplanationResult, StudyResults
@@ -127,7 +127,7 @@ def _noticed(results: StudyResults) -> dict[str, tuple[notes.Finding, ...]]:
 def _core(core: CoreResult, results: StudyResults, names: Mapping[str, str]) -> CoreSection:
     standing = [
         f"{o.metric.rpartition(' ')[0]} of class {o.metric.rpartition(' ')[2]} (robust z {o.z:.1f})".replace("-", "−")
-        for o in outliers(results.core_metrics)
+        for o in outliers(results.core_metrics, results.sensitivity)
         if o.core == core.name
     ]
     table = tables.class_table(core, results.core_metrics, names, results.sensitivity)
@@ -164,7 +164,9 @@ def _comparison(results: StudyResults, names: Mapping[str, str], described: Mapp
     scheme = results.settings.get("scheme")
     ranges, own_edges = class_ranges(scheme), OWN_EDGES if scheme and scheme.get("relative") else ""
     cores = [core.name for core in results.cores]
-    drawn = comparison_of_profiles(results.slices, cores, results.distances, ranges, own_edges)
+    units = {core.name: "HU" if core.units == "HU" else "grey values" for core in results.cores}
+    moved = Moved.of(results.sensitivity, results.band, units)
+    drawn = comparison_of_profiles(results.slices, cores, results.distances, ranges, own_edges, moved)
     objects = objects_compared(results.cores, results.objects, results.kinds, names)
     beside = _side_by_side(results, names, described)
     return replace(
@@ -174,14 +176,18 @@ def _comparison(results: StudyResults, names: Mapping[str, str], described: Mapp
 
 def _side_by_side(results: StudyResults, names: Mapping[str, str], described: Mapping[str, str]) -> Comparison:
     fractions = _fractions(results, described)
-    found, scores = outliers(results.core_metrics), score_table(results.core_metrics)
+    found, scores = outliers(results.core_metrics, results.sensitivity), score_table(results.core_metrics)
     if scores.empty:
         text = f"{count(len(results.cores), 'core')} are too few to say which stands out: that takes at least {FEWEST_CORES}."
         return Comparison(text, pictures.comparison_picture(fractions, None, LIMIT))
-    most = scores.abs().max(axis=0).sort_values(ascending=False, kind="stable").index[:MOST_METRICS]
+    farthest = scores.abs().max(axis=0).sort_values(ascending=False, kind="stable").index
+    most = list(dict.fromkeys([*(o.metric for o in found), *farthest]))[:MOST_METRICS]
     shown = scores[[column for column in scores.columns if column in most]]
-    picture = pictures.comparison_picture(fractions, shown, LIMIT, {o.core for o in found})
-    rule = f"A core is marked where the robust z of a metric is beyond ±{LIMIT:g} (Iglewicz & Hoaglin 1993)."
+    picture = pictures.comparison_picture(fractions, shown, LIMIT, found)
+    rule = (
+        f"A core is marked where the robust z of a metric is beyond ±{LIMIT:g} (Iglewicz & Hoaglin 1993), and the difference from "
+        f"the median of all cores is over {LEAST_DIFFERENCE:.0%} of it and more than moving the core's edges makes of the figure."
+    )
     if not found:
         return Comparison(f"{rule} None is.", picture)
     cores = len({o.core for o in found})

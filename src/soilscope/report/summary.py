@@ -99,7 +99,7 @@ def _results(results: StudyResults, names: Mapping[str, str]) -> tuple[str, ...]
             said.append(covered(results, target, matrix[matrix["target"].astype(str) == target]))
         title = target_title(target, names)
         made.append(f"{title[:1].upper()}{title[1:]}: {' '.join(said)}")
-    found = outliers(results.core_metrics)
+    found = outliers(results.core_metrics, results.sensitivity)
     if found:
         made.append(f"Standing out among the cores: {and_list(dict.fromkeys(o.core for o in found))}.")
     return tuple(made)
