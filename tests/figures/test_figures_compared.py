@@ -56,6 +56,21 @@ def test_two_cores_are_drawn_row_by_row_with_one_scale_a_class(two):
     assert [panel.get_title(loc="left") for panel in grid[0]] == ["1 pore", "2 matrix"]
 
 
+def test_bands_of_moved_edges_lie_behind_the_profiles_they_belong_to(two):
+    """Each core's own band, in its class's column, inside the column's scale; a core without one has none."""
+    low, high = two["porosity"] - 0.07, two["porosity"] + 0.02
+    band = two.assign(porosity_low=low, porosity_high=high)[two["core"] == "deep"]
+    grid = np.array(contrast(two, ["deep", "shallow"], band=band).axes).reshape(2, 2)
+    for column, key in enumerate("12"):
+        own = band[band["class"] == key]
+        drawn = grid[0, column].collections[0].get_paths()[0].vertices
+        assert drawn[:, 0].min() == pytest.approx(own["porosity_low"].min())
+        assert drawn[:, 0].max() == pytest.approx(own["porosity_high"].max())
+        first, last = grid[0, column].get_xlim()
+        assert first <= drawn[:, 0].min() < drawn[:, 0].max() <= last
+        assert not grid[1, column].collections
+
+
 @pytest.mark.parametrize("draw", [multiples, contrast])
 def test_a_core_without_rows_is_named(two, draw):
     with pytest.raises(UsageError, match="nowhere") as refused:

@@ -231,6 +231,17 @@ def test_a_core_that_stands_out_has_its_name_framed():
     assert not any(label.get_bbox_patch() for label in comparison(fractions).axes[0].get_yticklabels())
 
 
+def test_a_score_beyond_the_limit_whose_difference_is_a_trifle_is_not_framed():
+    """The page names some cores as standing out; the figure frames those and no others."""
+    fractions = pd.DataFrame(
+        [(f"c{k}", "1", "pore", 1.0) for k in range(6)], columns=["core", "class", "name", "fraction"]
+    )
+    scores = pd.DataFrame({"fraction 1": [0.1, -0.2, 8.0, 0.0, np.nan, -9.0]}, index=[f"c{k}" for k in range(6)])
+    bars, cells, *_ = comparison(fractions, scores, framed={("c5", "fraction 1"), ("c0", "fraction 1")}).axes
+    assert [label.get_text() for label in bars.get_yticklabels() if label.get_bbox_patch() is not None] == ["c5"]
+    assert [round(p.get_y() + 0.43) for p in cells.patches] == [5]
+
+
 def test_a_core_far_from_the_others_is_framed():
     fractions = pd.DataFrame(
         [(f"c{k}", "1", "pore", 1.0) for k in range(6)], columns=["core", "class", "name", "fraction"]

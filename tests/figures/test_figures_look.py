@@ -26,6 +26,8 @@ from soilscope.figures.colours import CLASS_COLOURS, class_colour
 from soilscope.figures.comparison import comparison
 from soilscope.figures.explanations import explanations
 from soilscope.figures.matrix import matrix
+from soilscope.figures.object_sizes import object_sizes
+from soilscope.figures.pore_sizes import pore_sizes
 from soilscope.figures.predicted import predicted
 from soilscope.figures.profiles import profiles
 from soilscope.figures.slices import slices
@@ -50,7 +52,20 @@ def heat_maps():
     return {"block1_conv2": rng.random((40, 40)).astype(np.float32), "block5_conv3": np.zeros((40, 40), np.float32)}
 
 
+def bodies():
+    diameter = np.geomspace(1.0, 9.0, 12)
+    kinds = {"kind": ["stones", HOSTILE] * 6, "class": ["5", "2"] * 6}
+    return pd.DataFrame({**kinds, "diameter_mm": diameter, "volume_mm3": np.pi / 6 * diameter**3})
+
+
+def pores():
+    edges = 0.35 * np.arange(10)
+    return pd.DataFrame({"class": "1", "from_mm": edges[:-1], "to_mm": edges[1:], "fraction": [0.0, *[0.01] * 8]})
+
+
 FIGURES = {
+    "object sizes": lambda: object_sizes(bodies(), 5000.0),
+    "pore sizes": lambda: pore_sizes(pores(), 0.7, 1.9),
     "profiles": lambda: profiles(made_up_cores.slices_table(*core())),
     "slices": lambda: slices(*core(), made_up_cores.NAMES),
     "check": lambda: check(*core(), made_up_cores.NAMES, made_up_cores.EDGES),
@@ -100,11 +115,23 @@ def test_text_in_an_svg_stays_text(named):
 
 
 def test_every_axis_label_names_a_unit_or_a_quantity_without_one(named):
-    unitless = ("porosity", "fraction", "RMSE", "epoch", "core", "model", "true", "predicted", "robust z", "voxels per")
+    unitless = (
+        "porosity",
+        "fraction",
+        "RMSE",
+        "epoch",
+        "core",
+        "model",
+        "true",
+        "predicted",
+        "robust z",
+        "voxels per",
+        "share of",
+    )
     labels = [text for axes in named[1].axes for text in (axes.get_xlabel(), axes.get_ylabel()) if text]
     assert labels
     for label in labels:
-        assert re.search(r"\((mm|HU)\)", label) or any(word in label for word in unitless), label
+        assert re.search(r"\((mm|HU|hPa|1/cm³)\)", label) or any(word in label for word in unitless), label
 
 
 @pytest.mark.parametrize("name", ["profiles", "slices", "check"])

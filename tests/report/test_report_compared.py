@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from made_up_results import made_up_cores
 
-from soilscope.report.compared import MOST_PAIRS, comparison_of_profiles
+from soilscope.report.compared import MOST_PAIRS, Moved, comparison_of_profiles
 from soilscope.report.values import value_table
 
 
@@ -32,6 +32,25 @@ def test_the_two_cores_that_differ_most_lead_the_table_and_are_drawn():
     everyone, pair = shown.pictures
     assert "6 cores" in everyone.alt
     assert "core 4 and core 5" in pair.alt
+
+
+def test_pairs_say_in_how_many_classes_they_are_farther_apart_than_moved_edges_carry_them():
+    """Class 1 of the two cores: 0.10 to 0.20 and 0.25 to 0.30, apart; class 2: 0.4 to 0.6 and 0.5 to 0.7, not told apart."""
+    slices = pd.concat([made_up_cores.slices_table(*made_up_cores.core(0, name)) for name in "ab"])
+    spans = {("a", "1"): (0.10, 0.20), ("b", "1"): (0.25, 0.30), ("a", "2"): (0.4, 0.6), ("b", "2"): (0.5, 0.7)}
+    rows = [(core, key, "fraction", low, high, 50.0) for (core, key), (low, high) in spans.items()]
+    moved = pd.DataFrame(rows, columns=["core", "class", "metric", "low", "high", "shift"])
+    band = slices.assign(porosity_low=slices["porosity"] - 0.01, porosity_high=slices["porosity"] + 0.01)
+    known = Moved.of(moved, band, {"a": "HU", "b": "HU"})
+    shown = comparison_of_profiles(slices, ["a", "b"], distances(["a", "b"]), moved=known)
+    titles = [column.title for column in shown.table.columns]
+    assert dict(zip(titles, shown.table.rows[0], strict=True))["beyond the edges"] == "1 of 2"
+    assert "±50 HU" in shown.table.caption
+    assert "Bands: what moving all edges between classes by ±50 HU makes of it" in shown.pictures[1].caption
+    without = comparison_of_profiles(slices, ["a", "b"], distances(["a", "b"]))
+    assert "beyond the edges" not in [column.title for column in without.table.columns]
+    assert "Bands" not in without.pictures[1].caption
+    assert Moved.of(None, band, {}) is None
 
 
 def test_without_distances_profiles_are_drawn_and_with_one_core_nothing_is():

@@ -216,6 +216,29 @@ def test_one_core_that_differs_from_equal_ones_is_marked_although_the_mad_is_zer
     np.testing.assert_array_equal(robust_z(np.ones(6)), np.zeros(6))
 
 
+def six_cores(values, low=None, high=None):
+    """A metric of six cores, and the span moved edges give the last one."""
+    rows = [(f"c{k}", "1", "fraction", v, "1") for k, v in enumerate(values)]
+    table = pd.DataFrame(rows, columns=["core", "class", "metric", "value", "unit"])
+    moved = table[table["core"] == "c5"].assign(low=low, high=high, shift=50.0)
+    return table, moved
+
+
+def test_a_difference_of_a_thousandth_is_not_marked_however_alike_the_others_are():
+    """Five equal cores and one that differs by 0.1 % have an endless z; nothing stands out there."""
+    table, _ = six_cores([0.5, 0.5, 0.5, 0.5, 0.5, 0.5005])
+    assert score_table(table).abs().to_numpy().max() > 3.5
+    assert outliers(table) == ()
+    assert [o.core for o in outliers(six_cores([0.5, 0.5, 0.5, 0.5, 0.5, 0.51])[0])] == ["c5"]
+
+
+def test_a_difference_that_moved_edges_make_too_is_not_marked():
+    """A core at 0.40 among cores of 0.11 is no outlier where 50 HU more or less carry it down to 0.10; at 0.30 it still is."""
+    values = [0.10, 0.11, 0.12, 0.10, 0.11, 0.40]
+    assert outliers(*six_cores(values, 0.10, 0.45)) == ()
+    assert [o.core for o in outliers(*six_cores(values, 0.30, 0.45))] == ["c5"]
+
+
 def test_four_cores_are_too_few_to_mark_one():
     rows = [(f"c{k}", "1", "fraction", v, "1") for k, v in enumerate([0.1, 0.1, 0.1, 0.9])]
     table = pd.DataFrame(rows, columns=["core", "class", "metric", "value", "unit"])

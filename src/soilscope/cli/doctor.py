@@ -48,6 +48,7 @@ def doctor(as_json: Json = False, quiet: Quiet = False) -> None:
         _gl(),
         _extra("pyvista", "3d"),
         _extra("dask", "dask"),
+        *_metrics(),
     ]
     output.table(
         "soilscope doctor", ("what", "", "found"), [(c.name, "ok" if c.there else "-", c.text) for c in checks]
@@ -110,3 +111,13 @@ def _extra(package: str, extra: str) -> _Check:
         return _Check(f"extra {extra}", True, metadata.version(package))
     except metadata.PackageNotFoundError:
         return _Check(f"extra {extra}", False, install_line(extra))
+
+
+def _metrics() -> list[_Check]:
+    """Metrics that installed packages offer; a plan can name them."""
+    from soilscope.structure.installed import offers
+
+    return [
+        _Check(f"metric {offer.name}", True, f"of the package {offer}; loaded when a plan names it")
+        for offer in offers()
+    ]

@@ -35,6 +35,7 @@ def comparison(
     scores: pd.DataFrame | None = None,
     limit: float = 3.5,
     marked: Collection[str] = (),
+    framed: Collection[tuple[str, str]] | None = None,
 ) -> Figure:
     """Stacked class fractions of every core, and robust z of its metrics beside them.
 
@@ -48,6 +49,8 @@ def comparison(
         ``|z|`` above this is framed, and so is the name of its core.
     marked : collection of str
         Further cores that stand out, in a metric that is not among the columns.
+    framed : collection of (core, metric), optional
+        Only these are framed, with their cores: others beyond the limit differ by a trifle. None frames all beyond it.
 
     Raises
     ------
@@ -65,9 +68,10 @@ def comparison(
     bars = made.add_subplot(columns[0, 0])
     names = _bars(bars, fractions, cores)
     bars.set_yticks(range(len(cores)), [plain(core, 24) for core in cores], fontsize=size)
-    _mark(bars, cores, {*marked, *_far(scores, limit)})
+    far = _far(scores, limit, framed)
+    _mark(bars, cores, {*marked, *(core for core, _ in far)})
     if scores is not None:
-        _scores(made, made.add_subplot(columns[0, 1]), scores.reindex(cores), limit)
+        _scores(made, made.add_subplot(columns[0, 1]), scores.reindex(cores), far)
     handles = class_patches(names, outside=False)
     if scores is not None:
         handles.append(Patch(facecolor="white", edgecolor="black", linewidth=1.6, label=f"stands out: |z| > {limit:g}"))
@@ -89,9 +93,14 @@ def _bars(axes: Axes, fractions: pd.DataFrame, cores: list[str]) -> dict[int, st
     return names
 
 
-def _far(scores: pd.DataFrame | None, limit: float) -> list[str]:
-    """Cores with a robust z beyond the limit."""
-    return [] if scores is None else [str(core) for core in scores.index[(scores.abs() > limit).any(axis=1)]]
+def _far(scores: pd.DataFrame | None, limit: float, framed: Collection[tuple[str, str]] | None) -> set[tuple[str, str]]:
+    """(core, metric) of every robust z beyond the limit that is no trifle."""
+    if scores is None:
+        return set()
+    names = [(str(core), str(metric)) for core in scores.index for metric in scores.columns]
+    beyond = (scores.abs().to_numpy(float) > limit).ravel()
+    far = {name for name, is_far in zip(names, beyond, strict=True) if is_far}
+    return far if framed is None else far & set(framed)
 
 
 def _mark(axes: Axes, cores: list[str], marked: Collection[str]) -> None:
@@ -103,14 +112,14 @@ def _mark(axes: Axes, cores: list[str], marked: Collection[str]) -> None:
             label.set_bbox({"facecolor": "white", "edgecolor": "black", "linewidth": 1.6, "pad": 1.5})
 
 
-def _scores(made: Figure, axes: Axes, scores: pd.DataFrame, limit: float) -> None:
+def _scores(made: Figure, axes: Axes, scores: pd.DataFrame, far: set[tuple[str, str]]) -> None:
     values = scores.to_numpy(float)
     image = axes.imshow(
         np.ma.masked_invalid(values), cmap="RdBu_r", norm=Normalize(-CLIP, CLIP), aspect="auto", interpolation="nearest"
     )
     axes.set_facecolor(style.OUTSIDE)
-    for (row, column), z in np.ndenumerate(values):
-        if np.isfinite(z) and abs(z) > limit:
+    for row, column in np.ndindex(values.shape):
+        if (str(scores.index[row]), str(scores.columns[column])) in far:
             axes.add_patch(
                 Rectangle((column - 0.45, row - 0.43), 0.9, 0.86, fill=False, edgecolor="black", linewidth=1.6)
             )

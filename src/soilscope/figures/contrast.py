@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from soilscope.figures import style
 from soilscope.figures.colours import class_colour
 from soilscope.figures.grid import ends_inward
-from soilscope.figures.profiles import LEAST_SPAN, check_cores
+from soilscope.figures.profiles import BAND, LEAST_SPAN, check_cores
 from soilscope.figures.text import plain
 
 if TYPE_CHECKING:
@@ -21,12 +21,18 @@ __all__ = ["contrast"]
 
 MOST_CLASSES = 8
 ROW_INCHES = 2.7
+BAND_COLUMNS = ("porosity_low", "porosity_high")
 TITLE_CHARACTERS = 84
 """Of all titles of a row together."""
 
 
 @style.styled
-def contrast(slices: pd.DataFrame, cores: Sequence[str], ranges: Mapping[str, str] | None = None) -> Figure:
+def contrast(
+    slices: pd.DataFrame,
+    cores: Sequence[str],
+    ranges: Mapping[str, str] | None = None,
+    band: pd.DataFrame | None = None,
+) -> Figure:
     """Porosity of every class over depth, one row a core and one column a class.
 
     Parameters
@@ -37,6 +43,8 @@ def contrast(slices: pd.DataFrame, cores: Sequence[str], ranges: Mapping[str, st
         The two cores (or a few).
     ranges : mapping of class to str, optional
         What values make each class, written under its name, such as ``{"3": "[0, 1024) HU"}``.
+    band : DataFrame, optional
+        core, class, depth_mm, porosity_low, porosity_high: drawn behind each profile (:mod:`soilscope.structure.sensitivity`).
 
     Returns
     -------
@@ -55,14 +63,24 @@ def contrast(slices: pd.DataFrame, cores: Sequence[str], ranges: Mapping[str, st
     check_cores("profiles", table["core"], cores)
     names = dict(zip(table["key"], table["name"].astype(str), strict=True))
     classes = list(names)[:MOST_CLASSES]
+    moved = _single(band, cores)
     made = style.figure(len(cores) * ROW_INCHES + 0.4)
     grid = made.subplots(len(cores), len(classes), sharey=True, squeeze=False)
     for column, key in enumerate(classes):
-        limits = _limits(table.loc[table["key"] == key, "porosity"].to_numpy(float))
+        shown = [
+            table.loc[table["key"] == key, "porosity"],
+            *(moved.loc[moved["key"] == key, name] for name in BAND_COLUMNS),
+        ]
+        limits = _limits(np.concatenate([column.to_numpy(float) for column in shown]))
         for row, core in enumerate(cores):
             axes = grid[row, column]
             own = table[(table["core"] == core) & (table["key"] == key)].sort_values("depth_mm")
             axes.plot(own["porosity"].to_numpy(float), own["depth_mm"].to_numpy(float), color=class_colour(key))
+            around = moved[(moved["core"] == core) & (moved["key"] == key)].sort_values("depth_mm")
+            low, high = (around[name].to_numpy(float) for name in BAND_COLUMNS)
+            if len(around):
+                depth = around["depth_mm"].to_numpy(float)
+                axes.fill_betweenx(depth, low, high, color=class_colour(key), alpha=BAND, linewidth=0)
             axes.set_xlim(limits)
             axes.grid(axis="y", color="#e6e6e6", linewidth=0.6)
             axes.set_axisbelow(True)
@@ -75,6 +93,16 @@ def contrast(slices: pd.DataFrame, cores: Sequence[str], ranges: Mapping[str, st
     grid[0, 0].set_ylim(table["depth_mm"].max(), 0)
     made.supxlabel("porosity (1 − area fraction of the class)", fontsize=8.5)
     return made
+
+
+def _single(band: pd.DataFrame | None, cores: Sequence[str]) -> pd.DataFrame:
+    """The band's rows of these cores with their classes as text; none where nothing was moved."""
+    import pandas as pd
+
+    if band is None:
+        return pd.DataFrame(columns=["core", "key", "depth_mm", *BAND_COLUMNS])
+    made = band.assign(core=band["core"].astype(str), key=band["class"].astype(str))
+    return made[made["core"].isin(cores)]
 
 
 def _limits(porosity: np.ndarray) -> tuple[float, float]:

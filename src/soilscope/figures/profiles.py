@@ -19,7 +19,7 @@ from soilscope.figures.text import plain
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LEAST_SPAN", "check_cores", "profiles", "stacked_classes"]
+__all__ = ["BAND", "LEAST_SPAN", "check_cores", "profiles", "stacked_classes"]
 
 ROW_INCHES = 1.9
 MOST_PANELS = 12

@@ -11,12 +11,24 @@ import numpy as np
 from soilscope import findings as notes
 from soilscope.errors import UsageError
 from soilscope.report import pictures, tables
+from soilscope.report.bodies import objects_compared, objects_part, rule_of
 from soilscope.report.caveats import caveats
-from soilscope.report.compared import comparison_of_profiles
-from soilscope.report.document import Comparison, CoreSection, Document, Explanation, Fact, ModelsSection, TargetSection
+from soilscope.report.compared import Moved, comparison_of_profiles
+from soilscope.report.document import (
+    Comparison,
+    CoreSection,
+    Document,
+    Explanation,
+    Fact,
+    ModelsSection,
+    Part,
+    TargetSection,
+)
+from soilscope.report.earth import fine_earth_part, masses_part
 from soilscope.report.methods import methods
 from soilscope.report.noticed import group_findings
-from soilscope.report.outliers import FEWEST_CORES, LIMIT, outliers, score_table
+from soilscope.report.outliers import FEWEST_CORES, LEAST_DIFFERENCE, LIMIT, outliers, score_table
+from soilscope.report.pores import pores_part
 from soilscope.report.references import cited
 from soilscope.report.results import CoreResult, ExplanationResult, StudyResults
 from soilscope.report.summary import core_facts, models_text, summary, target_text, unit_of_target
@@ -94,6 +106,10 @@ def _ran(results: StudyResults) -> dict[str, Any]:
     ran["erode"] = 0 if results.values is None else int(results.values["erode"].iloc[0])
     ran["horizons"] = results.horizons is not None
     ran["windows"] = results.windows is not None
+    ran["pores"] = results.pore_sizes is not None
+    ran["objects"] = [rule_of(kind) for kind in results.kinds if results.objects is not None]
+    ran["tubes"] = any(kind.shape == "tubes" for kind in results.kinds)
+    ran["fine_earth"] = results.fine_earth is not None
     ran["outliers"] = len(results.cores) >= FEWEST_CORES
     return ran
 
@@ -111,7 +127,7 @@ def _noticed(results: StudyResults) -> dict[str, tuple[notes.Finding, ...]]:
 def _core(core: CoreResult, results: StudyResults, names: Mapping[str, str]) -> CoreSection:
     standing = [
         f"{o.metric.rpartition(' ')[0]} of class {o.metric.rpartition(' ')[2]} (robust z {o.z:.1f})".replace("-", "−")
-        for o in outliers(results.core_metrics)
+        for o in outliers(results.core_metrics, results.sensitivity)
         if o.core == core.name
     ]
     table = tables.class_table(core, results.core_metrics, names, results.sensitivity)
@@ -126,7 +142,20 @@ def _core(core: CoreResult, results: StudyResults, names: Mapping[str, str]) -> 
         value_table(core.name, results.values),
         tables.further_table(core, results.core_metrics, names),
         window_table(core.name, results.windows),
+        _parts(core, results, names),
     )
+
+
+def _parts(core: CoreResult, results: StudyResults, names: Mapping[str, str]) -> tuple[Part, ...]:
+    """What was measured of a core beyond its classes."""
+    smallest = 2.0 * max(core.spacing_mm)
+    found = (
+        pores_part(core.name, results.pore_sizes, results.retention, smallest),
+        objects_part(core, results.objects, results.kinds, names, results.tube_lengths),
+        fine_earth_part(core.name, results.fine_earth, results.settings.get("stones_mm3")),
+        masses_part(core.name, results.materials),
+    )
+    return tuple(part for part in found if part is not None)
 
 
 def _comparison(results: StudyResults, names: Mapping[str, str], described: Mapping[str, str]) -> Comparison | None:
@@ -135,21 +164,30 @@ def _comparison(results: StudyResults, names: Mapping[str, str], described: Mapp
     scheme = results.settings.get("scheme")
     ranges, own_edges = class_ranges(scheme), OWN_EDGES if scheme and scheme.get("relative") else ""
     cores = [core.name for core in results.cores]
-    drawn = comparison_of_profiles(results.slices, cores, results.distances, ranges, own_edges)
+    units = {core.name: "HU" if core.units == "HU" else "grey values" for core in results.cores}
+    moved = Moved.of(results.sensitivity, results.band, units)
+    drawn = comparison_of_profiles(results.slices, cores, results.distances, ranges, own_edges, moved)
+    objects = objects_compared(results.cores, results.objects, results.kinds, names)
     beside = _side_by_side(results, names, described)
-    return replace(beside, text=beside.text + own_edges, profiles=drawn.pictures, distances=drawn.table)
+    return replace(
+        beside, text=beside.text + own_edges, profiles=drawn.pictures, distances=drawn.table, objects=objects
+    )
 
 
 def _side_by_side(results: StudyResults, names: Mapping[str, str], described: Mapping[str, str]) -> Comparison:
     fractions = _fractions(results, described)
-    found, scores = outliers(results.core_metrics), score_table(results.core_metrics)
+    found, scores = outliers(results.core_metrics, results.sensitivity), score_table(results.core_metrics)
     if scores.empty:
         text = f"{count(len(results.cores), 'core')} are too few to say which stands out: that takes at least {FEWEST_CORES}."
         return Comparison(text, pictures.comparison_picture(fractions, None, LIMIT))
-    most = scores.abs().max(axis=0).sort_values(ascending=False, kind="stable").index[:MOST_METRICS]
+    farthest = scores.abs().max(axis=0).sort_values(ascending=False, kind="stable").index
+    most = list(dict.fromkeys([*(o.metric for o in found), *farthest]))[:MOST_METRICS]
     shown = scores[[column for column in scores.columns if column in most]]
-    picture = pictures.comparison_picture(fractions, shown, LIMIT, {o.core for o in found})
-    rule = f"A core is marked where the robust z of a metric is beyond ±{LIMIT:g} (Iglewicz & Hoaglin 1993)."
+    picture = pictures.comparison_picture(fractions, shown, LIMIT, found)
+    rule = (
+        f"A core is marked where the robust z of a metric is beyond ±{LIMIT:g} (Iglewicz & Hoaglin 1993), and the difference from "
+        f"the median of all cores is over {LEAST_DIFFERENCE:.0%} of it and more than moving the core's edges makes of the figure."
+    )
     if not found:
         return Comparison(f"{rule} None is.", picture)
     cores = len({o.core for o in found})

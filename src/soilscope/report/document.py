@@ -5,7 +5,7 @@
     Document
     ├── summary            the first screen: facts, key results, warnings
     ├── methods, references
-    ├── cores              one CoreSection a core: check, profiles, slices, class table
+    ├── cores              one CoreSection a core: check, profiles, slices, class table, and a part for pores, objects …
     ├── comparison         cores side by side, those that stand out
     ├── models             table, curves, predicted against true
     ├── targets            one TargetSection a target: matrix, cover, in words
@@ -32,6 +32,7 @@ __all__ = [
     "FindingGroup",
     "ModelsSection",
     "Outlier",
+    "Part",
     "Picture",
     "Reference",
     "Summary",
@@ -111,6 +112,17 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a core's section: title, sentences, a table and pictures; ``key`` names its pictures in ``figures/``."""
+
+    key: str
+    title: str
+    text: tuple[str, ...] = ()
+    table: Table | None = None
+    pictures: tuple[Picture, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CoreSection:
     """One core: grid, where the soil was found, classes, pictures and its own findings."""
 
@@ -124,6 +136,7 @@ class CoreSection:
     values: Table | None = None
     further: Table | None = None
     windows: Table | None = None
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +154,8 @@ class Outlier:
 class Comparison:
     """The cores side by side: a picture, a table of what stands out, and a sentence on how far to trust it.
 
-    ``profiles`` holds the profiles of all cores, and those of the two that differ most; ``distances`` says by how much.
+    ``profiles`` holds the profiles of all cores, and those of the two that differ most; ``distances`` says by how much,
+    ``objects`` holds the objects of all cores.
     """
 
     text: str
@@ -149,6 +163,7 @@ class Comparison:
     table: Table | None = None
     profiles: tuple[Picture, ...] = ()
     distances: Table | None = None
+    objects: Table | None = None
 
 
 @dataclass(frozen=True, slots=True)

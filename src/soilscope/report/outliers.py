@@ -12,12 +12,14 @@ from soilscope.types import FloatProfile
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FEWEST_CORES", "LIMIT", "metric_table", "outliers", "robust_z", "score_table"]
+__all__ = ["FEWEST_CORES", "LEAST_DIFFERENCE", "LIMIT", "metric_table", "outliers", "robust_z", "score_table"]
 
 LIMIT = 3.5
 """``|z|`` above which a core is marked (Iglewicz & Hoaglin 1993)."""
 FEWEST_CORES = 5
 """With fewer, a median and its spread say nothing about one of them."""
+LEAST_DIFFERENCE = 0.01
+"""Of the median: a core nearer to it than this is not marked, however alike the others are."""
 _NORMAL_MAD = 0.6745
 _NORMAL_MEAN = 1.253314
 
@@ -70,18 +72,40 @@ def score_table(core_metrics: pd.DataFrame) -> pd.DataFrame:
     return table.apply(lambda column: robust_z(column.to_numpy(float)), axis=0, result_type="broadcast")
 
 
-def outliers(core_metrics: pd.DataFrame) -> tuple[Outlier, ...]:
-    """Cores with ``|z| > 3.5`` in a metric, strongest first."""
+def outliers(core_metrics: pd.DataFrame, sensitivity: pd.DataFrame | None = None) -> tuple[Outlier, ...]:
+    """Cores that stand out in a metric, strongest first.
+
+    Parameters
+    ----------
+    core_metrics : DataFrame
+        core, class, metric, value.
+    sensitivity : DataFrame, optional
+        core, class, metric, low, high: what moved edges make of it.
+
+    Returns
+    -------
+    tuple of Outlier
+        ``|z| > 3.5``, and a difference from the median of all cores that is no trifle: where the metric hardly varies, a robust z
+        is large for any difference. It has to be beyond :data:`LEAST_DIFFERENCE` of the median, and, where the core's edges were
+        moved, the median must lie outside of what that makes of the core's figure.
+    """
     values, scores = metric_table(core_metrics), score_table(core_metrics)
     known, z = values.to_numpy(float), scores.to_numpy(float)
-    found = [
-        Outlier(
-            str(values.index[row]),
-            str(values.columns[column]),
-            float(known[row, column]),
-            float(np.nanmedian(known[:, column])),
-            float(z[row, column]),
-        )
-        for row, column in zip(*np.nonzero(np.abs(z) > LIMIT), strict=True)
-    ]
+    spans = _spans(sensitivity)
+    found = []
+    for row, column in zip(*np.nonzero(np.abs(z) > LIMIT), strict=True):
+        core, metric = str(values.index[row]), str(values.columns[column])
+        value, median = float(known[row, column]), float(np.nanmedian(known[:, column]))
+        low, high = spans.get((core, metric), (value, value))
+        if abs(value - median) > LEAST_DIFFERENCE * abs(median) and not low <= median <= high:
+            found.append(Outlier(core, metric, value, median, float(z[row, column])))
     return tuple(sorted(found, key=lambda o: (-abs(o.z), o.core, o.metric)))
+
+
+def _spans(sensitivity: pd.DataFrame | None) -> dict[tuple[str, str], tuple[float, float]]:
+    """(core, metric and class) -> least and greatest figure under moved edges."""
+    if sensitivity is None:
+        return {}
+    rows = sensitivity[sensitivity["low"].notna() & sensitivity["high"].notna()]
+    keys = zip(rows["core"].astype(str), rows["metric"].astype(str) + " " + rows["class"].astype(str), strict=True)
+    return dict(zip(keys, zip(rows["low"].astype(float), rows["high"].astype(float), strict=True), strict=True))

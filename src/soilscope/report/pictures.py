@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from soilscope.report.document import Picture
+from soilscope.report.document import Outlier, Picture
 from soilscope.report.words import unit_of
 
 if TYPE_CHECKING:
@@ -76,17 +76,18 @@ def predicted_pictures(predictions: pd.DataFrame, cards: Mapping[str, Mapping[st
 
 
 def comparison_picture(
-    fractions: pd.DataFrame, scores: pd.DataFrame | None, limit: float, marked: Collection[str] = ()
+    fractions: pd.DataFrame, scores: pd.DataFrame | None, limit: float, found: Sequence[Outlier] = ()
 ) -> Picture:
-    """The cores side by side; ``marked`` are those that stand out in any metric, drawn here or not."""
+    """The cores side by side; ``found`` are those that stand out in any metric, drawn here or not."""
     from soilscope.figures.comparison import comparison
 
     caption = "Volume fractions of the classes in every core, before small clusters are removed."
     if scores is not None:
         caption += f" Right: robust z of the metrics (number = class); framed where |z| > {limit:g}."
-        caption += " A core that stands out in any metric has its name framed." if marked else ""
+        caption += " A core that stands out in any metric has its name framed." if found else ""
+        caption += " A difference that moved edges make too, or under 1 % of the median, is not framed."
     return as_picture(
-        comparison(fractions, scores, limit, marked),
+        comparison(fractions, scores, limit, {o.core for o in found}, {(o.core, o.metric) for o in found}),
         f"Class fractions of {fractions['core'].nunique()} cores, stacked.",
         caption,
     )

@@ -70,6 +70,12 @@ _ALL = (
         "10.2136/vzj2017.03.0062",
     ),
     Reference(
+        "Sato et al. 1998",
+        "Sato Y. et al. 1998. Three-dimensional multi-scale line filter for segmentation and visualization of curvilinear "
+        "structures in medical images. Med. Image Anal. 2: 143–168.",
+        "10.1016/S1361-8415(98)80009-1",
+    ),
+    Reference(
         "Simonyan & Zisserman 2015",
         "Simonyan K., Zisserman A. 2015. Very deep convolutional networks for large-scale image recognition. ICLR.",
         "10.48550/arXiv.1409.1556",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from soilscope.findings import Finding
 from soilscope.report.document import Picture
+from soilscope.structure import ObjectKind
 from soilscope.types import Shape, Spacing, Units
 
 if TYPE_CHECKING:
@@ -100,6 +101,12 @@ class StudyResults:
         core, class, name, voxels, mean, sd, voxels_eroded, mean_eroded, sd_eroded, unit, erode: one row a core and class.
     windows : DataFrame, optional
         As :func:`soilscope.structure.representative_volume` gives it: figures in windows of rising size.
+    kinds : tuple of ObjectKind
+        What objects were looked for, in the plan's order.
+    objects, tube_lengths, pore_sizes, retention, fine_earth, materials : DataFrame, optional
+        As in the study folder's tables (``fine_earth`` that of whole cores); None where they were not made.
+    band : DataFrame, optional
+        core, class, depth_mm, porosity_low, porosity_high: what moved edges make of the porosity of each slice.
     explanations : tuple of ExplanationResult
     findings : tuple of Finding
         Of the study as a whole (those of cores and models come with them).
@@ -125,3 +132,11 @@ class StudyResults:
     distances: pd.DataFrame | None = None
     values: pd.DataFrame | None = None
     windows: pd.DataFrame | None = None
+    kinds: tuple[ObjectKind, ...] = ()
+    objects: pd.DataFrame | None = None
+    tube_lengths: pd.DataFrame | None = None
+    pore_sizes: pd.DataFrame | None = None
+    retention: pd.DataFrame | None = None
+    fine_earth: pd.DataFrame | None = None
+    materials: pd.DataFrame | None = None
+    band: pd.DataFrame | None = None

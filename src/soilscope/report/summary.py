@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from soilscope import findings as notes
@@ -11,6 +11,7 @@ from soilscope.figures.text import number
 from soilscope.report.caveats import beaten, not_learnt, worse_than_mean
 from soilscope.report.document import Fact, Summary
 from soilscope.report.outliers import FEWEST_CORES, outliers
+from soilscope.report.pores import diameter_of_share
 from soilscope.report.results import CoreResult, StudyResults
 from soilscope.report.words import and_list, class_ranges, count, split_target, target_title, unit_of, with_unit
 
@@ -89,7 +90,7 @@ def _classes(settings: Mapping[str, Any]) -> str:
 
 
 def _results(results: StudyResults, names: Mapping[str, str]) -> tuple[str, ...]:
-    made = _class_shares(results, names)
+    made = [*_class_shares(results, names), *_pores(results), *_objects(results)]
     models, matrix = results.models, results.matrix
     tables = [table["target"].astype(str) for table in (models, matrix) if table is not None]
     for target in dict.fromkeys(target for column in tables for target in column):
@@ -98,7 +99,7 @@ def _results(results: StudyResults, names: Mapping[str, str]) -> tuple[str, ...]
             said.append(covered(results, target, matrix[matrix["target"].astype(str) == target]))
         title = target_title(target, names)
         made.append(f"{title[:1].upper()}{title[1:]}: {' '.join(said)}")
-    found = outliers(results.core_metrics)
+    found = outliers(results.core_metrics, results.sensitivity)
     if found:
         made.append(f"Standing out among the cores: {and_list(dict.fromkeys(o.core for o in found))}.")
     return tuple(made)
@@ -118,6 +119,39 @@ def _class_shares(results: StudyResults, names: Mapping[str, str]) -> list[str]:
     return [
         f"Imaged volume fractions{', from core to core' if len(results.cores) > 1 else ''}: {', '.join(shares)}{more}."
     ]
+
+
+def _pores(results: StudyResults) -> list[str]:
+    """The median diameter of the pores, from core to core."""
+    if results.pore_sizes is None:
+        return []
+    found = [diameter_of_share(rows, 0.5) for _, rows in results.pore_sizes.groupby("core", sort=False)]
+    known = [d50 for d50 in found if d50 is not None]
+    least = 2.0 * max(max(core.spacing_mm) for core in results.cores)
+    return (
+        [f"Half of the imaged pores' volume lies in places under {_span(known)} mm (seen from {least:.3g} mm on)."]
+        if known
+        else []
+    )
+
+
+def _objects(results: StudyResults) -> list[str]:
+    """How many objects of each kind a core has, and the largest."""
+    if results.objects is None or not results.kinds:
+        return []
+    said = []
+    for kind in results.kinds:
+        own = results.objects[results.objects["kind"].astype(str) == kind.name]
+        numbers = [int((own["core"].astype(str) == core.name).sum()) for core in results.cores]
+        low, high = min(numbers), max(numbers)
+        largest = f" (diameter up to {number(float(own['diameter_mm'].max()), 2)} mm)" if len(own) else ""
+        said.append(f"{kind.name} {low if low == high else f'{low} to {high}'}{largest}")
+    return [f"Objects{' in a core' if len(results.cores) > 1 else ''}: {', '.join(said)}."]
+
+
+def _span(values: Sequence[float]) -> str:
+    low, high = number(min(values), 2), number(max(values), 2)
+    return low if low == high else f"{low} to {high}"
 
 
 def _percent(share: float) -> str:

@@ -144,7 +144,7 @@ def horizon_table(core: str, horizons: pd.DataFrame | None, names: Mapping[str, 
         if len(rows) == 1
         else f"Horizons of {core}, found as change points of the area fractions; together they explain {share:.0%} of the "
         "fractions' variance over depth. “Differs in”: share of the soil that is of another class than in the horizon "
-        "above. A steady change has no border, and is cut into steps all the same."
+        "above. A steady change has no border, and is cut into steps all the same. All cores: tables/horizons.csv."
     )
     return Table(caption, columns, tuple(body))
 

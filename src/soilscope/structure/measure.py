@@ -17,7 +17,7 @@ from soilscope.findings import Finding
 from soilscope.structure.builtin import DEFAULT_METRICS
 from soilscope.structure.clusters import ClusterRule
 from soilscope.structure.labelled import Labelled, class_id, findings_of, label_core, slice_keys, union
-from soilscope.structure.metric import Metric, metrics_named
+from soilscope.structure.metric import TAKEN_FROM, Metric, metrics_named
 from soilscope.structure.phase import Phase, cleaned
 from soilscope.structure.together import Together
 from soilscope.volume import Volume
@@ -234,7 +234,11 @@ def _provenance(
         "spacing_mm": list(volume.spacing_mm),
         "units": volume.units,
         "input_digest": volume.source.get("input_digest"),
-        "metrics": [{"metric": m.name, "unit": m.unit, "about": m.about, "small_clusters": m.clusters} for m in chosen],
+        "metrics": [
+            {"metric": m.name, "unit": m.unit, "about": m.about, "small_clusters": m.clusters}
+            | ({"from": TAKEN_FROM[m.name]} if m.name in TAKEN_FROM else {})
+            for m in chosen
+        ],
         "software": __version__,
         "findings": notes.to_records(found),
     }

@@ -6,27 +6,29 @@ A metric of your own is a function of a :class:`~soilscope.structure.phase.Phase
 
     def coarse(phase):                                  # share of the class in places wider than 2 mm
         wide = (phase.thickness >= 2.0) & phase.mask
-        return wide.sum(axis=(1, 2)) / phase.counts.clip(1)
+        return wide.sum(axis=(1, 2)) / np.where(phase.counts > 0, phase.counts, np.nan)
 
     st.register(st.Metric("coarse", "1", "share of the class wider than 2 mm", slices=coarse))
 
-It then stands in ``measure``'s tables, in reports, and among the targets a model can learn.
+It then stands in ``measure``'s tables, in reports, and among the targets a model can learn. What installed packages offer
+(:mod:`soilscope.structure.installed`) need not be registered: it is taken when a plan or call names it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from soilscope.errors import UsageError
+from soilscope.structure import installed
 from soilscope.structure.phase import Phase
 from soilscope.types import BoolVolume, FloatProfile, Neighbours3D, Spacing
 
-__all__ = ["METRICS", "Metric", "metrics_named", "register"]
+__all__ = ["METRICS", "TAKEN_FROM", "Metric", "metrics_named", "register", "take_installed", "there_are"]
 
 UNIT_SUFFIX = {
     "1": "",
@@ -130,6 +132,8 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 OWN_COLUMNS = {"core", "class", "name", "slice", "depth_mm", "metric", "value", "unit"}
 METRICS: dict[str, Metric] = {}
 """The metrics there are, by name, in the order of the tables."""
+TAKEN_FROM: dict[str, str] = {}
+"""Metric -> package and version, of those that an installed package offers and somebody asked for."""
 
 
 def register(metric: Metric) -> Metric:
@@ -154,17 +158,42 @@ def register(metric: Metric) -> Metric:
     return metric
 
 
+def take_installed(names: Iterable[str]) -> None:
+    """Register those metrics that installed packages offer under these names; names that are known or offered by none are left.
+
+    Raises
+    ------
+    UsageError
+        Code ``metric``: what is offered cannot be loaded, is no metric, or is one of another name.
+    """
+    for offer in installed.offers(name for name in names if name not in METRICS):
+        metric = installed.load(offer)
+        if not isinstance(metric, Metric) or metric.name != offer.name:
+            is_what = f"the metric {metric.name!r}" if isinstance(metric, Metric) else f"a {type(metric).__name__}"
+            raise UsageError("metric", f"{offer} offers a metric {offer.name!r}, but {offer.entry.value} is {is_what}.")
+        if offer.name not in METRICS:  # its module may have registered it itself
+            register(metric)
+        TAKEN_FROM[offer.name] = str(offer)
+
+
+def there_are() -> list[str]:
+    """Names of all metrics that can be asked for: the registered and the installed ones."""
+    return sorted({*METRICS, *(offer.name for offer in installed.offers())})
+
+
 def metrics_named(names: list[str] | tuple[str, ...]) -> tuple[Metric, ...]:
     """The metrics of some names.
 
     Raises
     ------
     UsageError
-        Code ``metric-unknown``; the message lists the metrics there are.
+        Code ``metric-unknown``; the message lists the metrics there are. Code ``metric``: see :func:`take_installed`.
     """
+    take_installed(names)
     unknown = [n for n in names if n not in METRICS]
     if unknown:
         raise UsageError(
-            "metric-unknown", f"no metric is called {', '.join(map(repr, unknown))}; there are {', '.join(METRICS)}."
+            "metric-unknown",
+            f"no metric is called {', '.join(map(repr, unknown))}; there are {', '.join(there_are())}.",
         )
     return tuple(METRICS[n] for n in names)

@@ -11,7 +11,7 @@ from soilscope.errors import UsageError
 from soilscope.structure.clusters import ClusterRule
 from soilscope.structure.labelled import GREATEST_LABEL, Labelled, checked_labels, class_id
 from soilscope.structure.measure import DEFAULT_RULE, phases
-from soilscope.structure.metric import METRICS, Metric
+from soilscope.structure.metric import METRICS, Metric, take_installed
 from soilscope.types import FloatProfile
 from soilscope.volume import Volume
 
@@ -86,6 +86,7 @@ def target_profile(
 
 
 def _target(name: str) -> Metric:
+    take_installed([name])
     if name not in targets():
         raise UsageError("target-unknown", f"no target is called {name!r}; there are {', '.join(targets())}.")
     return METRICS[name]

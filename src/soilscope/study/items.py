@@ -143,6 +143,7 @@ def _structure(build: _Builder, study: Path, plan: Plan, ledger: Ledger) -> str:
         plan.joined,
         plan.core.density_volume,
         plan.model_dump(mode="json", include={"objects"}),
+        *measure.packages(plan).values(),
     ]
     measured, found = [], []
     if edges.pooled(plan):

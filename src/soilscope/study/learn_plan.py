@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from soilscope.learn import channels, network
 from soilscope.structure import targets as structure_targets
+from soilscope.structure.metric import take_installed
 
 __all__ = ["LearnPlan", "Strict", "TargetPlan"]
 
@@ -31,6 +32,7 @@ class TargetPlan(Strict):
     @field_validator("target")
     @classmethod
     def _known(cls, value: str) -> str:
+        take_installed([value])
         if value not in structure_targets():
             raise ValueError(f"unknown target {value!r}; there are {sorted(structure_targets())}")
         return value

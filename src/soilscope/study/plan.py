@@ -14,6 +14,7 @@ from soilscope.classes import SCHEMES, Scheme, otsu_scheme
 from soilscope.classes import scheme as named_scheme
 from soilscope.errors import PlanError, UsageError
 from soilscope.structure import METRICS, ObjectKind
+from soilscope.structure.metric import take_installed, there_are
 from soilscope.structure.representative import REPRESENTATIVE_METRICS
 from soilscope.study.core_plan import PlacePlan, SoilPlan
 from soilscope.study.learn_plan import LearnPlan, Strict, TargetPlan
@@ -107,10 +108,13 @@ class StructurePlan(Strict):
     @field_validator("metrics", "sensitivity_metrics", "representative_metrics")
     @classmethod
     def _known(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        take_installed(value or ())
         unknown = sorted(set(value or ()) - set(METRICS))
         if unknown:
             raise ValueError(
-                f"unknown metrics {unknown}; there are {sorted(METRICS)}; register one of your own and call soilscope.study.run"
+                f"unknown metrics {unknown}; there are {there_are()}; one of your own comes with a package that offers it (entry "
+                "points “soilscope.metrics”, see docs/write-a-metric.md), or is registered by a script that calls "
+                "soilscope.study.run"
             )
         return value
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope import learn
-from soilscope.structure import METRICS
+from soilscope.structure.metric import metrics_named
 from soilscope.study.plan import Plan, TargetPlan
 from soilscope.study.steps.measure import rule, slice_table
 from soilscope.study.steps.opened import open_core
@@ -38,7 +38,7 @@ def slices_of(study: Path, plan: Plan, core: str, target: TargetPlan, channels: 
 def _profile(study: Path, core: str, target: TargetPlan) -> NDArray[np.float64]:
     table = slice_table(study, core)
     rows = table[table["class"] == "+".join(map(str, target.of))].sort_values("slice")
-    values: NDArray[np.float64] = rows[METRICS[target.target].column].to_numpy(np.float64)
+    values: NDArray[np.float64] = rows[metrics_named((target.target,))[0].column].to_numpy(np.float64)
     return values
 
 

@@ -19,7 +19,7 @@ from soilscope.study.steps.measure import rule
 from soilscope.study.steps.opened import OpenedCore
 from soilscope.types import BoolVolume
 
-__all__ = ["FURTHER", "PORE_SIZES", "REPRESENTATIVE", "wanted"]
+__all__ = ["FINE_EARTH", "FURTHER", "LENGTHS", "PORE_SIZES", "REPRESENTATIVE", "wanted"]
 
 
 def _windows(plan: Plan, opened: OpenedCore, say: Say) -> tuple[pd.DataFrame]:
@@ -124,13 +124,15 @@ PORE_SIZES = ByCore(
     _pores_asked,
     _large_pores,
 )
+FINE_EARTH = ByCore(
+    "fine_earth", "fine earth", (Layout.fine_earth, Layout.fine_earth_cores), _earth, _earth_asked, _large_earth
+)
+LENGTHS = ByCore("lengths", "lengths of tubes", (Layout.tube_lengths,), _lengths, _lengths_asked)
 FURTHER = (
     REPRESENTATIVE,
     PORE_SIZES,
-    ByCore(
-        "fine_earth", "fine earth", (Layout.fine_earth, Layout.fine_earth_cores), _earth, _earth_asked, _large_earth
-    ),
-    ByCore("lengths", "lengths of tubes", (Layout.tube_lengths,), _lengths, _lengths_asked),
+    FINE_EARTH,
+    LENGTHS,
 )
 """All of them."""
 

@@ -12,6 +12,7 @@ import pandas as pd
 from soilscope import structure
 from soilscope._version import __version__
 from soilscope.files import write_json, write_parquet, write_table
+from soilscope.structure.metric import TAKEN_FROM, metrics_named
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
 from soilscope.study.steps import materials, objects
@@ -19,7 +20,7 @@ from soilscope.study.steps.blocks import LargeCore, Say, large_core
 from soilscope.study.steps.gathered import Gathered
 from soilscope.study.steps.opened import open_core
 
-__all__ = ["core_provenance", "join_tables", "measure_core", "metrics", "outputs", "rule", "slice_table"]
+__all__ = ["core_provenance", "join_tables", "measure_core", "metrics", "outputs", "packages", "rule", "slice_table"]
 
 
 def outputs(core: str) -> list[str]:
@@ -75,6 +76,14 @@ def metrics(plan: Plan) -> list[str] | None:
     if plan.structure.metrics is None:
         return [*structure.DEFAULT_METRICS, *(t for t in dict.fromkeys(asked) if t not in structure.DEFAULT_METRICS)]
     return list(dict.fromkeys([*plan.structure.metrics, *asked]))
+
+
+def packages(plan: Plan) -> dict[str, str]:
+    """Metrics of the plan that installed packages offer -> package and version: another version measures again."""
+    asked = plan.structure
+    named = [*(metrics(plan) or ()), *asked.sensitivity_metrics, *asked.representative_metrics]
+    metrics_named(named)
+    return {name: TAKEN_FROM[name] for name in dict.fromkeys(named) if name in TAKEN_FROM}
 
 
 def slice_table(study: Path, core: str) -> pd.DataFrame:

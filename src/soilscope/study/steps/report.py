@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,20 @@ import pandas as pd
 from soilscope import findings as notes
 from soilscope.files import digest_json, write_text
 from soilscope.findings import Finding
-from soilscope.report import ExplanationResult, StudyResults, document, explanation_result, render
+from soilscope.report import Document, ExplanationResult, StudyResults, document, explanation_result, render
 from soilscope.structure.erosion import pooled_values
 from soilscope.study.core_plan import SoilPlan
 from soilscope.study.layout import Layout
 from soilscope.study.models import models, targets
 from soilscope.study.plan import Plan, plan_values
 from soilscope.study.steps import edges
+from soilscope.study.steps.by_core import ByCore
 from soilscope.study.steps.evaluate import predictions
-from soilscope.study.steps.further import PORE_SIZES, REPRESENTATIVE
+from soilscope.study.steps.further import FINE_EARTH, LENGTHS, PORE_SIZES, REPRESENTATIVE
 from soilscope.study.steps.gathered import Gathered
 from soilscope.study.steps.libraries import DISTANCE_METRICS, versions
+from soilscope.study.steps.measure import packages
+from soilscope.study.steps.moved import bands
 from soilscope.study.steps.pictures import kept_core, write_picture
 from soilscope.study.steps.transfer import made, model_card
 from soilscope.volume.partial import OpenStore
@@ -61,14 +64,34 @@ def _results(study: Path, plan: Plan, gathered: Gathered) -> StudyResults:
         distances=_table(study / Layout.comparison) if _held(gathered, "measure:_comparison") else None,
         values=_values(study, gathered),
         windows=_table(study / Layout.representative) if _held(gathered, REPRESENTATIVE.joined_key) else None,
+        kinds=plan.object_kinds,
+        objects=_table(study / Layout.objects) if plan.object_kinds else None,
+        tube_lengths=_further(study, gathered, LENGTHS, 0),
+        pore_sizes=_further(study, gathered, PORE_SIZES, 0),
+        retention=_further(study, gathered, PORE_SIZES, 1),
+        fine_earth=_further(study, gathered, FINE_EARTH, 1),
+        materials=None if plan.core.density is None else _table(study / Layout.materials),
+        band=_bands(study, plan, drawn),
         explanations=_explanations(study, plan, gathered, cards),
         findings=_findings(gathered, cards),
-        versions=versions(_done(study, plan, gathered, learnt=bool(there))),
+        versions=versions(_done(study, plan, gathered, learnt=bool(there))) | _metric_packages(plan),
     )
 
 
 def _values(study: Path, gathered: Gathered) -> pd.DataFrame | None:
     return pooled_values(_table(study / Layout.class_values)) if _held(gathered, "measure:_values") else None
+
+
+def _further(study: Path, gathered: Gathered, kind: ByCore, number: int) -> pd.DataFrame | None:
+    """One of a kind's joined tables; None where it was not made."""
+    return _table(study / kind.tables[number]) if _held(gathered, kind.joined_key) else None
+
+
+def _bands(study: Path, plan: Plan, cores: Sequence[str]) -> pd.DataFrame | None:
+    if plan.structure.sensitivity == "off":
+        return None
+    made = [band.assign(core=core) for core in cores if (band := bands(study, core)) is not None]
+    return pd.concat(made, ignore_index=True) if made else None
 
 
 def _held(gathered: Gathered, key: str) -> bool:
@@ -97,6 +120,8 @@ def _settings(study: Path, plan: Plan) -> dict[str, Any]:
     settings["tables"] = ", ".join(made)
     scheme = edges.scheme_of(study, plan)
     settings |= {"labels": str(plan.labels)} if scheme is None else {"scheme": scheme.as_dict()}
+    if plan.classes_of("stones"):
+        settings["stones_mm3"] = plan.structure.stones_mm3
     if plan.core != SoilPlan():
         settings["core"] = plan.core.model_dump(mode="json", exclude_defaults=True)
     if plan.window != "all":
@@ -157,7 +182,16 @@ def _done(study: Path, plan: Plan, gathered: Gathered, *, learnt: bool) -> set[s
     }
 
 
-def _keep_pictures(study: Path, page: Any) -> None:
+def _metric_packages(plan: Plan) -> dict[str, str]:
+    """Installed packages that metrics of the plan come from -> version."""
+    return {name: version for name, _, version in (text.rpartition(" ") for text in packages(plan).values())}
+
+
+def _keep_pictures(study: Path, page: Document) -> None:
+    for core in page.cores:
+        for part in core.parts:
+            for picture in part.pictures:
+                write_picture(study, f"{core.name}.{part.key}", picture, core.findings)
     for section in page.targets:
         if section.picture is not None:
             write_picture(study, f"matrix.{section.target}", section.picture)
