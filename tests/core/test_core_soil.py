@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from soilscope import phantoms
 from soilscope.core import find_core
+from soilscope.core.choice import CoreChoice
 from soilscope.errors import InputRefused
 from soilscope.findings import Finding
 from soilscope.ingest import read
@@ -78,6 +79,26 @@ def test_a_leaning_core_off_centre_is_followed(tilt, noise):
         centre = np.argwhere(truth[k]).mean(axis=0) * pixel
         slices = found.source["soil"]["slices"]
         assert [slices["y_mm"][k], slices["x_mm"][k]] == pytest.approx(centre, abs=pixel)
+
+
+@pytest.mark.parametrize("soil", SOILS)
+@pytest.mark.parametrize("blur", [0.35, 0.6])
+def test_a_leaning_core_of_96_voxels_is_found_through_a_wide_blur(soil, blur):
+    phantom = phantoms.make(soil, seed=2, shape=(24, 96, 96), scanner=Scanner(tilt_deg=5.0, blur_mm=blur))
+    assert overlap(find_core(unfound(phantom)).valid, phantom.truth > 0) >= 0.98
+
+
+@pytest.mark.parametrize(("width", "blur", "told"), [(64, 0.6, True), (128, 0.6, False)])
+def test_a_wall_that_the_blur_hides_in_a_narrow_core_is_told_unless_its_radius_is_stated(width, blur, told):
+    """CONTRACT: what was assumed is said; a person who knows the tube need not trust the guess."""
+    phantom = phantoms.make("compacted", seed=2, shape=(24, width, width), scanner=Scanner(blur_mm=blur, wall_mm=1.05))
+    found = find_core(unfound(phantom))
+    assert ("wall-blurred" in {f.code for f in found.findings}) == told
+    pixel, area = phantom.volume.spacing_mm[1], float((phantom.truth[12] > 0).sum())
+    radius = float(np.sqrt(area / np.pi) * pixel)
+    stated = find_core(unfound(phantom), CoreChoice(radius_mm=radius))
+    assert "wall-blurred" not in {f.code for f in stated.findings}
+    assert overlap(stated.valid, phantom.truth > 0) >= 0.98
 
 
 def test_headspace_is_left_out_and_told():

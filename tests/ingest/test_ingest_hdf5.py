@@ -85,6 +85,26 @@ def test_attributes_that_mean_a_voxel_size_are_taken(tmp_path, attributes):
     assert read(path).spacing_mm == pytest.approx(MM)
 
 
+@pytest.mark.parametrize(("moved", "even"), [(0.0, True), (3e-4, False)])
+def test_coordinates_that_their_number_type_rounds_are_evenly_spaced(tmp_path, moved, even):
+    """7. Steps of 6.25 um far from the origin differ by over a thousandth in float32, and are one grid; a moved slice is none."""
+    with h5py.File(tmp_path / "core.h5", "w") as file:
+        data = file.create_group("entry/data")
+        data["volume"] = np.arange(12 * 5 * 4, dtype=np.uint16).reshape(12, 5, 4)
+        data.attrs.update({"NX_class": "NXdata", "signal": "volume", "axes": ["z", "y", "x"]})
+        for axis, start, step, count in (("z", 100.0, 0.00625, 12), ("y", 0.0, 0.4, 5), ("x", 0.0, 0.3, 4)):
+            places = start + step * np.arange(count)
+            places[count // 2] += moved
+            data[axis] = places.astype(np.float32)
+            data[axis].attrs["units"] = "mm"
+    if even:
+        np.testing.assert_allclose(read(tmp_path / "core.h5").spacing_mm, (0.00625, 0.4, 0.3), rtol=1e-3)
+    else:
+        with pytest.raises(InputRefused) as caught:
+            read(tmp_path / "core.h5")
+        assert caught.value.code == "spacing-missing"
+
+
 def test_one_pixel_size_is_that_of_all_axes(tmp_path):
     path = made(tmp_path / "scan.h5")
     with h5py.File(path, "a") as file:

@@ -40,6 +40,9 @@ WALL_BLUR_MM = 1.5
 SOLID_RIM = 0.2
 """Where the outermost valid voxels lie in soil at least this share of them is no air, even in loose litter."""
 
+NARROW_PX = 40.0
+"""Of wider cores a voxel all around is less than 5 % of the soil, and what a blurred wall hides less than 2 %."""
+
 CONTRAST = 4.0
 """In grey scans the middle must differ from the corners by this many times the corners' own spread."""
 
@@ -286,6 +289,13 @@ def _told(vol: Volume, place: Place, ends: tuple[int, int], choice: CoreChoice) 
         f"at row {np.mean(axis.y) / dy:.1f} and column {np.mean(axis.x) / dx:.1f}."
     )
     found = [Finding("cylinder", "note", text)]
+    if wall.blurred and "radius_mm" not in choice.stated and wall.inner_mm < NARROW_PX * max(dy, dx):
+        text = (
+            "the tube's wall is too thin to be seen through the blur of the scan, and the edge of the soil was told by its "
+            "unevenness alone: it may be most of a voxel off, and a voxel all around is "
+            f"{2 * max(dy, dx) / wall.inner_mm:.1%} of the soil; if you know the tube's inner radius, state radius_mm."
+        )
+        found.append(Finding("wall-blurred", "note", text))
     if place.cut is not None:
         text = (
             f"the core was split lengthwise: its flat side lies {place.cut.offset_mm:.1f} mm from the axis, and only the soil on "

@@ -64,11 +64,15 @@ OUTLINE_PX = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Wall:
-    """Inner radius in mm, and the wall's own level and spread; level is None where the soil has no wall."""
+    """Inner radius in mm, and the wall's own level and spread; level is None where the soil has no wall.
+
+    ``blurred`` where the calmest ring lies where the wall blurs into air, so that its own level may nowhere be seen.
+    """
 
     inner_mm: float
     level: float | None
     spread: float
+    blurred: bool = False
 
 
 def distance_mm(
@@ -101,13 +105,14 @@ def find_wall(vol: Volume, axis: Axis, air: float, cut: Cut | None = None) -> Wa
     level = float(mean[at])
     away = np.sqrt(np.maximum(square - 2 * level * mean + level**2, 0.0))
     outer = min(axis.radius, radius[-1] + pixel / BINS_PER_PIXEL)
-    if bright is None and outer - radius[at] < NO_PLATEAU_PX * pixel:
+    blurred = bright is None and outer - radius[at] < NO_PLATEAU_PX * pixel
+    if blurred:
         away = spread - spread[at]  # the soil's unevenness is halved at its edge, whatever the wall reads
     inner = _half_way(radius[: at + 1], away[: at + 1], pixel)
     if spread[at] < SHARP:
         exact = _exact(vol, axis, Wall(inner, level, float(spread[at])), (float(radius[at]), side))
         inner = exact if abs(exact - inner) <= EXACT_PX * pixel else inner
-    return Wall(inner, level, float(spread[at]))
+    return Wall(inner, level, float(spread[at]), blurred and bool(spread[at] >= SHARP))
 
 
 def _without_air(rings: Rings | None, air: float, from_mm: float) -> Rings | None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from soilscope.ingest.chunks import Presence
 from soilscope.ingest.grey import within_limits
+from soilscope.ingest.limits import SPACING_SHARE
 from soilscope.ingest.members import seekable
 from soilscope.ingest.units import mm_of, spacing_from
 from soilscope.ingest.verdict import refuse
@@ -27,6 +28,9 @@ from soilscope.types import Shape, Spacing
 __all__ = ["HeldSet", "data_sets", "opened"]
 
 SIZES = ("voxel_size", "pixel_size", "element_size", "spacing", "resolution_zyx")
+EVEN = 1e-3
+"""Coordinates along an axis are evenly spaced if no step differs from their mean by more than this share of it."""
+
 STANDARD_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
 
 
@@ -189,11 +193,24 @@ def _axes(data: Any) -> Spacing | None:
         scale = mm_of(_word(axis.attrs.get("units", "")))
         if not isinstance(axis, h5py.Dataset) or axis.shape != (count,) or scale is None:
             return None
-        step = np.diff(np.asarray(axis[...], dtype=np.float64))
-        if not np.allclose(step, step[0], rtol=1e-3, atol=0):
+        step = _even_step(np.asarray(axis[...]))
+        if step is None:
             return None
-        steps.append(abs(float(step[0])) * scale)
+        steps.append(step * scale)
     return spacing_from(steps)
+
+
+def _even_step(places: NDArray[Any]) -> float | None:
+    """The step of evenly spaced coordinates, None where they are not; what their number type cannot tell apart is even."""
+    at = places.astype(np.float64)
+    if at.size < 2:
+        return None
+    step = float(at[-1] - at[0]) / (at.size - 1)
+    off = float(np.abs(np.diff(at) - step).max())
+    fine = float(np.finfo(places.dtype).eps) if places.dtype.kind == "f" else 0.0
+    return (
+        abs(step) if off <= max(EVEN * abs(step), min(2 * fine * np.abs(at).max(), SPACING_SHARE * abs(step))) else None
+    )
 
 
 def _simpl(data: Any) -> Spacing | None:
