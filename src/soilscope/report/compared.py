@@ -150,8 +150,8 @@ def _table(distances: pd.DataFrame, own_edges: str, moved: Moved | None) -> Tabl
     caption = (
         "Distances between the profiles of two cores (tables/comparison.csv). Of each class: mean absolute difference of the area "
         "fractions over relative depth (top of the soil 0, bottom 1), from 0 (alike) to 1. “Of another class”: half their sum, the "
-        "share of the soil that is of another class at the same relative depth. They see shares alone, not size, shape or connection; "
-        "relative depth stretches the shorter core; and no limit says what is much: compare with replicates of one soil."
+        "share of the soil that is of another class at the same relative depth. They see shares alone, not size, shape or "
+        "connection; relative depth stretches the shorter core; and no limit says what is much: compare with replicates."
         + beyond
         + (some if len(found) > MOST_PAIRS else "")
         + own_edges
