@@ -85,7 +85,8 @@ def objects(core: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "core": core, "kind": "stones", "class": "5", "volume_mm3": np.pi / 6 * diameter**3, "diameter_mm": diameter,
-            "length_mm": [9.0, 2.0, 3.0], "touches_border": [True, False, False], "skeleton_mm": np.nan,
+            "length_mm": [9.0, 2.0, 3.0], "width_mm": [1.5, 1.0, 1.25],
+            "touches_border": [True, False, False], "skeleton_mm": np.nan,
         }
     )  # fmt: skip
 
@@ -97,7 +98,12 @@ def test_objects_have_a_row_a_kind_and_a_kind_that_was_not_found_says_0():
     titles = [column.title for column in part.table.columns]
     stones, roots = (dict(zip(titles, row, strict=True)) for row in part.table.rows)
     assert (stones["objects"], stones["cut off"], stones["class"]) == (3, 1, "5 stone")
-    assert (stones["median diameter"], stones["largest"], stones["longest"]) == (3.0, 4.0, 9.0)
+    assert (stones["median diameter"], stones["largest"], stones["median width"], stones["longest"]) == (
+        3.0,
+        4.0,
+        1.25,
+        9.0,
+    )
     assert np.isclose(stones["of the soil"], np.pi / 6 * 99 / soil_mm3(core))
     assert stones["lines"] is None
     assert (roots["objects"], roots["largest"]) == (0, None)
@@ -159,4 +165,4 @@ def test_the_page_has_a_part_for_what_was_measured_and_none_for_what_was_not():
     assert page.count("<h4>Pores and water</h4>") == 1
     assert page.count("<h4>Objects</h4>") == len(given.cores)
     assert "Stones and fine earth" not in page
-    assert "stones 0 to 3 (diameter up to 4.0 mm)" in page
+    assert "stones 0 to 3 (up to 4.0 mm)" in page

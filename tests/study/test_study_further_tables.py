@@ -89,6 +89,31 @@ def test_lengths_of_tubes_sum_to_those_of_their_objects(further):
         assert own["length_mm"].sum() == pytest.approx(by_core.get(core, 0.0), rel=1e-9)
 
 
+def test_the_report_of_a_study_has_a_part_for_each_of_these_tables_and_keeps_its_figures(further, tmp_path):
+    """Each core's pores, objects and stones are told on the page; the figures stand alone too and say what they show."""
+    folder = tmp_path / "study"
+    shutil.copytree(further, folder)
+    assert study.run(folder).failures == ()
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    for title in ("Pores and water", "Objects", "Stones and fine earth", "Representative volume"):
+        assert page.count(f"<h4>{title}</h4>") == 2
+    for name in (
+        "pore_sizes",
+        "retention",
+        "objects",
+        "tube_lengths",
+        "fine_earth",
+        "representative",
+        "comparison",
+        "horizons",
+    ):
+        assert f"tables/{name}.csv" in page
+    number = int((table(folder, "objects")["core"] == "pine").sum())
+    drawn = (folder / "figures" / "pine.objects.svg").read_text(encoding="utf-8")
+    assert f"<title>Sizes of the objects of pine: {number} object" in drawn
+    assert "<desc>Pore sizes of pine" in (folder / "figures" / "pine.pores.svg").read_text(encoding="utf-8")
+
+
 def test_a_plan_without_pores_stones_tubes_and_windows_has_no_such_items(scans, tmp_path):
     folder = tmp_path / "plain"
     bare = StructurePlan(metrics=("fraction",), sensitivity="off", erode="off", representative="off")

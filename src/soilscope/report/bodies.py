@@ -50,9 +50,9 @@ def objects_part(
     soil = soil_mm3(core)
     tubes = any(kind.shape == "tubes" for kind in kinds)
     columns = (
-        Column("kind"), Column("class"), Column("objects", "", True), Column("cut off", "", True), Column("volume", "mm³", True),
+        Column("kind"), Column("class"), Column("objects", "", True), Column("cut off", "", True),
         Column("of the soil", "share", True), Column("median diameter", "mm", True), Column("largest", "mm", True),
-        Column("longest", "mm", True),
+        Column("median width", "mm", True), Column("longest", "mm", True),
         *((Column("lines", "mm", True), Column("length density", "mm/mm³", True)) if tubes else ()),
     )  # fmt: skip
     body = []
@@ -62,8 +62,8 @@ def objects_part(
     caption = (
         f"Objects of {core.name}: every one is a row of tables/objects.csv"
         f"{'; lengths by diameter: tables/tube_lengths.csv' if tubes and lengths is not None else ''}. Diameter: of the ball of "
-        "the object's volume. Longest: greatest distance between two of its points, along a straight line. Cut off: at the edge of "
-        "the soil or scan, so that their sizes are those of a part."
+        "the object's volume. Width: mean local thickness, of a tube its diameter. Longest: greatest distance between two of its "
+        "points, along a straight line. Cut off: at the edge of the soil or scan, so that their sizes are those of a part."
         + (" Lines: summed length of the middle lines of tubes, bends and branches included." if tubes else "")
     )
     shown = Table(caption, columns, tuple(body))
@@ -79,32 +79,46 @@ def objects_compared(
     columns = (
         Column("kind"), Column("core"), Column("objects", "", True), Column("of them", "1/cm³ of soil", True),
         Column("of the soil", "share", True), Column("median diameter", "mm", True), Column("largest", "mm", True),
-        Column("longest", "mm", True),
+        Column("median width", "mm", True), Column("longest", "mm", True),
     )  # fmt: skip
     body: list[tuple[Cell, ...]] = []
     for kind in kinds:
         for core in cores:
             mine = (objects["core"].astype(str) == core.name) & (objects["kind"].astype(str) == kind.name)
-            _, _, n, _, _, share, median, largest, longest = _row(objects[mine], kind, soil_mm3(core), names)
+            _, _, n, _, share, median, largest, width, longest = _row(objects[mine], kind, soil_mm3(core), names)
             body.append(
-                (kind.name, core.name, n, int(mine.sum()) / soil_mm3(core) * 1000.0, share, median, largest, longest)
+                (
+                    kind.name,
+                    core.name,
+                    n,
+                    int(mine.sum()) / soil_mm3(core) * 1000.0,
+                    share,
+                    median,
+                    largest,
+                    width,
+                    longest,
+                )
             )
     cut = (
         f" The first {MOST_ROWS} rows of {len(body)}; all objects are in tables/objects.csv."
         if len(body) > MOST_ROWS
         else ""
     )
-    return Table(f"Objects of all cores, by the same rules.{cut}", columns, tuple(body[:MOST_ROWS]))
+    return Table(
+        f"Objects of all cores, by the same rules; one by one in tables/objects.csv.{cut}",
+        columns,
+        tuple(body[:MOST_ROWS]),
+    )
 
 
 def _row(rows: pd.DataFrame, kind: ObjectKind, soil: float, names: Mapping[str, str]) -> tuple[Cell, ...]:
     of = " + ".join(f"{k} {names.get(str(k), '')}".strip() for k in kind.of)
     if rows.empty:
-        return (kind.name, of, 0, 0, 0.0, 0.0, None, None, None)
-    volume, diameter = float(rows["volume_mm3"].sum()), rows["diameter_mm"].astype(float)
+        return (kind.name, of, 0, 0, 0.0, None, None, None, None)
+    share, diameter = float(rows["volume_mm3"].sum()) / soil, rows["diameter_mm"].astype(float)
     cut = int(rows["touches_border"].astype(bool).sum())
-    sizes = float(diameter.median()), float(diameter.max()), float(rows["length_mm"].max())
-    return (kind.name, of, len(rows), cut, volume, volume / soil, *sizes)
+    width, longest = float(rows["width_mm"].astype(float).median()), float(rows["length_mm"].max())
+    return (kind.name, of, len(rows), cut, share, float(diameter.median()), float(diameter.max()), width, longest)
 
 
 def _length(core: str, kind: ObjectKind, own: pd.DataFrame, lengths: pd.DataFrame | None) -> tuple[Cell, Cell]:

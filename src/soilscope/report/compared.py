@@ -137,7 +137,7 @@ def _table(distances: pd.DataFrame, own_edges: str, moved: Moved | None) -> Tabl
     ]
     columns = (
         Column("core"), Column("other core"), Column("of another class", "share", True),
-        *((Column("beyond the edges", "classes"),) if moved is not None else ()),
+        *((Column("beyond the edges", "classes", True),) if moved is not None else ()),
         *(Column(f"{k} {names[k]}".strip(), "distance", True) for k in keys),
     )  # fmt: skip
     beyond = (
@@ -146,12 +146,12 @@ def _table(distances: pd.DataFrame, own_edges: str, moved: Moved | None) -> Tabl
         if moved is not None
         else ""
     )
-    some = f" The {MOST_PAIRS} pairs of {len(found)} that differ most; all are in tables/comparison.csv."
+    some = f" The {MOST_PAIRS} pairs of {len(found)} that differ most."
     caption = (
-        "Distances between the profiles of two cores. Of each class: mean absolute difference of the area fractions over relative "
-        "depth (top of the soil 0, bottom 1), from 0 (alike) to 1. “Of another class”: half their sum, the share of the soil that "
-        "is of another class at the same relative depth. They see shares alone, not size, shape or connection; relative depth "
-        "stretches the shorter core; and no limit says what is much: compare with replicates of one soil."
+        "Distances between the profiles of two cores (tables/comparison.csv). Of each class: mean absolute difference of the area "
+        "fractions over relative depth (top of the soil 0, bottom 1), from 0 (alike) to 1. “Of another class”: half their sum, the "
+        "share of the soil that is of another class at the same relative depth. They see shares alone, not size, shape or "
+        "connection; relative depth stretches the shorter core; and no limit says what is much: compare with replicates."
         + beyond
         + (some if len(found) > MOST_PAIRS else "")
         + own_edges

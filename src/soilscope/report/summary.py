@@ -144,9 +144,10 @@ def _objects(results: StudyResults) -> list[str]:
         own = results.objects[results.objects["kind"].astype(str) == kind.name]
         numbers = [int((own["core"].astype(str) == core.name).sum()) for core in results.cores]
         low, high = min(numbers), max(numbers)
-        largest = f" (diameter up to {number(float(own['diameter_mm'].max()), 2)} mm)" if len(own) else ""
+        largest = f" (up to {number(float(own['diameter_mm'].max()), 2)} mm)" if len(own) else ""
         said.append(f"{kind.name} {low if low == high else f'{low} to {high}'}{largest}")
-    return [f"Objects{' in a core' if len(results.cores) > 1 else ''}: {', '.join(said)}."]
+    where = " in a core" if len(results.cores) > 1 else ""
+    return [f"Objects{where}, with the diameter of the largest as a ball of its volume: {', '.join(said)}."]
 
 
 def _span(values: Sequence[float]) -> str:
