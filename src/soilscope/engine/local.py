@@ -15,7 +15,7 @@ from soilscope.engine.worker import execute, serve
 __all__ = ["Local"]
 
 POLL_SECONDS = 0.5
-GRACE_SECONDS = 2.0
+GRACE_SECONDS = 5.0
 """How long a worker that is told to end may take."""
 LEAVE_SECONDS = 20.0
 """How long a worker that has nothing left to do may take to end by itself."""
