@@ -77,6 +77,12 @@ def test_the_report_says_from_which_window_on_a_figure_is_representative_or_that
     assert window_table("a", None) is None
 
 
+def test_a_class_that_no_window_holds_is_not_too_small_a_core():
+    """The spread of nothing is no number, at whatever size."""
+    absent = windows(np.nan).assign(spread=np.nan)
+    assert window_table("a", absent).rows[0][2:6] == ("nothing there", None, 6.0, 16)
+
+
 def test_where_edges_are_each_core_s_own_the_comparison_says_so():
     given = results()
     own = replace(given, settings={**given.settings, "scheme": otsu_scheme(3).as_dict()})
