@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from soilscope.progress import stages
 from soilscope.structure.clusters import ClusterRule, Clusters, find_clusters, without_small
 from soilscope.structure.connectivity import connection_2d_profile
 from soilscope.structure.distance import squared_distance
@@ -111,8 +112,11 @@ class Phase:
         given = self.known.thickness
         if given is not None:
             return given()
-        inner, squared = from_top_to_bottom(self.valid), self.squared_distance
-        return between(inner, squared.shape, lambda: thickness_from_distance(squared[inner], self.spacing_mm))
+        distances, balls = stages(1, 3)
+        with distances:
+            inner, squared = from_top_to_bottom(self.valid), self.squared_distance
+        with balls:
+            return between(inner, squared.shape, lambda: thickness_from_distance(squared[inner], self.spacing_mm))
 
     @cached_property
     def connection_2d(self) -> FloatProfile:

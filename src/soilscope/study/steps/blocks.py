@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from soilscope.core.artefacts import Artefacts
 from soilscope.core.density import Density
 from soilscope.errors import InputRefused
 from soilscope.findings import Finding, from_records
+from soilscope.progress import Say, telling
 from soilscope.structure import ClusterRule, ObjectKind, Structure, materials
 from soilscope.structure.blockwise import Ways, measure_blockwise
 from soilscope.structure.budget import Budget, available_gb, in_memory_gb
@@ -30,9 +31,7 @@ from soilscope.types import Shape
 from soilscope.volume import Volume
 from soilscope.volume.partial import OpenStore
 
-__all__ = ["LargeCore", "Say", "StoredLabels", "labels_part", "large_core", "memory_gb"]
-
-Say = Callable[[int, int, str], None]
+__all__ = ["LargeCore", "StoredLabels", "labels_part", "large_core", "memory_gb"]
 
 
 def memory_gb(plan: Plan) -> float:
@@ -142,11 +141,11 @@ class LargeCore:
         voxels, counts = np.zeros(256, np.int64), np.zeros(bins, np.int64)
         edges = np.histogram_bin_edges(np.zeros(0), bins, ends)
         for first, end in slab_bounds(self._about.shape[0], self.slab):
-            say(first, self._about.shape[0], "classes")
-            values, _ = self.store.read(first, end)
-            labels, valid = classes.read(first, end)
-            voxels += np.bincount(labels[valid], minlength=256)
-            counts += np.histogram(values[valid], bins=bins, range=ends)[0]
+            with telling(say, "classes", (first, end), self._about.shape[0]):
+                values, _ = self.store.read(first, end)
+                labels, valid = classes.read(first, end)
+                voxels += np.bincount(labels[valid], minlength=256)
+                counts += np.histogram(values[valid], bins=bins, range=ends)[0]
         last = int(np.flatnonzero(voxels).max(initial=1)) + 1
         return {
             "scheme": None if scheme is None else scheme.as_dict(),
