@@ -26,6 +26,8 @@ NEAR_AXIS = 0.7
 STRAIGHT, ROUND = 0.4, 0.5
 """A tube curves little along itself (a ball: as much as across), and about as much one way across as the other (a crack: 0)."""
 SCALE_STEP = 2.0**0.5
+PLACES = 2**18
+"""Voxels whose curvatures are held at a time."""
 Rows = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
@@ -106,12 +108,12 @@ def tubes(mask: BoolVolume, spacing_mm: Spacing, rule: TubeRule, valid: BoolVolu
 
 def _tube_like(inside: BoolVolume, diameter: NDArray[np.float32], near: BoolVolume, spacing: Spacing) -> BoolVolume:
     """The near-axis voxels at which the class is a tube, each looked at on the scale of its own diameter."""
-    places = np.argwhere(near)
-    own = diameter[near]
+    places = np.flatnonzero(near)
+    own = diameter.ravel()[places]
     out = np.zeros(inside.shape, np.bool_)
     if not len(places):
         return out
-    scale = np.floor(np.log(own / own.min()) / np.log(SCALE_STEP) + 1e-6).astype(np.int64)
+    scale = np.floor(np.log(own / own.min()) / np.log(SCALE_STEP) + 1e-6).astype(np.int8)
     solid = inside.astype(np.float32)
     scales = np.unique(scale)
     for part, k in zip(stages(*np.sqrt(SCALE_STEP) ** scales), scales, strict=True):
@@ -119,8 +121,10 @@ def _tube_like(inside: BoolVolume, diameter: NDArray[np.float32], near: BoolVolu
         width = float(np.median(own[scale == k]))
         with part:
             smooth = _smoothed(solid, [width / 2.0 / s for s in spacing])
-        tubular = _is_tube(np.linalg.eigvalsh(_curvatures(smooth, here, spacing)))
-        out[tuple(here[tubular].T)] = True
+        for first in range(0, len(here), PLACES):
+            some = here[first : first + PLACES]
+            at = np.stack(np.unravel_index(some, inside.shape), axis=1)
+            out.ravel()[some[_is_tube(np.linalg.eigvalsh(_curvatures(smooth, at, spacing)))]] = True
     return out
 
 

@@ -20,7 +20,7 @@ from soilscope.findings import Finding, from_records
 from soilscope.progress import Say, telling
 from soilscope.structure import ClusterRule, ObjectKind, Structure, materials
 from soilscope.structure.blockwise import Ways, measure_blockwise
-from soilscope.structure.budget import Budget, available_gb, in_memory_gb
+from soilscope.structure.budget import Budget, available_gb, in_memory_gb, tubes_gb
 from soilscope.structure.grown import class_slabs
 from soilscope.structure.large_objects import fits_slab_by_slab, objects_blockwise
 from soilscope.structure.sensitivity import default_shift, grey_step
@@ -49,7 +49,8 @@ def large_core(study: Path, plan: Plan, core: str) -> LargeCore | None:
     """
     store = OpenStore(study / Layout.store(core))
     budget = memory_gb(plan)
-    needed = in_memory_gb(store.about.shape, store.about.values.dtype.itemsize)
+    estimate = tubes_gb if any(kind.shape == "tubes" for kind in plan.object_kinds) else in_memory_gb
+    needed = estimate(store.about.shape, store.about.values.dtype.itemsize)
     if needed <= budget:
         return None
     wanted = _at_once(plan)
