@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +67,16 @@ class Phase:
         """
         return cls(*in_window(mask, valid), as_spacing(spacing_mm), neighbours)
 
+    def read_only(self) -> Phase:
+        """The same for somebody who must not change it: all that others are shown too are views that refuse writing."""
+        known = Known(
+            clusters=lambda: Clusters(_read_only(self.clusters.labels), _read_only(self.clusters.sizes)),
+            squared_distance=lambda: _read_only(self.squared_distance),
+            thickness=lambda: _read_only(self.thickness),
+            counted=lambda: (_read_only(self._counted[0]), _read_only(self._counted[1])),
+        )
+        return Phase(_read_only(self.mask), _read_only(self.valid), self.spacing_mm, self.neighbours, known=known)
+
     @property
     def voxel_mm3(self) -> float:
         """Volume of one voxel, mm³."""
@@ -122,6 +133,12 @@ class Phase:
     def connection_2d(self) -> FloatProfile:
         """Connection probability within each slice, 8 neighbours."""
         return connection_2d_profile(self.mask)
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def cleaned(phase: Phase, rule: ClusterRule) -> Phase:
