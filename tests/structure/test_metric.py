@@ -78,3 +78,27 @@ def test_every_metric_says_what_it_is():
         assert metric.name == name
         assert len(metric.about) > 20
         assert set(st.DEFAULT_METRICS) <= set(st.METRICS)
+
+
+def test_a_metric_of_ones_own_cannot_change_what_the_others_see():
+    """It is shown views that refuse writing: of mask, window, and all that is worked out once for every metric."""
+    mask = np.zeros((5, 6, 7), np.bool_)
+    mask[1:4, 1:4, 1:5] = True
+    for name in ("mask", "valid", "squared_distance", "thickness", "counts", "area"):
+        spoils = st.Metric("spoils", "1", "writes", core=lambda p, name=name: getattr(p, name).fill(0) or 0.0)
+        with pytest.raises(ValueError, match="read-only"):
+            spoils.total(mask, None, (1.0, 1.0, 1.0))
+    spoils = st.Metric("spoils", "1", "writes", core=lambda p: p.clusters.labels.fill(0) or 0.0)
+    with pytest.raises(ValueError, match="read-only"):
+        spoils.total(mask, None, (1.0, 1.0, 1.0))
+    assert mask.sum() == 36
+
+
+def test_a_metric_of_ones_own_sees_the_figures_that_ours_see():
+    rng = np.random.default_rng(0)
+    mask, valid = rng.random((9, 8, 7)) < 0.6, rng.random((9, 8, 7)) < 0.9
+    phase = st.Phase.of(mask, valid, (0.5, 0.3, 0.2))
+    shown = phase.read_only()
+    for name in ("counts", "area", "squared_distance", "thickness", "connection_2d"):
+        np.testing.assert_array_equal(getattr(shown, name), getattr(phase, name))
+    np.testing.assert_array_equal(shown.clusters.labels, phase.clusters.labels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from soilscope.errors import UsageError
 from soilscope.structure.horizons import LEAST_STEP, find_horizons, profile_step
 
 DZ = 0.25
@@ -71,3 +72,10 @@ def test_a_steady_change_makes_few_horizons_and_nothing_makes_none():
 def test_the_distance_of_shares_is_the_part_of_the_soil_that_is_of_another_class():
     assert profile_step([1, 0], [0, 1]) == 1.0
     assert profile_step([0.25, 0.75], [0.25, 0.75]) == 0.0
+
+
+def test_shares_with_the_classes_first_are_refused_with_both_shapes():
+    shares, depth = np.full((2, 40), 0.5), np.arange(40) + 0.5
+    with pytest.raises(UsageError, match=r"\(2, 40\).*40 depths") as told:
+        find_horizons(shares, depth, 1.0)
+    assert told.value.code == "horizons"

@@ -19,6 +19,7 @@ from soilscope.ingest.grey import as_volume
 from soilscope.ingest.sources import Source, ids, opened
 from soilscope.ingest.spacing import checked, needed, shorter
 from soilscope.ingest.verdict import note, refuse
+from soilscope.progress import told
 from soilscope.types import Shape, Spacing, Units
 from soilscope.volume import Volume
 
@@ -99,7 +100,7 @@ class OpenScan:
 
     def read(self) -> Volume:
         """The scan in memory."""
-        volume = self.chosen.load()
+        volume = self.chosen.load(_told) if self.chosen.watched else self.chosen.load()
         return replace(volume, findings=self._told(volume.findings, volume.shape, volume.spacing_mm))
 
     @contextlib.contextmanager
@@ -227,3 +228,8 @@ def _left(source: Source, chosen: Candidate) -> list[Finding]:
     if source.skipped:
         found.append(note("skipped", f"{source.skipped} files or entries that are no scan were skipped."))
     return found
+
+
+def _told(done: int, of: int) -> None:
+    """Slices that are read."""
+    told(done / of)

@@ -21,6 +21,7 @@ from soilscope.classes import Scheme
 from soilscope.classes import scheme as named_scheme
 from soilscope.errors import UsageError
 from soilscope.findings import Finding
+from soilscope.progress import stages, telling
 from soilscope.structure.adding import ADDING, CoreOutline
 from soilscope.structure.budget import Budget, check_clusters
 from soilscope.structure.builtin import DEFAULT_METRICS
@@ -163,15 +164,15 @@ class _Work:
         self.counts, self.area = np.zeros((depth, most), np.int64), np.zeros(depth, np.int64)
         boxes = []
         for first, end in self._bounds():
-            self.ways.say(first, 2 * depth, "clusters")
-            labels, valid = self.slabs.read(first, end)
-            outside, values = self.slabs.made_elsewhere(first, end, valid)
-            covering_names(values, self.core.names)
-            self.outside += outside
-            self.counts[first:end], self.area[first:end] = label_counts(labels, valid, most)
-            boxes.append(_moved(box_of(valid), first))
-            for layer in layers:
-                layer.look(labels)
+            with telling(self.ways.say, "clusters", (first, end), 2 * depth):
+                labels, valid = self.slabs.read(first, end)
+                outside, values = self.slabs.made_elsewhere(first, end, valid)
+                covering_names(values, self.core.names)
+                self.outside += outside
+                self.counts[first:end], self.area[first:end] = label_counts(labels, valid, most)
+                boxes.append(_moved(box_of(valid), first))
+                for layer in layers:
+                    layer.look(labels)
             check_clusters(sum(layer.held for layer in layers), self.budget)
         self.window = _around(boxes)
         for layer in layers:
@@ -196,10 +197,13 @@ class _Work:
     def _through_slabs(self, layers: list[Layer], files: list[FieldFiles]) -> None:
         depth = self.core.volume.shape[0]
         for number, (first, end) in enumerate(self._bounds()):
-            self.ways.say(depth + first, 2 * depth, "slices and seams")
-            labels, valid = self.slabs.read(first, end)
-            for layer, file in zip(layers, files, strict=True):
-                file.append(layer.measure(number, (first, labels, valid), self.core.volume.spacing_mm), valid)
+            with telling(self.ways.say, "slices and seams", (depth + first, depth + end), 2 * depth):
+                reading, *rest = stages(1, *[8] * len(layers))
+                with reading:
+                    labels, valid = self.slabs.read(first, end)
+                for stage, layer, file in zip(rest, layers, files, strict=True):
+                    with stage:
+                        file.append(layer.measure(number, (first, labels, valid), self.core.volume.spacing_mm), valid)
 
     def _note_missing(self) -> None:
         missing = [m.name for m in self.chosen if not has_figures(m)]

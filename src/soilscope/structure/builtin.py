@@ -11,7 +11,7 @@ from soilscope.structure.critical import critical_from_distance
 from soilscope.structure.euler_density import euler_density
 from soilscope.structure.fractal import fractal_dimension, fractal_dimension_of_slices
 from soilscope.structure.masks import from_top_to_bottom
-from soilscope.structure.metric import Metric, register
+from soilscope.structure.metric import METRICS, OURS, Metric, register
 from soilscope.structure.nearest import distance_profile, mean_distance
 from soilscope.structure.phase import Phase
 from soilscope.structure.plane import anisotropy_of_slices, perimeter_density
@@ -292,3 +292,4 @@ register(
         lambda p: anisotropy_of_slices(p.mask, p.spacing_mm, p.valid),
     )
 )
+OURS.update(METRICS)

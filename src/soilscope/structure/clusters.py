@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from soilscope.classes.loops import compiled, over_slabs
+from soilscope.classes.loops import aside, compiled, over_slabs
 from soilscope.errors import UsageError
 from soilscope.structure.masks import as_mask
 from soilscope.types import BoolVolume, FloatProfile, Neighbours3D
@@ -94,7 +94,7 @@ def find_clusters(mask: BoolVolume, neighbours: Neighbours3D = 6) -> Clusters:
     mask = as_mask(mask)
     if mask.size == 0:
         return Clusters(np.zeros(mask.shape, np.uint32), np.zeros(1, np.int64))
-    labels, number = cc3d.connected_components(mask, connectivity=neighbours, return_N=True)
+    labels, number = aside(lambda: cc3d.connected_components(mask, connectivity=neighbours, return_N=True))
     labels = np.ascontiguousarray(labels)
     return Clusters(labels, sizes_of(labels, int(number)))
 

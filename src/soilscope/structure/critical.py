@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from soilscope.progress import told
 from soilscope.structure.connectivity import percolates
 from soilscope.structure.distance import squared_distance
 from soilscope.structure.masks import as_mask
@@ -49,6 +50,7 @@ def critical_from_distance(squared: NDArray[np.float32], axis: int = 0, neighbou
     ceiling = widest.min()  # the path crosses every plane, and none lets more through than its widest point
     search = LevelSearch(np.unique(squared[(squared > 0) & (squared <= ceiling)]))
     while not search.ended:
+        told(search.asked / search.most_trials)
         search.note(passes=percolates(squared >= search.level, axis, neighbours))
     return search.diameter_mm
 
@@ -59,6 +61,7 @@ class LevelSearch:
     def __init__(self, levels: NDArray[np.float32]) -> None:
         self._levels = levels
         self._low, self._high = 0, len(levels)  # levels below ``low`` let pass, those from ``high`` on do not
+        self.asked = 0
 
     @property
     def most_trials(self) -> int:
@@ -81,6 +84,7 @@ class LevelSearch:
 
     def note(self, *, passes: bool) -> None:
         """Whether that lets pass."""
+        self.asked += 1
         self._low, self._high = (self._middle + 1, self._high) if passes else (self._low, self._middle)
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.classes.loops import compiled, over_slabs, thread_count
+from soilscope.progress import stages
 from soilscope.structure.masks import as_mask, as_spacing
 from soilscope.types import BoolVolume, LabelVolume, Spacing
 
@@ -91,8 +92,11 @@ def _by_parabolas(mask: BoolVolume | LabelVolume, spacing: Spacing) -> Squares:
 
 def _by_search(inside: LabelVolume, spacing: Spacing, labels: LabelVolume | None) -> Squares:
     """``labels`` tells several labels apart; None where ``inside`` is one mask of 0 and 1."""
-    planes = within_slices(inside, spacing, labels)
-    through_slices(planes, spacing[0], labels)
+    within, through = stages(1, 2)
+    with within:
+        planes = within_slices(inside, spacing, labels)
+    with through:
+        through_slices(planes, spacing[0], labels)
     return planes
 
 

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from soilscope.classes.loops import over_slabs
 from soilscope.errors import UsageError
+from soilscope.progress import stages, told
 from soilscope.structure.labelled import slice_keys
 from soilscope.types import BoolVolume, LabelVolume
 from soilscope.volume import Volume
@@ -56,11 +58,23 @@ def eroded(labels: LabelVolume, valid: BoolVolume, by: int) -> LabelVolume:
     inside = np.where(valid, labels, 0)
     if by == 0:
         return inside
-    size = 2 * by + 1
+    out = np.empty_like(inside)
+
+    def work(first: int, end: int) -> None:
+        start = max(0, first - by)
+        around, own = slice(start, end + by), slice(first - start, end - start)
+        out[first:end] = _without_rims(inside[around], valid[around], 2 * by + 1)[own]
+
+    over_slabs(work, len(out))
+    return out
+
+
+def _without_rims(inside: LabelVolume, valid: BoolVolume, size: int) -> LabelVolume:
+    """Labels of the window where all of a box are alike; beyond the first and last slice is as outside the window."""
     # Outside the window stands what neither the greatest nor the least label of a box is changed by.
     greatest = ndimage.maximum_filter(inside, size, mode="constant", cval=0)
-    least = ndimage.minimum_filter(np.where(valid, labels, 255).astype(labels.dtype), size, mode="constant", cval=255)
-    return np.where((greatest == inside) & (least == inside), inside, 0).astype(labels.dtype)
+    least = ndimage.minimum_filter(np.where(valid, inside, 255).astype(inside.dtype), size, mode="constant", cval=255)
+    return np.where((greatest == inside) & (least == inside), inside, 0).astype(inside.dtype)
 
 
 def class_values(volume: Volume, labels: LabelVolume, names: Mapping[int, str], by: int = 1) -> pd.DataFrame:
@@ -95,8 +109,14 @@ def class_values(volume: Volume, labels: LabelVolume, names: Mapping[int, str], 
     """
     import pandas as pd
 
-    kept = eroded(labels, volume.valid, by)
-    plain, rid = (_moments(volume, of, max(names, default=0)) for of in (np.where(volume.valid, labels, 0), kept))
+    rims, *halves = stages(2, 1, 1)
+    with rims:
+        kept = eroded(labels, volume.valid, by)
+    found = []
+    for half, of in zip(halves, (np.where(volume.valid, labels, 0), kept), strict=True):
+        with half:
+            found.append(_moments(volume, of, max(names, default=0)))
+    plain, rid = found
     frames = []
     for number, name in names.items():
         columns = slice_keys(volume, str(number), name)
@@ -145,6 +165,7 @@ def _moments(volume: Volume, labels: LabelVolume, most: int) -> Sequence[NDArray
     """Voxels, mean and standard deviation of each label in each slice, shape (z, labels)."""
     made = np.full((3, len(labels), max(most, int(labels.max(initial=0))) + 1), np.nan)
     for k, (plane, of) in enumerate(zip(volume.values, labels, strict=True)):
+        told(k / len(labels))
         inside = of > 0
         values, classes = plane[inside].astype(np.float64), of[inside]
         count = np.bincount(classes, minlength=made.shape[2])

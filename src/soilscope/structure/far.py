@@ -6,13 +6,14 @@ for a few rows at a time. So nothing depends on how far the nearest wall is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.classes.loops import compiled, over_slabs
+from soilscope.progress import Tell, part, spanning
 from soilscope.structure.clusters import translated
 from soilscope.structure.critical import LevelSearch
 from soilscope.structure.distance import through_slices, within_slices
@@ -23,7 +24,6 @@ from soilscope.types import LabelVolume, Neighbours3D, Spacing
 
 __all__ = ["FarFields"]
 
-Say = Callable[[int, int], None]
 BYTES_HELD = 32
 """For each voxel held at a time: distances, labels, masks, clusters."""
 
@@ -59,7 +59,7 @@ class FarFields:
     def _bands(self) -> Iterator[tuple[int, int]]:
         return slab_bounds(self._labels.shape[1], self._rows)
 
-    def distances(self, value: int, window: Scratch, say: Say) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    def distances(self, value: int, window: Scratch, say: Tell) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Distances to a class summed over what is not the class, and how many voxels those are; mm, shape (z,) both.
 
         The sums are infinite where the window holds none of the class.
@@ -68,20 +68,20 @@ class FarFields:
         sums, counts = np.zeros(depth), np.zeros(depth, np.int64)
         with self._room.array(np.float32) as planes:
             for first, end in self._slabs():
-                say(first, 2 * depth)
-                away = (self._labels.slices(first, end) != value).view(np.uint8)
-                planes.append(within_slices(away, self._spacing))
+                with spanning(say, (first, end), 2 * depth):
+                    away = (self._labels.slices(first, end) != value).view(np.uint8)
+                    planes.append(within_slices(away, self._spacing))
             for first, end in self._bands():
-                say(depth + depth * first // height, 2 * depth)
-                away = planes.rows(first, end)
-                through_slices(away, self._spacing[0])
-                outside = (window.rows(first, end) > 0) & (away > 0)
-                for z in range(depth):
-                    sums[z] += np.sqrt(away[z][outside[z]]).sum(dtype=np.float64)
-                    counts[z] += np.count_nonzero(outside[z])
+                with spanning(say, _of_rows(first, end, height), 2):
+                    away = planes.rows(first, end)
+                    through_slices(away, self._spacing[0])
+                    outside = (window.rows(first, end) > 0) & (away > 0)
+                    for z in range(depth):
+                        sums[z] += np.sqrt(away[z][outside[z]]).sum(dtype=np.float64)
+                        counts[z] += np.count_nonzero(outside[z])
         return sums, counts
 
-    def critical(self, values: Sequence[int], ends: tuple[int, int], say: Say) -> dict[int, float]:
+    def critical(self, values: Sequence[int], ends: tuple[int, int], say: Tell) -> dict[int, float]:
         """Critical diameter of each class from one slice to another (not included), as
         :func:`soilscope.structure.critical_diameter`; mm, NaN where a class has no wall.
 
@@ -94,15 +94,15 @@ class FarFields:
             search = {k: LevelSearch(levels) for k, levels in self._levels(squared, ceilings, ends).items()}
             passes, done = max((one.most_trials for one in search.values()), default=0), 0
             while any(not one.ended for one in search.values()):
-                say(done, passes)
                 asked = {k: one.level for k, one in search.items() if not one.ended}
-                passing = self._passing(squared, asked, ends)
+                with spanning(say, (done, done + 1), passes):
+                    passing = self._passing(squared, asked, ends)
                 for k in asked:
                     search[k].note(passes=k in passing)
                 done += 1
         return {k: search[k].diameter_mm if k in search else float("nan") for k in values}
 
-    def _squared_distances(self, out: Scratch, ends: tuple[int, int], say: Say) -> NDArray[np.float32]:
+    def _squared_distances(self, out: Scratch, ends: tuple[int, int], say: Tell) -> NDArray[np.float32]:
         """Write squared distances to what is another class; the greatest of each label in each slice, shape (z, 256).
 
         They are those from one slice to another; of the slices beyond, which hold nothing, there is none.
@@ -110,16 +110,16 @@ class FarFields:
         depth, height, _ = self._labels.shape
         widest = np.zeros((depth, 256), np.float32)
         for first, end in self._slabs():
-            say(first, 2 * depth)
-            labels = self._labels.slices(first, end)
-            out.append(within_slices(labels, self._spacing, labels))
+            with spanning(say, (first, end), 2 * depth):
+                labels = self._labels.slices(first, end)
+                out.append(within_slices(labels, self._spacing, labels))
         for first, end in self._bands():
-            say(depth + depth * first // height, 2 * depth)
-            labels, squared = self._labels.rows(first, end), out.rows(first, end)
-            inner = slice(*ends)
-            through_slices(squared[inner], self._spacing[0], labels[inner])
-            out.change_rows(first, squared)
-            over_slabs(partial(_widest, labels, squared, widest), depth)
+            with spanning(say, _of_rows(first, end, height), 2):
+                labels, squared = self._labels.rows(first, end), out.rows(first, end)
+                inner = slice(*ends)
+                through_slices(squared[inner], self._spacing[0], labels[inner])
+                out.change_rows(first, squared)
+                over_slabs(partial(_widest, labels, squared, widest), depth)
         return widest
 
     def _levels(
@@ -143,9 +143,15 @@ class FarFields:
         for first, end in self._slabs():
             a, b = max(first, ends[0]), min(end, ends[1])
             if a < b:
-                labels = self._labels.slices(a, b)
-                seams.add(np.where(squared.slices(a, b) >= translated(labels, table), labels, np.uint8(0)))
+                with part(first / squared.shape[0], end / squared.shape[0]):
+                    labels = self._labels.slices(a, b)
+                    seams.add(np.where(squared.slices(a, b) >= translated(labels, table), labels, np.uint8(0)))
         return seams.spanning()
+
+
+def _of_rows(first: int, end: int, height: int) -> tuple[float, float]:
+    """The second half of the work is done some rows of all slices at a time."""
+    return 1.0 + first / height, 1.0 + end / height
 
 
 @compiled

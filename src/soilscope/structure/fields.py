@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from soilscope.progress import Say
 from soilscope.structure.clusters import ClusterRule
 from soilscope.structure.far import FarFields
 from soilscope.structure.halo import ThicknessSums, thickness_of_blocks
@@ -23,7 +24,6 @@ __all__ = ["FIELDS", "FieldFiles", "Fields"]
 FIELDS = ("local-thickness", "median-diameter", "distance", "critical-diameter")
 """Metrics that are worked out here."""
 THICKNESS = ("local-thickness", "median-diameter")
-Say = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,5 +117,5 @@ class FieldFiles:
         return Fields(thickness, medians, distances, critical)
 
 
-def _told(say: Say, what: str, done: int, of: int) -> None:
+def _told(say: Say, what: str, done: float, of: float) -> None:
     say(done, of, what)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.errors import UsageError
+from soilscope.progress import stages, told
 from soilscope.structure.masks import as_spacing, in_window
 from soilscope.structure.scratch import Box
 from soilscope.types import BoolVolume, FloatProfile, Spacing
@@ -71,8 +72,11 @@ def fractal_dimension_of_slices(mask: BoolVolume, spacing_mm: Spacing, valid: Bo
     """Box-counting dimension of a class in each slice, shape (z,): 0 to 2, squares in place of boxes; NaN as in the core."""
     inside, window = in_window(mask, valid)
     spacing = as_spacing(spacing_mm)
-    sides = [_boxes(m[None], w[None], spacing, None, (1, 2)).dimension for m, w in zip(inside, window, strict=True)]
-    return np.array(sides, dtype=np.float64)
+    out = np.empty(len(inside))
+    for z, (own, seen) in enumerate(zip(inside, window, strict=True)):
+        out[z] = _boxes(own[None], seen[None], spacing, None, (1, 2)).dimension
+        told((z + 1) / len(out))
+    return out
 
 
 def box_counts(
@@ -114,7 +118,16 @@ def _boxes(
     sizes = _sizes(mask.shape, spacing, axes) if sizes_mm is None else np.array(sizes_mm, dtype=np.float64)
     if not (np.isfinite(sizes) & (sizes > 0)).all():
         raise UsageError("boxes", f"sizes_mm {sizes.tolist()} must be positive lengths in mm.")
-    return _fitted(sizes, [_count(mask, window, spacing, float(size), axes) for size in sizes], len(axes))
+    counted = []
+    for part, size in zip(stages(*_work(sizes)), sizes, strict=True):
+        with part:
+            counted.append(_count(mask, window, spacing, float(size), axes))
+    return _fitted(sizes, counted, len(axes))
+
+
+def _work(sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Counting takes a look at every voxel, and one at every box, of which small sizes have many."""
+    return np.asarray(1.0 + sizes.min(initial=np.inf) / sizes)
 
 
 def _fitted(sizes: NDArray[np.float64], counted: Sequence[tuple[int, int]], axes: int) -> BoxCounts:
@@ -146,13 +159,14 @@ def _count(
 ) -> tuple[int, int]:
     """Boxes that meet the class, and whole boxes, over all ways of laying them."""
     layers = [(mask, window)]
-    for axis in axes:
+    for number, axis in enumerate(axes, start=1):
         layers = [
             layer
             for met, whole in layers
             for layer in _joined(met, whole, axis, size / spacing[axis])
             if layer[0].shape[axis]
         ]
+        told(number / len(axes))
     return (
         sum(int(np.count_nonzero(met & whole)) for met, whole in layers),
         sum(int(np.count_nonzero(whole)) for _, whole in layers),

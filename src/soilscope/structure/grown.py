@@ -7,7 +7,6 @@ the further threshold. After it, any slices are cut as :func:`soilscope.classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from soilscope.classes import Scheme, classify
 from soilscope.classes.hysteresis import grown_labels, seeds_of
+from soilscope.progress import Say, telling
 from soilscope.structure.budget import Budget, check_clusters
 from soilscope.structure.seams import Seams, label_slab
 from soilscope.structure.slabs import ClassSlabs, Sliced, Source, slab_bounds
@@ -25,8 +25,6 @@ from soilscope.volume import Volume
 __all__ = ["GrownLabels", "class_slabs"]
 
 NEIGHBOURS: Neighbours3D = 6
-
-Say = Callable[[int, int, str], None]
 
 
 @dataclass(slots=True)
@@ -61,14 +59,14 @@ class GrownLabels:
         seams = [Seams(NEIGHBOURS) for _ in self.scheme.bands]
         grown: list[list[NDArray[np.bool_]]] = []
         for first, end in self._bounds():
-            self.say(first, self.shape[0], "what is between two thresholds")
-            values, classed = self._classed(first, end)
-            grown.append([])
-            for of_band, band in zip(seams, self.scheme.bands, strict=True):
-                strong, weak = seeds_of(values, classed, band, self.scheme.grows)
-                of_band.add(weak.view(np.uint8))
-                found, number = label_slab(weak.view(np.uint8), NEIGHBOURS)
-                grown[-1].append(_holding(found, number, strong))
+            with telling(self.say, "what is between two thresholds", (first, end), self.shape[0]):
+                values, classed = self._classed(first, end)
+                grown.append([])
+                for of_band, band in zip(seams, self.scheme.bands, strict=True):
+                    strong, weak = seeds_of(values, classed, band, self.scheme.grows)
+                    of_band.add(weak.view(np.uint8))
+                    found, number = label_slab(weak.view(np.uint8), NEIGHBOURS)
+                    grown[-1].append(_holding(found, number, strong))
             check_clusters(sum(of_band.held for of_band in seams), self.budget)
         self.taken = [[] for _ in grown]
         for at, of_band in enumerate(seams):

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.classes.loops import compiled, over_slabs
+from soilscope.progress import Tell, part, spanning, stages
 from soilscope.structure.distance import squared_distance_of_labels
 from soilscope.structure.scratch import Box, Scratch
 from soilscope.structure.thickness import thickness_from_distance
@@ -78,7 +79,7 @@ def thickness_of_blocks(
     spacing: Spacing,
     room: int,
     take: Sequence[Take],
-    say: Callable[[int, int], None] = lambda _done, _of: None,
+    say: Tell = lambda _done, _of: None,
     ends: tuple[int, int] | None = None,
 ) -> None:
     """Show the local thickness of a core, block by block.
@@ -102,8 +103,8 @@ def thickness_of_blocks(
     scratch, take = scratch.between(first, end), [partial(_moved, one, first) for one in take]
     blocks = list(_blocks(scratch.shape, spacing, room)) if end > first else []
     for done, block in enumerate(blocks):
-        say(done, len(blocks))
-        halo = _measure_block(scratch, spacing, block, halo, room, take)
+        with spanning(say, (done, done + 1), len(blocks)):
+            halo = _measure_block(scratch, spacing, block, halo, room, take)
 
 
 def _moved(take: Take, by: int, block: Box, labels: LabelVolume, thick: NDArray[np.float32], bound: float) -> None:
@@ -119,13 +120,19 @@ def _measure_block(
     A block whose places are wider than the room lets it see is halved, as long as that is worth the work.
     """
     halo = _fitting(block, halo, spacing, (scratch.shape, room))
+    reached = 0.0
     while True:
         box = _widened(block, halo, spacing, scratch.shape)
         labels = scratch.read(box)
         inner = tuple(slice(a - o, b - o) for (a, b), (o, _) in zip(block, box, strict=True))
         if not labels[inner].any():
             return halo
-        thick = thickness_from_distance(squared_distance_of_labels(labels, spacing), spacing, labels)[inner]
+        with part(reached, reached := (1.0 + reached) / 2.0):  # how often it has to look again nobody knows
+            distances, balls = stages(1, 3)
+            with distances:
+                squared = squared_distance_of_labels(labels, spacing)
+            with balls:
+                thick = thickness_from_distance(squared, spacing, labels)[inner]
         whole = all(side == (0, n) for side, n in zip(box, scratch.shape, strict=True))
         bound = np.inf if whole else halo - 2.0 * float(np.linalg.norm(spacing))
         widest = float(thick.max())
@@ -135,8 +142,10 @@ def _measure_block(
             break
         halo *= GROWTH
     if not fits and _voxels(box) < MOST_HALO * _voxels(block):
-        for half in _halves(block):
-            halo = _measure_block(scratch, spacing, half, halo, room, take)
+        rest = (1.0 - reached) / 2.0
+        for k, half in enumerate(_halves(block)):
+            with part(reached + k * rest, reached + (k + 1) * rest):
+                halo = _measure_block(scratch, spacing, half, halo, room, take)
         return halo
     for one in take:
         one(block, labels[inner], thick, bound)
@@ -157,8 +166,8 @@ def _halves(block: Box) -> Iterator[Box]:
     """A block cut across its longest side."""
     axis = int(np.argmax([end - first for first, end in block]))
     first, end = block[axis]
-    for part in pairwise((first, (first + end) // 2, end)):
-        z, y, x = (part if k == axis else side for k, side in enumerate(block))
+    for half in pairwise((first, (first + end) // 2, end)):
+        z, y, x = (half if k == axis else side for k, side in enumerate(block))
         yield z, y, x
 
 

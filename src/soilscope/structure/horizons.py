@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from soilscope.errors import UsageError
 from soilscope.types import FloatProfile
 
 __all__ = ["Horizon", "find_horizons", "profile_step"]
@@ -76,6 +77,11 @@ def find_horizons(shares: NDArray[np.float64], depth_mm: FloatProfile, spacing_m
     tuple of Horizon
         From the top down; one where nothing changes enough, none where no slice has a value.
 
+    Raises
+    ------
+    UsageError
+        Code ``horizons``: shares and depths are not of the same slices, such as shares with the classes first.
+
     Notes
     -----
     For each number of change points the partition with the least sum of squared deviations from the horizons' means is
@@ -84,6 +90,11 @@ def find_horizons(shares: NDArray[np.float64], depth_mm: FloatProfile, spacing_m
     horizons differ in at least 5 % of the soil (:func:`profile_step`) and are at least 2 mm thick. A steady change
     has no border; it is cut into steps all the same.
     """
+    if shares.ndim != 2 or depth_mm.shape != shares.shape[:1]:
+        raise UsageError(
+            "horizons",
+            f"shares {shares.shape} must have one row for each of the {depth_mm.size} depths and a column a class.",
+        )
     known = np.isfinite(shares).all(axis=1)
     values, depths = np.ascontiguousarray(shares[known]), depth_mm[known]
     if len(values) == 0:

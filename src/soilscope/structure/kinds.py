@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from soilscope.errors import UsageError
+from soilscope.progress import stages
 from soilscope.structure.labelled import GREATEST_LABEL, checked_labels, class_id, union
 from soilscope.structure.objects import OBJECT_COLUMNS, ObjectRule, Objects, find_objects
 from soilscope.structure.shells import without_shells
@@ -101,11 +102,14 @@ def objects_in(volume: Volume, labels: LabelVolume, kind: ObjectKind) -> pd.Data
     InputRefused
         Codes ``labels-shape``, ``labels-values``.
     """
-    objects = _found(volume, labels, kind)
+    bodies, middles = stages(3, 2 if kind.shape == "tubes" else 0)
+    with bodies:
+        objects = _found(volume, labels, kind)
     found = _told_of(volume, kind, objects.table)
     found["skeleton_mm"] = float("nan")
     if kind.shape == "tubes" and len(found):
-        lines = find_skeleton(objects.labels > 0, volume.spacing_mm, volume.valid)
+        with middles:
+            lines = find_skeleton(objects.labels > 0, volume.spacing_mm, volume.valid)
         found["skeleton_mm"] = length_of_objects(lines, objects.labels, len(found))
     return found
 
@@ -129,14 +133,21 @@ def tube_lengths_in(volume: Volume, labels: LabelVolume, kind: ObjectKind) -> pd
     InputRefused
         Codes ``labels-shape``, ``labels-values``.
     """
-    lines = find_skeleton(_found(volume, labels, kind).labels > 0, volume.spacing_mm, volume.valid)
+    bodies, middles = stages(3, 2)
+    with bodies:
+        objects = _found(volume, labels, kind)
+    with middles:
+        lines = find_skeleton(objects.labels > 0, volume.spacing_mm, volume.valid)
     window = float(volume.valid.sum()) * volume.voxel_mm3
     return _told_of(volume, kind, length_classes(lines, volume.spacing_mm, window))
 
 
 def _found(volume: Volume, labels: LabelVolume, kind: ObjectKind) -> Objects:
-    bodies = _mask(volume, checked_labels(volume, labels), kind)
-    return find_objects(bodies, volume.spacing_mm, volume.valid, ObjectRule(kind.at_least_mm3))
+    masks, sizes = stages(4 if kind.shape == "tubes" or kind.beside else 0, 1)
+    with masks:
+        bodies = _mask(volume, checked_labels(volume, labels), kind)
+    with sizes:
+        return find_objects(bodies, volume.spacing_mm, volume.valid, ObjectRule(kind.at_least_mm3))
 
 
 def _told_of(volume: Volume, kind: ObjectKind, table: pd.DataFrame) -> pd.DataFrame:
@@ -148,8 +159,11 @@ def _told_of(volume: Volume, kind: ObjectKind, table: pd.DataFrame) -> pd.DataFr
 
 def _mask(volume: Volume, labels: LabelVolume, kind: ObjectKind) -> BoolVolume:
     mask = union(labels, kind.of)
+    shells, round_ones = stages(1 if kind.beside else 0, 3 if kind.shape == "tubes" else 0)
     if kind.beside:
-        mask = without_shells(mask, union(labels, kind.beside), volume.spacing_mm, volume.valid, kind.shell_voxels)
+        with shells:
+            mask = without_shells(mask, union(labels, kind.beside), volume.spacing_mm, volume.valid, kind.shell_voxels)
     if kind.shape == "tubes":
-        mask = tubes(mask, volume.spacing_mm, TubeRule(kind.at_least_mm, kind.elongation), volume.valid)
+        with round_ones:
+            mask = tubes(mask, volume.spacing_mm, TubeRule(kind.at_least_mm, kind.elongation), volume.valid)
     return mask

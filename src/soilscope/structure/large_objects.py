@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.errors import InputRefused
+from soilscope.progress import telling
 from soilscope.structure.budget import check_clusters
 from soilscope.structure.clusters import translated
 from soilscope.structure.halo import thickness_of_blocks
@@ -84,9 +85,10 @@ def objects_blockwise(slabs: ClassSlabs, kind: ObjectKind, ways: Ways = AS_FITS)
             check_clusters(seams.held, budget)
         found.begin(seams.closed())
         for number, (first, mask, window) in enumerate(_with_neighbours(slabs, kind, bounds)):
-            ways.say(about.shape[0] + first, 2 * about.shape[0], f"measuring {kind.name}")
-            classes.append(mask)
-            ids.append(found.add(number, first, mask, window))
+            span = about.shape[0] + first, about.shape[0] + first + len(mask)
+            with telling(ways.say, f"measuring {kind.name}", span, 2 * about.shape[0]):
+                classes.append(mask)
+                ids.append(found.add(number, first, mask, window))
         widths = _Widths(ids, found.number)
         thickness_of_blocks(
             classes,

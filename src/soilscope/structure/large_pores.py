@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from soilscope.progress import telling
 from soilscope.structure.budget import check_clusters
 from soilscope.structure.clusters import ClusterRule
 from soilscope.structure.halo import thickness_of_blocks
@@ -73,9 +74,9 @@ def pores_blockwise(
     found = _Diameters()
     with ways.room(slabs.source).array() as classes:
         for slab, (first, end) in enumerate(bounds):
-            ways.say(depth + first, 2 * depth, "pores")
-            labels, valid = slabs.read(first, end)
-            classes.append(layer.measure(slab, (first, labels, valid), about.spacing_mm))
+            with telling(ways.say, "pores", (depth + first, depth + end), 2 * depth):
+                labels, valid = slabs.read(first, end)
+                classes.append(layer.measure(slab, (first, labels, valid), about.spacing_mm))
         say = partial(_told, ways)
         filled = np.flatnonzero(area)
         ends = (int(filled[0]), int(filled[-1]) + 1) if filled.size else (0, 0)
@@ -102,5 +103,5 @@ class _Diameters:
         self.counts += ValueCounts.of(mine)
 
 
-def _told(ways: Ways, done: int, of: int) -> None:
+def _told(ways: Ways, done: float, of: float) -> None:
     ways.say(done, of, "diameters of pores")

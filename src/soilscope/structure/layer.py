@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from soilscope.progress import stages, told
 from soilscope.structure.adding import Adding, Slab
 from soilscope.structure.clusters import ClusterRule, Clusters, translated
 from soilscope.structure.metric import Metric
@@ -69,14 +70,17 @@ class Layer:
         found, number = label_slab(mine, self.rule.neighbours)
         here, class_of = self._clusters.of_slab(slab_number, number)
         cleaned = translated(found, np.where(here > 0, class_of, np.uint8(0)))
-        for value in self.values:
+        *of_values, adding = stages(*[1] * len(self.values), len(self.values))
+        for stage, value in zip(of_values, self.values, strict=True):
             table = np.where(class_of == value, here, np.uint32(0))
             clusters = Clusters(translated(found, table), self.sizes_of(value))
             known = Known(clusters=lambda of=clusters: of)  # type: ignore[misc]
             removed = Phase(cleaned == value, valid, spacing_mm, self.rule.neighbours, known=known)
             self._note_ends(value, first, clusters)
-            self._slices(value, first, removed, mine)
-        self._add(first, cleaned, valid)
+            with stage:
+                self._slices(value, first, removed, mine)
+        with adding:
+            self._add(first, cleaned, valid)
         return cleaned
 
     def _note_ends(self, value: int, first: int, clusters: Clusters) -> None:
@@ -88,11 +92,12 @@ class Layer:
     def _slices(self, value: int, first: int, removed: Phase, mine: LabelVolume) -> None:
         rows = slice(first, first + len(mine))
         self._counts[value][rows] = removed.counts
-        for metric in self._metrics:
+        for stage, metric in zip(stages(*[1] * len(self._metrics)), self._metrics, strict=True):
             seen = removed
             if metric.clusters == "kept":
                 seen = Phase(mine == value, removed.valid, removed.spacing_mm, removed.neighbours)
-            self._profiles[metric.name, value][rows] = metric.profile_of(seen)
+            with stage:
+                self._profiles[metric.name, value][rows] = metric.profile_of(seen)
 
     def _add(self, first: int, cleaned: LabelVolume, valid: BoolVolume) -> None:
         """What adds up over layers of grid edges: this slab's own, and the one between it and the slab above."""
@@ -104,7 +109,8 @@ class Layer:
             joined = np.concatenate([self._above[0], cleaned])
             window = np.concatenate([self._above[1], valid])
         layers = (0 if self._above is None else 1, len(joined) + (1 if last else 0))
-        for value in self.values:
+        for done, value in enumerate(self.values):
+            told(done / len(self.values))
             slab = Slab(joined == value, window, layers, first)
             for (_, of), one in self.sums.items():
                 if of == value:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from soilscope._version import __version__
 from soilscope.classes import Scheme
 from soilscope.errors import UsageError
 from soilscope.findings import Finding
+from soilscope.progress import Say, stages, telling
 from soilscope.structure.builtin import DEFAULT_METRICS
 from soilscope.structure.clusters import ClusterRule
 from soilscope.structure.labelled import Labelled, class_id, findings_of, label_core, slice_keys, union
@@ -26,9 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Structure", "measure"]
-
-Say = Callable[[int, int, str], None]
-"""How far it is: done, of how many, and doing what."""
 
 DEFAULT_RULE = ClusterRule()
 ALWAYS = ("fraction", "porosity", "area")
@@ -90,7 +89,7 @@ def measure(
         Classes measured as one, such as ``[(5, 6)]``, in rows of their own with the class ``5+6``; small clusters are
         removed from the joined class.
     say : callable
-        Told ``(done, of, what)`` after each class.
+        Told ``(done, of, what)``: classes, and of the present one the share that is done.
 
     Returns
     -------
@@ -108,10 +107,11 @@ def measure(
     core = label_core(volume, scheme, labels, names)
     chosen = metrics_named(list(dict.fromkeys([*ALWAYS, *(DEFAULT_METRICS if metrics is None else metrics)])))
     groups = [(k,) for k in core.names] + [check_classes(core, of) for of in joined]
-    measured = []
-    for of, one in zip(groups, _each_class(core, groups, chosen, rule), strict=True):
-        measured.append(one)
-        say(len(measured), len(groups) + 1, f"class {class_id(of)}")
+    together = Together(core.labels, volume.valid, volume.spacing_mm, rule)
+    measured = [
+        _of_class(core, of, (together, chosen, rule), partial(_of_all, say, k, len(groups)))
+        for k, of in enumerate(groups)
+    ]
     seen = Seen(int(np.count_nonzero(volume.valid)), findings_of(core))
     return structure_of(core, seen, measured, chosen, rule)
 
@@ -135,21 +135,31 @@ class Measured:
     valid_mm2: NDArray[Any]
 
 
-def _each_class(
-    core: Labelled, groups: list[tuple[int, ...]], chosen: tuple[Metric, ...], rule: ClusterRule
-) -> Iterator[Measured]:
+def _of_class(
+    core: Labelled, of: tuple[int, ...], asked: tuple[Together, tuple[Metric, ...], ClusterRule], say: Say
+) -> Measured:
     """One class after the other, so that one class's masks and distances are in memory beside what they share."""
-    together = Together(core.labels, core.volume.valid, core.volume.spacing_mm, rule)
-    for of in groups:
+    together, chosen, rule = asked
+    steps = len(chosen) + 1
+    with telling(say, f"class {class_id(of)}", (0, 1), steps):
         kept, removed = together.phases(of[0]) if len(of) == 1 else phases(core, of, rule)
-        profiles, totals = {}, []
-        for metric in chosen:
-            phase = kept if metric.clusters == "kept" else removed
+    profiles, totals = {}, []
+    for k, metric in enumerate(chosen, start=1):
+        phase = kept if metric.clusters == "kept" else removed
+        with telling(say, f"class {class_id(of)}, {metric.name}", (k, k + 1), steps):
+            half, other = stages(1, 1)
             if metric.slices is not None:
-                profiles[metric.column] = metric.profile_of(phase)
-            totals.append((metric, metric.total_of(phase)))
-        name = " + ".join(core.names[k] for k in of)
-        yield Measured(of, name, profiles, totals, kept.area * kept.pixel_mm2)
+                with half:
+                    profiles[metric.column] = metric.profile_of(phase)
+            with other:
+                totals.append((metric, metric.total_of(phase)))
+    name = " + ".join(core.names[k] for k in of)
+    return Measured(of, name, profiles, totals, kept.area * kept.pixel_mm2)
+
+
+def _of_all(say: Say, before: int, groups: int, done: float, of: float, what: str) -> None:
+    """How far a class is, as a share of all."""
+    say(before + done / of, groups, what)
 
 
 def structure_of(

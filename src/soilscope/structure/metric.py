@@ -114,7 +114,7 @@ class Metric:
         """
         if self.slices is None:
             raise UsageError("metric", f"metric {self.name!r} describes the whole core and has no figure for slices.")
-        values = np.asarray(self.slices(phase), dtype=np.float64)
+        values = np.asarray(self.slices(self._shown(phase)), dtype=np.float64)
         if values.shape != (len(phase.mask),):
             raise UsageError("metric", f"metric {self.name!r} gave shape {values.shape} for {len(phase.mask)} slices.")
         return np.where(phase.area > 0, values, np.nan)
@@ -122,14 +122,20 @@ class Metric:
     def total_of(self, phase: Phase) -> float:
         """The figure of a whole phase."""
         if self.core is not None:
-            return float(self.core(phase))
+            return float(self.core(self._shown(phase)))
         values = self.profile_of(phase)
         said = values[~np.isnan(values)]
         return float(said.mean()) if said.size else float("nan")
 
+    def _shown(self, phase: Phase) -> Phase:
+        """A metric of somebody's own may look at what all metrics share, and write nothing into it."""
+        return phase if METRICS.get(self.name) is self and self.name in OURS else phase.read_only()
+
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 OWN_COLUMNS = {"core", "class", "name", "slice", "depth_mm", "metric", "value", "unit"}
+OURS: set[str] = set()
+"""Names of the metrics that come with Soilscope."""
 METRICS: dict[str, Metric] = {}
 """The metrics there are, by name, in the order of the tables."""
 TAKEN_FROM: dict[str, str] = {}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from soilscope.classes.loops import over_slabs
 from soilscope.errors import UsageError
+from soilscope.progress import stages
 from soilscope.structure.clusters import find_clusters
 from soilscope.structure.masks import as_spacing, in_window
 from soilscope.structure.runs import Runs, greatest_widths, moments, runs_of, touching
@@ -163,14 +164,13 @@ def _renumbered(labels: NDArray[Any], order: NDArray[np.int64], number: int) -> 
 def _table(
     inside: BoolVolume, labels: NDArray[np.uint32], number: int, window: BoolVolume, spacing: Spacing
 ) -> pd.DataFrame:
-    runs = runs_of(labels, number)
-    return table_of(
-        Bodies(*moments(runs, spacing)),
-        greatest_widths(runs, spacing, DIRECTIONS),
-        _mean_thickness(inside, labels, runs, spacing),
-        touching(labels, window, number),
-        spacing,
-    )
+    lengths, widths = stages(1, 3)
+    with lengths:
+        runs = runs_of(labels, number)
+        bodies, longest = Bodies(*moments(runs, spacing)), greatest_widths(runs, spacing, DIRECTIONS)
+    with widths:
+        thick = _mean_thickness(inside, labels, runs, spacing)
+    return table_of(bodies, longest, thick, touching(labels, window, number), spacing)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from soilscope.progress import stages
 from soilscope.structure.clusters import ClusterRule, Clusters, find_clusters, without_small
 from soilscope.structure.connectivity import connection_2d_profile
 from soilscope.structure.distance import squared_distance
@@ -65,6 +67,16 @@ class Phase:
         """
         return cls(*in_window(mask, valid), as_spacing(spacing_mm), neighbours)
 
+    def read_only(self) -> Phase:
+        """The same for somebody who must not change it: all that others are shown too are views that refuse writing."""
+        known = Known(
+            clusters=lambda: Clusters(_read_only(self.clusters.labels), _read_only(self.clusters.sizes)),
+            squared_distance=lambda: _read_only(self.squared_distance),
+            thickness=lambda: _read_only(self.thickness),
+            counted=lambda: (_read_only(self._counted[0]), _read_only(self._counted[1])),
+        )
+        return Phase(_read_only(self.mask), _read_only(self.valid), self.spacing_mm, self.neighbours, known=known)
+
     @property
     def voxel_mm3(self) -> float:
         """Volume of one voxel, mm³."""
@@ -111,13 +123,22 @@ class Phase:
         given = self.known.thickness
         if given is not None:
             return given()
-        inner, squared = from_top_to_bottom(self.valid), self.squared_distance
-        return between(inner, squared.shape, lambda: thickness_from_distance(squared[inner], self.spacing_mm))
+        distances, balls = stages(1, 3)
+        with distances:
+            inner, squared = from_top_to_bottom(self.valid), self.squared_distance
+        with balls:
+            return between(inner, squared.shape, lambda: thickness_from_distance(squared[inner], self.spacing_mm))
 
     @cached_property
     def connection_2d(self) -> FloatProfile:
         """Connection probability within each slice, 8 neighbours."""
         return connection_2d_profile(self.mask)
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def cleaned(phase: Phase, rule: ClusterRule) -> Phase:

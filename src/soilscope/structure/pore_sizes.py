@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.errors import UsageError
+from soilscope.progress import told
 from soilscope.structure.masks import as_spacing, from_top_to_bottom, in_window
 from soilscope.structure.thickness import local_thickness
 from soilscope.types import BoolVolume, FloatProfile, FloatVolume, Spacing
@@ -132,4 +133,8 @@ def median_diameter(thickness: FloatVolume) -> float:
 
 def median_diameter_of_slices(thickness: FloatVolume) -> FloatProfile:
     """The same in each slice, of the 3D field, shape (z,)."""
-    return np.array([median_diameter(plane) for plane in thickness], dtype=np.float64)
+    out = np.empty(len(thickness))
+    for z, plane in enumerate(thickness):
+        out[z] = median_diameter(plane)
+        told((z + 1) / len(out))
+    return out

@@ -6,7 +6,7 @@ may differ by more, and no window of this core knows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from soilscope.classes import Scheme
 from soilscope.classes.loops import alone
+from soilscope.progress import Say, stages, telling, told
 from soilscope.structure.clusters import ClusterRule
 from soilscope.structure.labelled import class_id, label_core
 from soilscope.structure.measure import DEFAULT_RULE, check_classes, phases
@@ -38,8 +39,8 @@ DEFAULT_WINDOWS = WindowRule()
 WORTH_THREADS = 500_000
 """Voxels of a window from which on threads make it quicker."""
 
-Say = Callable[[int, int, str], None]
 Row = dict[str, Any]
+Laid = tuple[Row, tuple[Box, ...], Box | None]
 
 
 def representative_volume(
@@ -68,7 +69,7 @@ def representative_volume(
     windows : WindowRule
         Sizes, numbers and tolerance.
     say : callable
-        Told ``(done, of, what)`` after each class.
+        Told ``(done, of, what)``: classes, and of the present one the share that is done.
 
     Returns
     -------
@@ -106,22 +107,22 @@ def representative_volume(
     core = label_core(volume, scheme, labels, names)
     chosen = metrics_named(list(dict.fromkeys(metrics)))
     groups = [(k,) for k in core.names] + [check_classes(core, of) for of in joined]
-    laid = list(_laid(volume, windows))
+    with telling(say, "laying windows", (0, 1), len(groups) + 1):
+        laid = list(_laid(volume, windows))
     rows: list[Row] = []
-    for done, of in enumerate(groups, 1):
-        pair = phases(core, of, rule)
+    for done, of in enumerate(groups, start=1):
         about = {"core": volume.core, "class": class_id(of), "name": " + ".join(core.names[k] for k in of)}
-        figures = [_figures(pair, chosen, boxes) for _, boxes, _ in laid]
-        middles = [_figures(pair, chosen, [] if box is None else [box]) for _, _, box in laid]
+        with telling(say, f"windows of class {class_id(of)}", (done, done + 1), len(groups) + 1):
+            figures, middles, wholes = _class_figures(phases(core, of, rule), chosen, laid)
         for k, metric in enumerate(chosen):
-            whole = metric.total_of(_seen_by(metric, pair))
             curve = [
                 size | _spread(values[k], boxes) | {"centred": float(middle[k][0]) if middle[k].size else np.nan}
                 for (size, boxes, _), values, middle in zip(laid, figures, middles, strict=True)
             ]
-            judged = about | {"metric": metric.name, "unit": metric.unit, "core_value": whole} | _judged(curve, windows)
+            judged = (
+                about | {"metric": metric.name, "unit": metric.unit, "core_value": wholes[k]} | _judged(curve, windows)
+            )
             rows += [judged | row for row in curve]
-        say(done, len(groups), f"windows of class {class_id(of)}")
     return pd.DataFrame(rows, columns=list(REPRESENTATIVE_COLUMNS))
 
 
@@ -148,10 +149,12 @@ def representative_edge(
     return found
 
 
-def _laid(volume: Volume, windows: WindowRule) -> Iterator[tuple[Row, tuple[Box, ...], Box | None]]:
+def _laid(volume: Volume, windows: WindowRule) -> Iterator[Laid]:
     """Each size with what is said of it, its boxes, and the box in the middle."""
     inside = float(np.count_nonzero(volume.valid))
-    for edge in box_sizes(volume.valid, volume.spacing_mm, windows):
+    sizes = box_sizes(volume.valid, volume.spacing_mm, windows)
+    for number, edge in enumerate(sizes):
+        told(number / len(sizes))
         shape = box_shape(edge, volume.spacing_mm)
         boxes = place_boxes(volume.valid, shape, windows)
         if not boxes:
@@ -161,10 +164,26 @@ def _laid(volume: Volume, windows: WindowRule) -> Iterator[tuple[Row, tuple[Box,
         yield about, boxes, centred_box(volume.valid, shape)
 
 
+def _class_figures(
+    pair: tuple[Phase, Phase], chosen: tuple[Metric, ...], laid: Sequence[Laid]
+) -> tuple[list[list[NDArray[np.float64]]], list[list[NDArray[np.float64]]], list[float]]:
+    """Of each size the figures of its boxes and of the one in the middle; and of each metric that of the whole core."""
+    figures, middles = [], []
+    *sizes, rest = stages(*(len(boxes) * about["voxels"] for about, boxes, _ in laid), pair[0].mask.size)
+    for part, (_, boxes, middle) in zip(sizes, laid, strict=True):
+        with part:
+            figures.append(_figures(pair, chosen, boxes))
+            middles.append(_figures(pair, chosen, [] if middle is None else [middle]))
+    with rest:
+        wholes = [metric.total_of(_seen_by(metric, pair)) for metric in chosen]
+    return figures, middles, wholes
+
+
 def _figures(pair: tuple[Phase, Phase], chosen: tuple[Metric, ...], boxes: Sequence[Box]) -> list[NDArray[np.float64]]:
     """The figure of each box, for every metric."""
     made = np.full((len(chosen), len(boxes)), np.nan)
     for column, box in enumerate(boxes):
+        told(column / len(boxes))
         cut = tuple(Phase.of(p.mask[box], p.valid[box], p.spacing_mm, p.neighbours) for p in pair)
         with alone() if cut[0].mask.size < WORTH_THREADS else nullcontext():
             for row, metric in enumerate(chosen):

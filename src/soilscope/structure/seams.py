@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from soilscope.classes.loops import compiled
+from soilscope.classes.loops import aside, compiled
 from soilscope.structure.clusters import sizes_of
 from soilscope.types import LabelVolume, Neighbours3D
 
@@ -60,7 +60,7 @@ def label_slab(labels: LabelVolume, neighbours: Neighbours3D) -> tuple[NDArray[A
     """Connected components of all classes of a slab, and how many."""
     import cc3d
 
-    found, number = cc3d.connected_components(labels, connectivity=neighbours, return_N=True)
+    found, number = aside(lambda: cc3d.connected_components(labels, connectivity=neighbours, return_N=True))
     return np.ascontiguousarray(found), int(number)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from soilscope.errors import UsageError
+from soilscope.progress import stages
 from soilscope.structure.masks import as_spacing, as_valid, in_window
 from soilscope.structure.nearest import distance_to_class
 from soilscope.structure.thickness import local_thickness
@@ -54,6 +55,9 @@ def without_shells(
     if voxels == 0 or not around.any():
         return inside
     step = max(as_spacing(spacing_mm))
-    thin = local_thickness(inside, spacing_mm) <= (voxels + SLACK) * step
-    near = distance_to_class(around, spacing_mm, window) <= voxels * step * (1.0 + 1e-6)
+    widths, distances = stages(3, 1)
+    with widths:
+        thin = local_thickness(inside, spacing_mm) <= (voxels + SLACK) * step
+    with distances:
+        near = distance_to_class(around, spacing_mm, window) <= voxels * step * (1.0 + 1e-6)
     return np.asarray(inside & ~(thin & near))

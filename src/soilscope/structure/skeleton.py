@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from soilscope.classes.loops import aside
 from soilscope.errors import UsageError
-from soilscope.structure.clusters import find_clusters
+from soilscope.progress import stages, told
+from soilscope.structure.clusters import Clusters, find_clusters, look_up
 from soilscope.structure.distance import squared_distance
 from soilscope.structure.masks import as_spacing, in_window
 from soilscope.structure.thickness import thickness_from_distance
@@ -26,6 +28,8 @@ SMOOTHINGS = 4
 """Passes that even out the steps of a digital line; its ends and forks stay where they are."""
 BUMP = 1.5
 """A side line that reaches no further from its fork than so many of the fork's radii, and a voxel, is a bump of the wall."""
+ALONE = 1 / 64
+"""Bodies whose boxes take no more of the volume than this are thinned one by one."""
 STEPS_BACK = 4
 """Voxels of a line that give the direction of its tip."""
 FORWARD = np.array([d for d in product((-1, 0, 1), repeat=3) if d > (0, 0, 0)])
@@ -81,16 +85,18 @@ def find_skeleton(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolume | Non
     Tubes at least four voxels wide and three times as long come out within 3 % of their length from tip to tip: straight, tilted,
     wound and branched, in cubic and other voxels. At a sharp bend the line of a wide tube cuts the corner, as its middle does.
     """
-    from skimage.morphology import skeletonize
-
     inside, _ = in_window(mask, valid)
     spacing = as_spacing(spacing_mm)
     if not inside.any():
         return Skeleton(np.zeros((0, 3), np.int64), np.zeros(0), np.zeros(0))
-    squared = squared_distance(inside, spacing)
+    distances, thinning, tips, balls = stages(1, 4, 5, 4)
+    with distances:
+        squared = squared_distance(inside, spacing)
     unknown = np.isinf(squared)  # a class without a wall has no distance
     squared = np.where(unknown, np.float32(0), squared)
-    places = _with_all_bodies(np.argwhere(skeletonize(inside, method="lee")).astype(np.int64), inside, squared)
+    with thinning:
+        clusters = find_clusters(inside, 26)
+        places = _with_all_bodies(np.argwhere(_thinned(inside, clusters)).astype(np.int64), clusters, squared)
     radius = np.sqrt(squared[tuple(places.T)].astype(np.float64))
     kept, edges = _without_bumps(places, radius, spacing)
     places, radius = places[kept], radius[kept]
@@ -99,8 +105,10 @@ def find_skeleton(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolume | Non
     length = np.bincount(edges.ravel(), np.repeat(steps / 2, 2), len(places)).astype(np.float64)
     number = np.bincount(edges.ravel(), minlength=len(places))
     length[number == 0] = 2.0 * radius[number == 0]
-    length[number == 1] = _beyond_tips(inside, places, edges, spacing)
-    thickness = thickness_from_distance(squared, spacing)
+    with tips:
+        length[number == 1] = _beyond_tips(inside, places, edges, spacing)
+    with balls:
+        thickness = thickness_from_distance(squared, spacing)
     return Skeleton(places, length, thickness[tuple(places.T)].astype(np.float64))
 
 
@@ -158,18 +166,42 @@ def length_classes(
     )
 
 
-def _with_all_bodies(places: NDArray[np.int64], inside: BoolVolume, squared: NDArray[np.float32]) -> NDArray[np.int64]:
-    """The voxels, and the deepest one of every body that thinning ate whole, as it does some that are even and round."""
-    from scipy.ndimage import maximum_position
+def _thinned(inside: BoolVolume, clusters: Clusters) -> BoolVolume:
+    """What thinning leaves: of small bodies one by one, of large ones, whose boxes overlap, together. No body sees another."""
+    from scipy.ndimage import find_objects
+    from skimage.morphology import skeletonize
 
-    clusters = find_clusters(inside, 26)
+    boxes = find_objects(clusters.labels)
+    sizes = np.array([np.prod([side.stop - side.start for side in box]) for box in boxes], dtype=np.float64)
+    alone = sizes <= ALONE * inside.size
+    out = np.zeros(inside.shape, np.bool_)
+    large, small = stages(0.0 if alone.all() else inside.size, sizes[alone].sum())
+    with large:
+        if not alone.all():
+            together = look_up(clusters.labels, np.concatenate([[False], ~alone]))
+            out |= aside(lambda: np.asarray(skeletonize(together, method="lee")))
+    with small:
+        for done, k in enumerate(np.flatnonzero(alone)):
+            told(done / np.count_nonzero(alone))
+            out[boxes[k]] |= skeletonize(clusters.labels[boxes[k]] == k + 1, method="lee")
+    return out
+
+
+def _with_all_bodies(places: NDArray[np.int64], clusters: Clusters, squared: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The voxels, and the deepest one of every body that thinning ate whole, as it does some that are even and round."""
     seen = np.zeros(clusters.number + 1, np.bool_)
     seen[clusters.labels[tuple(places.T)]] = True
     eaten = np.flatnonzero(~seen[1:]) + 1
     if not len(eaten):
         return places
-    deepest = np.array(maximum_position(squared, clusters.labels, eaten), dtype=np.int64).reshape(-1, 3)
-    return np.concatenate([places, deepest])
+    wanted = np.zeros(clusters.number + 1, np.bool_)
+    wanted[eaten] = True
+    voxels = np.flatnonzero(look_up(clusters.labels, wanted))
+    own, depth = clusters.labels.ravel()[voxels], squared.ravel()[voxels]
+    order = np.lexsort((-depth, own))  # body by body, the deepest first; of equal ones the first from the top down
+    first = np.unique(own[order], return_index=True)[1]
+    deepest = np.stack(np.unravel_index(voxels[order[first]], squared.shape), axis=1)
+    return np.concatenate([places, deepest.astype(np.int64)])
 
 
 def _without_bumps(
@@ -246,7 +278,9 @@ def _beyond_tips(
     scale = np.asarray(spacing)
     tree = cKDTree(places * scale)
     found = []
-    for tip in (k for k in range(len(near)) if len(near[k]) == 1):
+    ends = [k for k in range(len(near)) if len(near[k]) == 1]
+    for done, tip in enumerate(ends):
+        told(done / len(ends))
         back = places[_back(near, tip)] * scale
         here = places[tip] * scale
         along = (here - back) / np.linalg.norm(here - back)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.classes.loops import compiled, over_slabs
+from soilscope.progress import stages
 from soilscope.structure.distance import squared_distance
 from soilscope.structure.masks import as_mask, as_spacing
 from soilscope.structure.small_balls import SAME, SmallBalls
@@ -41,7 +42,11 @@ def local_thickness(mask: BoolVolume, spacing_mm: Spacing) -> Distances:
         voxel in a slit of an odd number of voxels, low where a body's middle lies between voxels.
     """
     mask = as_mask(mask)
-    return thickness_from_distance(squared_distance(mask, spacing_mm), spacing_mm)
+    distances, balls = stages(1, 3)
+    with distances:
+        squared = squared_distance(mask, spacing_mm)
+    with balls:
+        return thickness_from_distance(squared, spacing_mm)
 
 
 def thickness_from_distance(squared: Distances, spacing_mm: Spacing, labels: LabelVolume | None = None) -> Distances:
@@ -55,13 +60,17 @@ def thickness_from_distance(squared: Distances, spacing_mm: Spacing, labels: Lab
         return np.zeros(squared.shape, np.float32)
     if np.isinf(squared.max()):
         return np.full(squared.shape, np.nan, np.float32)
-    small = SmallBalls.of(squared, spacing)
-    balls = _balls(squared, spacing, labels, small.limit)
+    seeking, painting, widening = stages(2, 4, 4)
+    with seeking:
+        small = SmallBalls.of(squared, spacing)
+        balls = _balls(squared, spacing, labels, small.limit)
     # Half lengths of rows: floor(sqrt(t)) depends on the whole part of t only.
     roots = np.floor(np.sqrt(np.arange(int(squared.max() / spacing[2] ** 2) + 2))).astype(np.int32)
     painted = np.zeros(squared.shape, np.float32)
-    over_slabs(lambda first, end: _paint(*balls, spacing, roots, first, end, painted), len(squared))
-    small.widen(squared, painted)
+    with painting:
+        over_slabs(lambda first, end: _paint(*balls, spacing, roots, first, end, painted), len(squared))
+    with widening:
+        small.widen(squared, painted)
     return painted
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.classes.loops import compiled, over_slabs
+from soilscope.progress import stages
 from soilscope.structure.clusters import ClusterRule, Clusters, sizes_of, translated
 from soilscope.structure.distance import squared_distance_of_labels
 from soilscope.structure.masks import as_spacing, between, from_top_to_bottom
@@ -106,10 +107,13 @@ class Together:
     @cached_property
     def thickness(self) -> Squares:
         """Local thickness of the cleaned classes, mm."""
-        squared, labels, inner = self.squared_distance, self.cleaned, self._inner
-        return between(
-            inner, labels.shape, lambda: thickness_from_distance(squared[inner], self.spacing_mm, labels[inner])
-        )
+        distances, balls = stages(1, 3)
+        with distances:
+            squared, labels, inner = self.squared_distance, self.cleaned, self._inner
+        with balls:
+            return between(
+                inner, labels.shape, lambda: thickness_from_distance(squared[inner], self.spacing_mm, labels[inner])
+            )
 
 
 @compiled

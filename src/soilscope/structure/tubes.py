@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from soilscope.classes.loops import over_slabs
 from soilscope.errors import UsageError
+from soilscope.progress import stages
 from soilscope.structure.distance import squared_distance
 from soilscope.structure.masks import as_spacing, in_window
 from soilscope.structure.objects import ObjectRule, find_objects
@@ -23,6 +26,9 @@ NEAR_AXIS = 0.7
 STRAIGHT, ROUND = 0.4, 0.5
 """A tube curves little along itself (a ball: as much as across), and about as much one way across as the other (a crack: 0)."""
 SCALE_STEP = 2.0**0.5
+PLACES = 2**18
+"""Voxels whose curvatures are held at a time."""
+Rows = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +83,23 @@ def tubes(mask: BoolVolume, spacing_mm: Spacing, rule: TubeRule, valid: BoolVolu
     """
     inside, window = in_window(mask, valid)
     spacing = as_spacing(spacing_mm)
-    squared = squared_distance(inside, spacing)
+    distances, balls, looking, painting, bodies = stages(1, 3, 12, 3, 4)
+    with distances:
+        squared = squared_distance(inside, spacing)
     nothing = np.zeros(inside.shape, np.bool_)
     if not squared.any() or np.isinf(squared.max()):
         return nothing
-    diameter = thickness_from_distance(squared, spacing)
+    with balls:
+        diameter = thickness_from_distance(squared, spacing)
     near = (diameter >= rule.at_least_mm * (1.0 - 1e-6)) & (4.0 * squared >= np.square(NEAR_AXIS * diameter))
-    axis = _tube_like(inside, diameter, near, spacing)
+    with looking:
+        axis = _tube_like(inside, diameter, near, spacing)
     if not axis.any():
         return nothing
-    painted = thickness_from_distance(np.where(axis, squared, np.float32(0)), spacing) > 0
-    found = find_objects(painted & inside, spacing, window, ObjectRule(neighbours=26))
+    with painting:
+        painted = thickness_from_distance(np.where(axis, squared, np.float32(0)), spacing) > 0
+    with bodies:
+        found = find_objects(painted & inside, spacing, window, ObjectRule(neighbours=26))
     long = found.table["length_mm"] >= rule.elongation * found.table["width_mm"]
     keep = np.concatenate([[False], long.to_numpy(dtype=np.bool_)])
     tubular: BoolVolume = keep[found.labels]
@@ -96,22 +108,45 @@ def tubes(mask: BoolVolume, spacing_mm: Spacing, rule: TubeRule, valid: BoolVolu
 
 def _tube_like(inside: BoolVolume, diameter: NDArray[np.float32], near: BoolVolume, spacing: Spacing) -> BoolVolume:
     """The near-axis voxels at which the class is a tube, each looked at on the scale of its own diameter."""
-    from scipy.ndimage import gaussian_filter
-
-    places = np.argwhere(near)
-    own = diameter[near]
+    places = np.flatnonzero(near)
+    own = diameter.ravel()[places]
     out = np.zeros(inside.shape, np.bool_)
     if not len(places):
         return out
-    scale = np.floor(np.log(own / own.min()) / np.log(SCALE_STEP) + 1e-6).astype(np.int64)
+    scale = np.floor(np.log(own / own.min()) / np.log(SCALE_STEP) + 1e-6).astype(np.int8)
     solid = inside.astype(np.float32)
-    for k in np.unique(scale):
+    scales = np.unique(scale)
+    for part, k in zip(stages(*np.sqrt(SCALE_STEP) ** scales), scales, strict=True):
         here = places[scale == k]
         width = float(np.median(own[scale == k]))
-        smooth = gaussian_filter(solid, [width / 2.0 / s for s in spacing], mode="nearest", truncate=3.0)
-        tubular = _is_tube(np.linalg.eigvalsh(_curvatures(smooth, here, spacing)))
-        out[tuple(here[tubular].T)] = True
+        with part:
+            smooth = _smoothed(solid, [width / 2.0 / s for s in spacing])
+        for first in range(0, len(here), PLACES):
+            some = here[first : first + PLACES]
+            at = np.stack(np.unravel_index(some, inside.shape), axis=1)
+            out.ravel()[some[_is_tube(np.linalg.eigvalsh(_curvatures(smooth, at, spacing)))]] = True
     return out
+
+
+def _smoothed(values: NDArray[np.float32], sigma: Sequence[float]) -> NDArray[np.float32]:
+    """``scipy.ndimage.gaussian_filter`` to three standard deviations, axis after axis, each slab by slab: the same to the bit."""
+    from scipy.ndimage import gaussian_filter1d
+
+    found = values
+    for axis, (part, width) in enumerate(zip(stages(1, 1, 1), sigma, strict=True)):
+        before, after = found, np.empty_like(values)
+        rows = (before, after) if axis else (before.swapaxes(0, 1), after.swapaxes(0, 1))  # lines stay whole
+        along = axis or 1
+
+        def work(first: int, end: int, rows: Rows = rows, along: int = along, width: float = width) -> None:
+            gaussian_filter1d(
+                rows[0][first:end], width, axis=along, output=rows[1][first:end], mode="nearest", truncate=3.0
+            )
+
+        with part:
+            over_slabs(work, len(rows[0]))
+        found = after
+    return found
 
 
 def _is_tube(curvatures: NDArray[np.floating[Any]]) -> BoolVolume:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from soilscope.progress import Say
 from soilscope.structure.budget import Budget, available_gb
-from soilscope.structure.measure import Say
 from soilscope.structure.scratch import Room
 from soilscope.structure.slabs import Source
 from soilscope.volume import Volume

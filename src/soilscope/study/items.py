@@ -77,6 +77,8 @@ class Item:
     after : tuple of str
         Keys of the items whose results are gathered, as far as they could be made: one refused core must not cost the
         tables of all others. The recipe says which are missing.
+    grows : bool
+        Whether it is also made of what there is each time one of those is done, so that nobody waits for the last.
     """
 
     key: str
@@ -86,6 +88,7 @@ class Item:
     subject: Any
     needs: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    grows: bool = False
 
     def recipe(self, made: Mapping[str, str]) -> str:
         """Digest of everything it is made from, given the recipes of what is there."""
@@ -109,6 +112,7 @@ class _Do:
     call: Callable[..., Any]
     subject: Any
     outputs: Sequence[str]
+    grows: bool = False
 
 
 class _Builder:
@@ -119,7 +123,9 @@ class _Builder:
 
     def add(self, key: str, own: Any, do: _Do, needs: Sequence[str] = (), after: Sequence[str] = ()) -> str:
         digest = digest_json([key, __version__, own])
-        self.items[key] = Item(key, digest, tuple(do.outputs), do.call, do.subject, tuple(needs), tuple(after))
+        self.items[key] = Item(
+            key, digest, tuple(do.outputs), do.call, do.subject, tuple(needs), tuple(after), do.grows
+        )
         return key
 
 
@@ -178,7 +184,7 @@ def _structure(build: _Builder, study: Path, plan: Plan, ledger: Ledger) -> str:
         *materials.table(plan),
         *objects.table(plan.object_kinds),
     ]
-    return build.add("measure:_tables", None, _Do(measure.join_tables, None, tables), after=measured)
+    return build.add("measure:_tables", None, _Do(measure.join_tables, None, tables, grows=True), after=measured)
 
 
 def _moved(build: _Builder, plan: Plan, measured: list[str]) -> None:
@@ -193,7 +199,7 @@ def _moved(build: _Builder, plan: Plan, measured: list[str]) -> None:
     for core in (core.id for core in plan.cores):
         do = _Do(moved.move_edges, core, moved.outputs(core))
         keys.append(build.add(moved.key(core), own, do, [f"measure:{core}"]))
-    join = _Do(moved.join_sensitivity, [core.id for core in plan.cores], [Layout.sensitivity])
+    join = _Do(moved.join_sensitivity, [core.id for core in plan.cores], [Layout.sensitivity], grows=True)
     build.add("measure:_sensitivity", None, join, after=keys)
 
 
@@ -206,7 +212,8 @@ def _values(build: _Builder, plan: Plan) -> None:
     for core in cores:
         do = _Do(values.measure_values, core, values.outputs(core))
         keys.append(build.add(values.key(core), plan.structure.erode, do, [f"measure:{core}"]))
-    build.add("measure:_values", None, _Do(values.join_values, cores, [Layout.class_values]), after=keys)
+    join = _Do(values.join_values, cores, [Layout.class_values], grows=True)
+    build.add("measure:_values", None, join, after=keys)
 
 
 def _further(build: _Builder, plan: Plan) -> None:
@@ -218,7 +225,7 @@ def _further(build: _Builder, plan: Plan) -> None:
             do = _Do(kind.measure, core, kind.outputs(core))
             own = [kind.own(plan), plan.measure.memory_gb]  # what did not fit into the memory is tried again with more
             keys.append(build.add(kind.key(core), own, do, [f"measure:{core}"]))
-        build.add(kind.joined_key, None, _Do(kind.join, cores, list(kind.tables)), after=keys)
+        build.add(kind.joined_key, None, _Do(kind.join, cores, list(kind.tables), grows=True), after=keys)
 
 
 def _drawing(build: _Builder, plan: Plan, core: str) -> str:

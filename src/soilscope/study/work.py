@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from soilscope import files
-from soilscope.engine import Engine, Outcome, Task
+from soilscope.engine import Engine, Local, Outcome, Task
 from soilscope.errors import InputRefused, UsageError
 from soilscope.study.items import Item, items
 from soilscope.study.ledger import Entry, Ledger
@@ -85,6 +85,7 @@ class Work:
         self.declined: dict[str, str] = {}
         self.done = 0
         self.skipped = 0
+        self._growing: list[Item] = []
 
     def do_step(self, step: str, mine: list[Item], *, only_look: bool = False) -> None:
         """Do a step's items in waves: those that are ready, then what those made possible.
@@ -92,6 +93,7 @@ class Work:
         With ``only_look`` nothing is done; the step's items that are done already are noted as held.
         """
         left, told = mine, False
+        self._growing = [item for item in mine if item.grows]
         while ready := [item for item in left if self._ready(item, left)]:
             left = [item for item in left if item not in ready]
             todo = [item for item in ready if not self._held_already(item)]
@@ -174,6 +176,9 @@ class Work:
             self.timings.put(item.step, item.name, outcome.seconds, outcome.peak_mb)
             self._hold(item.key)
             self.done += 1
+            for table in self._growing:
+                if item.key in table.after:
+                    self._grow(table)
         else:
             stays = isinstance(error, InputRefused) and self._stays(item)
             if stays:
@@ -181,6 +186,19 @@ class Work:
                 self.kept.add(item.key)
             self.failures.append(Failure(item.key, error, stays))
         self.watcher.finished(item.key, error)
+
+    def _grow(self, item: Item) -> None:
+        """Publish what an item gathers as far as it goes; at its turn it is made once more, of all there is.
+
+        What the ledger holds of an earlier one goes first: that is no longer what stands there. Where it cannot be written, that is
+        told, and counts when it fails at its turn.
+        """
+        if self.ledger.entries.pop(item.key, None) is not None:
+            self.ledger.save()
+        task = Task(item.key, item.call, (self.folder, self.plan, self._subject(item)))
+        for outcome in Local().run([task], lambda _key, _content: None):
+            if outcome.error is not None:
+                self.watcher.message(item.key, ("progress", 0, 1, f"{item.key} so far: {outcome.error}"))
 
     def _clear(self, item: Item) -> None:
         """What an earlier recipe made must not stand where this one found nothing to make."""

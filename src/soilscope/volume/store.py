@@ -22,6 +22,7 @@ from soilscope import findings as notes
 from soilscope._version import __version__
 from soilscope.errors import Damaged, InputRefused
 from soilscope.files import as_json, digest_file, digest_json, publish
+from soilscope.progress import stages, told
 from soilscope.types import FILL, Shape, ValueVolume
 from soilscope.volume.scan import Volume
 from soilscope.volume.shards import BLOSC_LEVEL, Layout, Writer
@@ -114,8 +115,11 @@ def read_store(path: Path) -> Volume:
     _as_written(path, manifest)
     try:
         root = zarr.open_group(path, mode="r")
-        values = np.asarray(root["0"][...])
-        valid = np.asarray(root["labels/valid/0"][...]).astype(np.bool_)
+        of_values, of_mask = stages(3, 1)
+        with of_values:
+            values = _whole(root["0"])
+        with of_mask:
+            valid = _whole(root["labels/valid/0"]).astype(np.bool_)
     except (ValueError, RuntimeError, OSError, KeyError) as error:
         raise Damaged(
             "store-damaged",
@@ -128,6 +132,15 @@ def read_store(path: Path) -> Volume:
     return Volume(
         values, valid, (dz, dy, dx), own["units"], notes.from_records(own["findings"]), own["core"], own["source"]
     )
+
+
+def _whole(array: Any) -> Any:
+    """All of an array, a layer of shards at a time."""
+    out = np.empty(array.shape, array.dtype)
+    for first in range(0, len(out), SHARD[0]):
+        out[first : first + SHARD[0]] = array[first : first + SHARD[0]]
+        told(min(1.0, (first + SHARD[0]) / len(out)))
+    return out
 
 
 def store_digest(path: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from soilscope.core.artefacts import Artefacts
 from soilscope.core.density import Density
 from soilscope.errors import InputRefused
 from soilscope.findings import Finding, from_records
+from soilscope.progress import Say, telling
 from soilscope.structure import ClusterRule, ObjectKind, Structure, materials
 from soilscope.structure.blockwise import Ways, measure_blockwise
-from soilscope.structure.budget import Budget, available_gb, in_memory_gb
+from soilscope.structure.budget import Budget, available_gb, in_memory_gb, tubes_gb
 from soilscope.structure.grown import class_slabs
 from soilscope.structure.large_objects import fits_slab_by_slab, objects_blockwise
 from soilscope.structure.sensitivity import default_shift, grey_step
@@ -30,9 +31,7 @@ from soilscope.types import Shape
 from soilscope.volume import Volume
 from soilscope.volume.partial import OpenStore
 
-__all__ = ["LargeCore", "Say", "StoredLabels", "labels_part", "large_core", "memory_gb"]
-
-Say = Callable[[int, int, str], None]
+__all__ = ["LargeCore", "StoredLabels", "labels_part", "large_core", "memory_gb"]
 
 
 def memory_gb(plan: Plan) -> float:
@@ -50,7 +49,8 @@ def large_core(study: Path, plan: Plan, core: str) -> LargeCore | None:
     """
     store = OpenStore(study / Layout.store(core))
     budget = memory_gb(plan)
-    needed = in_memory_gb(store.about.shape, store.about.values.dtype.itemsize)
+    estimate = tubes_gb if any(kind.shape == "tubes" for kind in plan.object_kinds) else in_memory_gb
+    needed = estimate(store.about.shape, store.about.values.dtype.itemsize)
     if needed <= budget:
         return None
     wanted = _at_once(plan)
@@ -142,11 +142,11 @@ class LargeCore:
         voxels, counts = np.zeros(256, np.int64), np.zeros(bins, np.int64)
         edges = np.histogram_bin_edges(np.zeros(0), bins, ends)
         for first, end in slab_bounds(self._about.shape[0], self.slab):
-            say(first, self._about.shape[0], "classes")
-            values, _ = self.store.read(first, end)
-            labels, valid = classes.read(first, end)
-            voxels += np.bincount(labels[valid], minlength=256)
-            counts += np.histogram(values[valid], bins=bins, range=ends)[0]
+            with telling(say, "classes", (first, end), self._about.shape[0]):
+                values, _ = self.store.read(first, end)
+                labels, valid = classes.read(first, end)
+                voxels += np.bincount(labels[valid], minlength=256)
+                counts += np.histogram(values[valid], bins=bins, range=ends)[0]
         last = int(np.flatnonzero(voxels).max(initial=1)) + 1
         return {
             "scheme": None if scheme is None else scheme.as_dict(),

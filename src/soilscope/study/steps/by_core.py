@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 
 from soilscope.files import write_parquet, write_table
+from soilscope.progress import Say, telling
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
-from soilscope.study.steps.blocks import LargeCore, Say, large_core
+from soilscope.study.steps.blocks import LargeCore, large_core
 from soilscope.study.steps.gathered import Gathered
 from soilscope.study.steps.opened import OpenedCore, open_core
 
@@ -65,7 +66,7 @@ class ByCore:
         """Make one core's rows."""
         send(("progress", 0, 1, f"{self.about} of {core}"))
 
-        def say(done: int, of: int, what: str) -> None:
+        def say(done: float, of: float, what: str) -> None:
             send(("progress", done, of, f"{what} of {core}"))
 
         large = large_core(study, plan, core)
@@ -80,7 +81,9 @@ class ByCore:
                 return rows_of_it
             made = rows_of_it
         else:
-            made = self.make(plan, open_core(study, plan, core), say)
+            with telling(say, self.about, (0, 1), 1):
+                opened = open_core(study, plan, core)
+            made = self.make(plan, opened, say)
         for path, rows in zip(self.outputs(core), made, strict=True):
             write_parquet(study / path, rows)
         return None

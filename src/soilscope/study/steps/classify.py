@@ -14,6 +14,7 @@ from soilscope.core.artefacts import Artefacts, Edges
 from soilscope.errors import InputRefused
 from soilscope.files import write_json
 from soilscope.findings import Finding, to_records
+from soilscope.progress import telling
 from soilscope.structure.budget import compared_gb
 from soilscope.structure.slabs import slab_bounds
 from soilscope.study.layout import Layout
@@ -45,26 +46,29 @@ def outputs(plan: Plan, core: str) -> list[str]:
 
 def classify_core(study: Path, plan: Plan, core: CorePlan, send: Callable[[Any], None]) -> None:
     """Cut a core into classes and keep what a person needs to check the cut."""
-    send(("progress", 0, 1, f"classes of {core.id}"))
+
+    def say(done: float, of: float, what: str) -> None:
+        send(("progress", done, of, f"{what} of {core.id}"))
+
+    say(0, 1, "classes")
     scheme, large = edges.scheme_of(study, plan), large_core(study, plan, core.id)
     if scheme is None:
         _keep_labels(study, plan, core, large)
     if large is not None:
-
-        def say(done: int, of: int, what: str) -> None:
-            send(("progress", done, of, f"{what} of {core.id}"))
-
         summary = large.summary(None if scheme is None else large.resolved(scheme), BINS, say)
         summary["findings"] = to_records(large.artefacts())
         write_json(study / Layout.part("classify", f"{core.id}.json"), summary)
         return
-    volume = read_store(study / Layout.store(core.id))
-    if scheme is None:
-        summary = _summary(volume, read_store(study / labels_part(core.id)).values, None)
-    else:
-        resolved = scheme.resolve(volume)
-        summary = _summary(volume, classify(volume, resolved), resolved.as_dict())
-    summary["findings"] = to_records(_artefacts(volume, scheme))
+    with telling(say, "values", (0, 1), 4):
+        volume = read_store(study / Layout.store(core.id))
+    with telling(say, "classes", (1, 3), 4):
+        if scheme is None:
+            summary = _summary(volume, read_store(study / labels_part(core.id)).values, None)
+        else:
+            resolved = scheme.resolve(volume)
+            summary = _summary(volume, classify(volume, resolved), resolved.as_dict())
+    with telling(say, "artefacts", (3, 4), 4):
+        summary["findings"] = to_records(_artefacts(volume, scheme))
     write_json(study / Layout.part("classify", f"{core.id}.json"), summary)
 
 

@@ -7,13 +7,14 @@ from typing import Any
 import pandas as pd
 
 from soilscope import structure
+from soilscope.progress import Say, telling
 from soilscope.structure.fine_earth import fine_earth, fine_earth_blockwise, fine_earth_of_core
 from soilscope.structure.kinds import tube_lengths_in
 from soilscope.structure.labelled import class_id, union
 from soilscope.structure.large_pores import pores_blockwise
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
-from soilscope.study.steps.blocks import LargeCore, Say
+from soilscope.study.steps.blocks import LargeCore
 from soilscope.study.steps.by_core import ByCore
 from soilscope.study.steps.measure import rule
 from soilscope.study.steps.opened import OpenedCore
@@ -48,13 +49,14 @@ def _windows_asked(plan: Plan) -> Any:
 def _pores(plan: Plan, opened: OpenedCore, say: Say) -> tuple[pd.DataFrame, pd.DataFrame]:
     volume, of = opened.volume, plan.classes_of("pores")
     held = rule(plan)
-    pores: BoolVolume = structure.remove_small_clusters(
-        union(opened.labels, of) & volume.valid, held.under, held.neighbours
-    )
-    say(1, 3, "pore sizes")
-    sizes = structure.pore_sizes(pores, volume.spacing_mm, volume.valid).frame()
-    say(2, 3, "water retention")
-    water = structure.water_retention(pores, volume.spacing_mm, volume.valid)
+    with telling(say, "clusters of pores", (0, 1), 5):
+        pores: BoolVolume = structure.remove_small_clusters(
+            union(opened.labels, of) & volume.valid, held.under, held.neighbours
+        )
+    with telling(say, "pore sizes", (1, 3), 5):
+        sizes = structure.pore_sizes(pores, volume.spacing_mm, volume.valid).frame()
+    with telling(say, "water retention", (3, 5), 5):
+        water = structure.water_retention(pores, volume.spacing_mm, volume.valid)
     name = " + ".join(opened.names[k] for k in of)
     return _named(sizes, volume.core, of, name), _named(water, volume.core, of, name)
 
@@ -83,9 +85,10 @@ def _named(table: pd.DataFrame, core: str, of: tuple[int, ...], name: str) -> pd
     return table
 
 
-def _earth(plan: Plan, opened: OpenedCore, _say: Say) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _earth(plan: Plan, opened: OpenedCore, say: Say) -> tuple[pd.DataFrame, pd.DataFrame]:
     stones = structure.ObjectRule(plan.structure.stones_mm3)
-    slices = fine_earth(opened.volume, opened.labels, opened.names, plan.classes_of("stones"), stones)
+    with telling(say, "fine earth", (0, 1), 1):
+        slices = fine_earth(opened.volume, opened.labels, opened.names, plan.classes_of("stones"), stones)
     return slices, fine_earth_of_core(slices)
 
 
@@ -105,8 +108,8 @@ def _lengths(plan: Plan, opened: OpenedCore, say: Say) -> tuple[pd.DataFrame]:
     kinds = [kind for kind in plan.object_kinds if kind.shape == "tubes"]
     tables = []
     for done, kind in enumerate(kinds):
-        say(done, len(kinds), f"lengths of {kind.name}")
-        tables.append(tube_lengths_in(opened.volume, opened.labels, kind))
+        with telling(say, f"lengths of {kind.name}", (done, done + 1), len(kinds)):
+            tables.append(tube_lengths_in(opened.volume, opened.labels, kind))
     return (pd.concat(tables, ignore_index=True),)
 
 

@@ -18,6 +18,7 @@ from soilscope.core.references import References, references
 from soilscope.core.rescale import rescale
 from soilscope.errors import InputRefused
 from soilscope.files import write_json
+from soilscope.progress import Say, telling
 from soilscope.report import found_picture
 from soilscope.study import inputs
 from soilscope.study.layout import Layout
@@ -68,27 +69,33 @@ def needs(plan: Plan, core: CorePlan) -> list[str]:
 
 def import_core(study: Path, plan: Plan, core: CorePlan, send: Callable[[Any], None]) -> None:
     """Read a scan, find its soil, keep it in the study's store; a scan larger than the memory slab by slab."""
+
+    def say(done: float, of: float, what: str) -> None:
+        send(("progress", done, of, f"{core.id}: {what}"))
+
     send(("progress", 0, 1, f"reading {core.id}"))
     with open_scan(study, core) as scan:
         inputs.check_grid(study, plan.labels, core, scan)
-        beside = _keep_large(study, scan, (core, plan), send) if scan.large else _keep(study, scan, core, plan)
+        beside = _keep_large(study, scan, (core, plan), say) if scan.large else _keep(study, scan, (core, plan), say)
     write_json(study / part(core.id), beside)
     inputs.imported(study, core)
 
 
-def _keep(study: Path, opened: ingest.OpenScan, core: CorePlan, plan: Plan) -> dict[str, Any]:
+def _keep(study: Path, opened: ingest.OpenScan, asked: tuple[CorePlan, Plan], say: Say) -> dict[str, Any]:
     """Read and keep a scan as one array; returns what is published beside the store."""
-    scan = replace(opened.read(), core=core.id)
+    core, plan = asked
+    with telling(say, "reading", (0, 2), 4):
+        scan = replace(opened.read(), core=core.id)
     # after reading: what a reader refuses it names better; a gap is a gap, whenever the slice went
     scan = scan.with_findings(*inputs.check_inputs(study, core, scan))
-    ready = prepare(scan, core, plan, _reference(study, plan, core))
-    write_store(study / Layout.store(core.id), ready.kept)
+    with telling(say, "looking for the soil", (2, 3), 4):
+        ready = prepare(scan, core, plan, _reference(study, plan, core))
+    with telling(say, "writing the store", (3, 4), 4):
+        write_store(study / Layout.store(core.id), ready.kept)
     return {"picture": picture_values(found_picture(scan, ready.found)), "references": _as_list(ready.references)}
 
 
-def _keep_large(
-    study: Path, opened: ingest.OpenScan, asked: tuple[CorePlan, Plan], send: Callable[[Any], None]
-) -> dict[str, Any]:
+def _keep_large(study: Path, opened: ingest.OpenScan, asked: tuple[CorePlan, Plan], say: Say) -> dict[str, Any]:
     """Keep a scan larger than the memory slab by slab, with the same numbers as one that fits."""
     core, plan = asked
     pictures: list[Any] = []
@@ -106,7 +113,7 @@ def _keep_large(
     told = tuple(inputs.check_inputs(study, core))
     large = Asked(core.id, find, None if plan.window == "all" else plan.window, told, seen, make)
     store = study / Layout.store(core.id)
-    keep_large(store, opened, large, lambda done, of, words: send(("progress", done, of, f"{core.id}: {words}")))
+    keep_large(store, opened, large, say)
     return {"picture": pictures[-1], "references": _as_list(ready[-1].references)}
 
 

@@ -18,17 +18,16 @@ from soilscope import ingest
 from soilscope.core.looks import LargeCore, core_of_looks
 from soilscope.errors import InputRefused
 from soilscope.findings import Finding
+from soilscope.progress import Say
 from soilscope.types import Shape
 from soilscope.volume import Volume, write_planes, write_store
 from soilscope.volume.planes import LazyPlanes
 
-__all__ = ["Asked", "Say", "keep_large"]
+__all__ = ["Asked", "keep_large"]
 
 Range = tuple[int, int]
 Box = tuple[Range, Range, Range]
 Plane = tuple[NDArray[Any], NDArray[np.bool_]]
-Say = Callable[[int, int, str], None]
-"""How far it is: done, of how many, and doing what."""
 
 
 @dataclass(frozen=True, slots=True)

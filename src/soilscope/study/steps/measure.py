@@ -12,11 +12,12 @@ import pandas as pd
 from soilscope import structure
 from soilscope._version import __version__
 from soilscope.files import write_json, write_parquet, write_table
+from soilscope.progress import Say, telling
 from soilscope.structure.metric import TAKEN_FROM, metrics_named
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
 from soilscope.study.steps import materials, objects
-from soilscope.study.steps.blocks import LargeCore, Say, large_core
+from soilscope.study.steps.blocks import LargeCore, large_core
 from soilscope.study.steps.gathered import Gathered
 from soilscope.study.steps.opened import open_core
 
@@ -36,14 +37,15 @@ def rule(plan: Plan) -> structure.ClusterRule:
 def measure_core(study: Path, plan: Plan, core: str, send: Callable[[Any], None]) -> None:
     """Measure every class of one core: in memory where it fits, slab by slab where it does not."""
 
-    def say(done: int, of: int, what: str) -> None:
+    def say(done: float, of: float, what: str) -> None:
         send(("progress", done, of, f"measuring {core}: {what}"))
 
     send(("progress", 0, 1, f"measuring {core}"))
     if (large := large_core(study, plan, core)) is not None:
         _measure_large(study, plan, large, say)
         return
-    opened = open_core(study, plan, core)
+    with telling(say, "reading", (0, 1), 1):
+        opened = open_core(study, plan, core)
     classes = {"scheme": opened.scheme} if opened.scheme else {"labels": opened.labels, "names": opened.names}
     measured = structure.measure(
         opened.volume, **classes, metrics=metrics(plan), rule=rule(plan), joined=plan.joined, say=say

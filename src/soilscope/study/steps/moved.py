@@ -13,6 +13,7 @@ from soilscope import structure
 from soilscope.classes import Scheme
 from soilscope.classes.value_range import valid_range
 from soilscope.files import write_parquet, write_table
+from soilscope.progress import Say
 from soilscope.structure.horizons import Horizon, find_horizons
 from soilscope.structure.sensitivity import Sensitivity, default_shift, grey_step, sensitivity
 from soilscope.study.layout import Layout
@@ -42,7 +43,7 @@ def move_edges(study: Path, plan: Plan, core: str, send: Callable[[Any], None]) 
     """Measure one core with its edges moved down and up."""
     send(("progress", 0, 3, f"moving the edges of {core}"))
     large = large_core(study, plan, core)
-    movable = _in_memory(study, plan, core) if large is None else _of_a_large_core(large, plan, send)
+    movable = _in_memory(study, plan, core) if large is None else _of_a_large_core(large, plan)
     if movable is None:
         return "classes made elsewhere have no edges to move"
     asked = plan.structure.sensitivity
@@ -51,9 +52,12 @@ def move_edges(study: Path, plan: Plan, core: str, send: Callable[[Any], None]) 
 
     def measured_with(scheme: Scheme) -> structure.Structure:
         nonlocal measured
-        made = movable.measured_with(scheme)
+
+        def say(done: float, of: float, what: str) -> None:
+            send(("progress", measured + done / of, 3, f"moving the edges of {core}: {what}"))
+
+        made = movable.measured_with(scheme, say)
         measured += 1
-        send(("progress", measured, 3, f"moving the edges of {core}"))
         return made
 
     found: Sensitivity = sensitivity(measured_with, movable.scheme, shift)
@@ -69,17 +73,14 @@ class _Movable:
 
     scheme: Scheme
     shift: float
-    measured_with: Callable[[Scheme], structure.Structure]
+    measured_with: Callable[[Scheme, Say], structure.Structure]
 
 
-def _of_a_large_core(large: LargeCore, plan: Plan, send: Callable[[Any], None]) -> _Movable | None:
+def _of_a_large_core(large: LargeCore, plan: Plan) -> _Movable | None:
     if (held := large.scheme()) is None:
         return None
 
-    def say(done: int, of: int, what: str) -> None:
-        send(("progress", done, of, f"moving the edges of {large.store.about.core}: {what}"))
-
-    def measured_with(scheme: Scheme) -> structure.Structure:
+    def measured_with(scheme: Scheme, say: Say) -> structure.Structure:
         return large.measured(scheme, plan.joined, (list(plan.structure.sensitivity_metrics), rule(plan)), say)
 
     return _Movable(held, large.shift(), measured_with)
@@ -91,8 +92,8 @@ def _in_memory(study: Path, plan: Plan, core: str) -> _Movable | None:
         return None
     volume, names = opened.volume, list(plan.structure.sensitivity_metrics)
 
-    def measured_with(scheme: Scheme) -> structure.Structure:
-        return structure.measure(volume, scheme, metrics=names, rule=rule(plan), joined=plan.joined)
+    def measured_with(scheme: Scheme, say: Say) -> structure.Structure:
+        return structure.measure(volume, scheme, metrics=names, rule=rule(plan), joined=plan.joined, say=say)
 
     ends, step = valid_range(volume.values, volume.valid), grey_step([(volume.values, volume.valid)])
     return _Movable(opened.scheme, default_shift(volume.units, ends, step), measured_with)

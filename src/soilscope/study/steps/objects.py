@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from soilscope.files import write_parquet, write_table
+from soilscope.progress import Say, telling
 from soilscope.structure import KIND_COLUMNS, ObjectKind, objects_in
 from soilscope.study.layout import Layout
-from soilscope.study.steps.blocks import Say
 from soilscope.study.steps.opened import OpenedCore
 
 __all__ = ["join", "outputs", "table", "write_found", "write_objects"]
@@ -32,8 +32,8 @@ def write_objects(
     """One core's table of objects, kind after kind."""
     found = []
     for done, kind in enumerate(asked):
-        say(done, len(asked), kind.name)
-        found.append(objects_in(opened.volume, opened.labels, kind))
+        with telling(say, kind.name, (done, done + 1), len(asked)):
+            found.append(objects_in(opened.volume, opened.labels, kind))
     if asked:
         write_found(study, opened.volume.core, found)
 

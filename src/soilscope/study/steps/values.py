@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from soilscope.files import write_parquet, write_table
+from soilscope.progress import Say, telling
 from soilscope.structure.erosion import class_values
 from soilscope.study.layout import Layout
 from soilscope.study.plan import Plan
@@ -35,21 +36,27 @@ def outputs(core: str) -> list[str]:
 
 def measure_values(study: Path, plan: Plan, core: str, send: Callable[[Any], None]) -> None:
     """Means and standard deviations of one core: in memory where it fits, slab by slab where it does not."""
-    send(("progress", 0, 1, f"values of the classes of {core}"))
+
+    def say(done: float, of: float, _what: str) -> None:
+        send(("progress", done, of, f"values of the classes of {core}"))
+
     by = int(plan.structure.erode)
     if (large := large_core(study, plan, core)) is not None:
-        found = _of_a_large_core(large, by)
+        found = _of_a_large_core(large, by, say)
     else:
-        opened = open_core(study, plan, core)
-        found = class_values(opened.volume, opened.labels, opened.names, by)
+        with telling(say, "", (0, 1), 4):
+            opened = open_core(study, plan, core)
+        with telling(say, "", (1, 4), 4):
+            found = class_values(opened.volume, opened.labels, opened.names, by)
     write_parquet(study / outputs(core)[0], found)
 
 
-def _of_a_large_core(large: LargeCore, by: int) -> pd.DataFrame:
+def _of_a_large_core(large: LargeCore, by: int, say: Say) -> pd.DataFrame:
     about, scheme = large.store.about, large.scheme()
     names, classes, height = large.names(scheme), large.classes(scheme), about.shape[0]
     frames = []
     for first in range(0, height, SLAB):
+        say(first, height, "")
         start, end = max(0, first - by), min(height, first + SLAB + by)
         values, valid = large.store.read(start, end)
         slab = Volume(values, valid, about.spacing_mm, about.units, core=about.core)
