@@ -32,6 +32,8 @@ ALONE = 1 / 64
 """Bodies whose boxes take no more of the volume than this are thinned one by one."""
 STEPS_BACK = 4
 """Voxels of a line that give the direction of its tip."""
+AT_ONCE = 1 << 18
+"""Voxels of the array that are looked at between two tellings of progress."""
 FORWARD = np.array([d for d in product((-1, 0, 1), repeat=3) if d > (0, 0, 0)])
 
 
@@ -106,7 +108,7 @@ def find_skeleton(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolume | Non
     number = np.bincount(edges.ravel(), minlength=len(places))
     length[number == 0] = 2.0 * radius[number == 0]
     with tips:
-        length[number == 1] = _beyond_tips(inside, places, edges, spacing)
+        length[number == 1] = _beyond_tips(clusters, places, edges, spacing)
     with balls:
         thickness = thickness_from_distance(squared, spacing)
     return Skeleton(places, length, thickness[tuple(places.T)].astype(np.float64))
@@ -266,9 +268,12 @@ def _neighbours(places: NDArray[np.int64], spacing: Spacing) -> list[set[int]]:
 
 
 def _beyond_tips(
-    inside: BoolVolume, places: NDArray[np.int64], edges: NDArray[np.int64], spacing: Spacing
+    clusters: Clusters, places: NDArray[np.int64], edges: NDArray[np.int64], spacing: Spacing
 ) -> NDArray[np.float64]:
-    """From the middle of a line's last step to the body's end in the line's direction, of every tip in order, mm."""
+    """From the middle of a line's last step to the body's end in the line's direction, of every tip in order, mm.
+
+    What lies beyond a tip are those voxels of its body that are nearer to it than to any other voxel of a line.
+    """
     from scipy.spatial import cKDTree
 
     near: list[list[int]] = [[] for _ in places]
@@ -276,20 +281,27 @@ def _beyond_tips(
         near[a].append(b)
         near[b].append(a)
     scale = np.asarray(spacing)
-    tree = cKDTree(places * scale)
-    found = []
-    ends = [k for k in range(len(near)) if len(near[k]) == 1]
-    for done, tip in enumerate(ends):
-        told(done / len(ends))
-        back = places[_back(near, tip)] * scale
-        here = places[tip] * scale
-        along = (here - back) / np.linalg.norm(here - back)
-        body = _body_around(inside, places[tip], spacing) * scale
-        own = tree.query(body)[1] == tip
-        ahead = float(((body[own] - here) @ along).max(initial=0.0))
-        step = places[near[tip][0]] * scale - here
-        found.append(ahead + float(np.abs(along) @ scale) / 2 + float(np.linalg.norm(step)) / 2)
-    return np.array(found, dtype=np.float64)
+    ends = np.array([k for k in range(len(near)) if len(near[k]) == 1], dtype=np.int64)
+    if not len(ends):
+        return np.zeros(0)
+    here = places[ends] * scale
+    along = here - places[[_back(near, tip) for tip in ends]] * scale
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    number = np.full(len(places), -1)
+    number[ends] = np.arange(len(ends))
+    tree, ahead, labels = cKDTree(places * scale), np.zeros(len(ends)), clusters.labels.ravel()
+    own = clusters.labels[tuple(places[ends].T)]
+    for start in range(0, labels.size, AT_ONCE):
+        told(start / labels.size)
+        voxels = start + np.flatnonzero(labels[start : start + AT_ONCE])
+        points = np.stack(np.unravel_index(voxels, clusters.labels.shape), axis=1) * scale
+        tip = number[tree.query(points)[1]]
+        beyond = (tip >= 0) & (labels[voxels] == own[tip])
+        tip = tip[beyond]
+        np.maximum.at(ahead, tip, ((points[beyond] - here[tip]) * along[tip]).sum(axis=1))
+    steps = places[[near[tip][0] for tip in ends]] * scale - here
+    beyond_mm: NDArray[np.float64] = ahead + np.abs(along) @ scale / 2 + np.linalg.norm(steps, axis=1) / 2
+    return beyond_mm
 
 
 def _back(near: list[list[int]], tip: int) -> int:
@@ -300,23 +312,6 @@ def _back(near: list[list[int]], tip: int) -> int:
             break
         before, here = here, next(k for k in near[here] if k != before)
     return here
-
-
-def _body_around(inside: BoolVolume, place: NDArray[np.int64], spacing: Spacing) -> NDArray[np.int64]:
-    """Voxels of the body that hold a place, as far as a box around it reaches that grows until the body's end is in it."""
-    from scipy.ndimage import label
-
-    own, first = np.zeros((0, 3), np.int64), place
-    for voxels in (8, 16, 32):
-        reach = np.ceil(voxels * max(spacing) / np.asarray(spacing)).astype(np.int64)
-        first = (place - reach).clip(0)
-        box = tuple(slice(int(a), int(b)) for a, b in zip(first, place + reach + 1, strict=True))
-        labels, _ = label(inside[box], np.ones((3, 3, 3)))
-        own = np.argwhere(labels == labels[tuple(place - first)]).astype(np.int64)
-        # Wide enough where the body does not fill the box across.
-        if len(own) < labels.size / 4:
-            break
-    return own + first
 
 
 def _squared(a: Sequence[float], b: Sequence[float]) -> float:
