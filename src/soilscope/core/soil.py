@@ -18,6 +18,7 @@ from soilscope.core.half import cut_of
 from soilscope.core.masked import outside_of_mask, surrounding_value
 from soilscope.core.place import Place, short
 from soilscope.core.wall import Wall, find_wall
+from soilscope.core.wall_value import TubeWall, wall_value
 from soilscope.errors import InputRefused, UsageError
 from soilscope.findings import Finding
 from soilscope.types import BoolVolume
@@ -134,12 +135,23 @@ def _found(vol: Volume, choice: CoreChoice, level: float | None) -> Volume:
     top, bottom = choice.ends(ends or (0, vol.shape[0]), vol.shape[0], vol.spacing_mm[0])
     inside[:top] = False
     inside[bottom:] = False
+    place = _with_wall_value(vol, place, (top, bottom))
     soil = place.as_dict((top, bottom), vol.spacing_mm[0])
     said = (*findings, *_told(vol, place, (top, bottom), choice))
     if choice.stated:
         soil["asserted"] = list(choice.stated)
         said = (choice.finding(), *said)
     return _with_soil(vol, inside, soil, said)
+
+
+def _with_wall_value(vol: Volume, place: Place, ends: tuple[int, int]) -> Place:
+    """The wall's value without its blur, as references take it; where the blur hides it, what the calmest ring reads."""
+    axis, wall = place.axis, place.wall
+    if wall.level is None:
+        return place
+    tube = TubeWall(axis.y, axis.x, wall.inner_mm, axis.radius, ends, place.cut)
+    value = wall_value(vol, tube, air_of(vol))
+    return place if value is None else replace(place, wall=replace(wall, level=value.value))
 
 
 def _nothing_there(choice: CoreChoice) -> NoReturn:
