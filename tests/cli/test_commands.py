@@ -387,3 +387,57 @@ def test_a_reader_that_has_seen_enough_hears_nothing(phantom, words):
     )
     os.close(theirs)
     assert done.stderr.strip() == ""
+
+
+def test_names_of_files_and_folders_cannot_steer_the_terminal(phantom, tmp_path):
+    """Escape sequences and marks of direction in a name are written out, in words as in JSON, which says the same name."""
+    folder = tmp_path / "\x1b[31mred\u202etxt"
+    shutil.copytree(phantom / "dicom", folder)
+    sorted(folder.glob("*.dcm"))[3].rename(folder / "a\x1b[2J\u202eb.dcm")
+    damaged = folder / "a\x1b[2J\u202eb.dcm"
+    damaged.write_bytes(damaged.read_bytes()[:-4])
+    words = soilscope("inspect", folder)
+    for said in (words.stdout, words.stderr):
+        assert "\x1b" not in said
+        assert "\u202e" not in said
+    assert "\\x1b[31mred\\u202etxt" in words.stdout
+    as_json = soilscope("inspect", folder, "--json").stdout
+    assert "\u202e" not in as_json
+    assert any(damaged.name in told["text"] for series in json.loads(as_json)["series"] for told in series["findings"])
+
+
+@pytest.mark.parametrize("option", ["--montage", "--core"])
+def test_no_picture_is_drawn_among_the_scan_s_own_files(phantom, option):
+    before = sorted((phantom / "dicom").iterdir())
+    done = soilscope("inspect", phantom / "dicom", option, phantom / "dicom" / "seen.png", "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["error"]["code"] == "picture-place"
+    assert sorted((phantom / "dicom").iterdir()) == before
+
+
+def test_init_tells_a_gap_it_was_asked_to_mark_as_inspect_does(phantom, tmp_path):
+    shutil.copytree(phantom / "dicom", tmp_path / "cut")
+    sorted((tmp_path / "cut").glob("*.dcm"))[4].unlink()
+    done = soilscope("init", tmp_path / "study", "--cores", tmp_path / "cut", "--on-gap", "mark", "--json")
+    seen = soilscope("inspect", tmp_path / "cut", "--on-gap", "mark", "--json")
+    (told,) = (f for f in json.loads(done.stdout)["findings"]["cut"] if f["code"] == "gap")
+    assert told["severity"] == "warning"
+    assert {k: told[k] for k in ("severity", "text")}.items() <= next(
+        f for f in json.loads(seen.stdout)["series"][0]["findings"] if f["code"] == "gap"
+    ).items()
+
+
+def test_a_phantom_that_cannot_be_written_leaves_no_folder(tmp_path):
+    """A file may grow to 1 kB only, as on a full disk."""
+    out = tmp_path / "core"
+    command = [sys.executable, "-c", FULL, "phantom", "sandy", "--out", str(out), "--shape", "8,48,48"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "cannot-write" in done.stderr
+    assert done.returncode != 0
+    assert not out.exists()
+
+
+FULL = (
+    "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); from soilscope.cli.app import main; "
+    "resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024)); main()"
+)

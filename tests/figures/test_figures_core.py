@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from matplotlib.patches import Circle
+from matplotlib.patches import Arc, Circle
 
 from soilscope import phantoms
 from soilscope.core import find_core
@@ -49,7 +49,34 @@ def test_a_scan_without_a_core_is_drawn_without_circle():
     made = found(phantom.volume, find_core(phantom.volume))
     assert not any(isinstance(p, Circle) for p in made.axes[0].patches)
     assert made.legends == [], "a legend of lines that are not drawn"
+    assert [text.get_text() for text in made.texts] == ["no cylinder found; all of the scan was kept"]
     assert not any(axes.lines for axes in made.axes)
+
+
+def test_the_tube_of_half_a_core_is_drawn_on_the_soil_s_side_alone(leaning):
+    """A core cut at x > axis: the circle's arc runs over the other side, and the section across shows one wall."""
+    scan, core = leaning
+    soil = {**core.source["soil"], "kind": "half-cylinder", "cut": {"normal": [0.0, 1.0], "offset_mm": 0.0}}
+    made = found(scan, replace(core, source={**core.source, "soil": soil}))
+    [arc] = [p for p in made.axes[0].patches if isinstance(p, Arc)]
+    assert (arc.theta1, arc.theta2) == pytest.approx((90, 270))
+    for axes, name, sides in ((made.axes[1], "y_mm", (-1, 1)), (made.axes[2], "x_mm", (-1,))):
+        middle = np.asarray(soil["slices"][name])
+        walls = [
+            side
+            for side in (-1, 1)
+            for line in axes.lines
+            if np.array_equal(line.get_xdata(), middle + side * soil["outer_radius_mm"])
+        ]
+        assert tuple(walls) == sides
+
+
+def test_ticks_stand_at_round_numbers():
+    phantom = phantoms.make("matched-fine", seed=1, shape=(8, 88, 88))
+    for axes in found(phantom.volume, find_core(phantom.volume)).axes:
+        for ticks in (axes.get_xticks(), axes.get_yticks()):
+            step = float(ticks[1] - ticks[0])
+            assert round(step / 10 ** np.floor(np.log10(step)), 6) in (1, 2, 2.5, 5)
 
 
 def test_the_picture_is_the_same_every_time(leaning):

@@ -22,6 +22,7 @@ from pydicom.uid import (
     JPEGExtended12Bit,
     RLELossless,
 )
+from scipy import ndimage
 
 from soilscope.errors import InputRefused
 from soilscope.ingest import decode, inspect, part10, read
@@ -291,6 +292,63 @@ def test_a_constant_around_no_circle_of_a_rectangle_stays_valid(tmp_path, spoilt
     else:
         stored = np.roll(stored, 5, axis=2)
     assert read(save(series(stored.astype("i2")), tmp_path)).valid.all()
+
+
+def in_noisy_air(radius, outside, count=10, width=80, air=-1000):
+    """Stored values: a core in noisy air that the scanner cuts off at -1024 HU, a scan circle; and where that circle is."""
+    y, x = np.mgrid[:width, :width] - (width - 1) / 2
+    away = np.hypot(y, x)
+    noise = np.random.default_rng(5).normal(0, 1, (count, width, width))
+    hu = np.where(away < 22, 400 + 100 * noise, air + 20 * noise)
+    stored = np.clip(np.rint(hu), -1024, 3071).astype(np.int16) + 1024
+    stored[:, away > radius] = outside
+    return stored, np.broadcast_to(away <= radius, stored.shape)
+
+
+@pytest.mark.parametrize("radius", [40.0, 39.2, 36.0])
+@pytest.mark.parametrize("outside", [0, 24, 1000])
+def test_the_outside_of_the_scan_circle_is_told_from_all_slices_together(tmp_path, radius, outside):
+    """14. ... a constant near air too, round noisy air, a little within the picture: masked in every slice alike."""
+    stored, inside = in_noisy_air(radius, outside)
+    volume = read(save(series(stored), tmp_path))
+    assert np.array_equal(volume.valid, inside)
+    assert np.array_equal(volume.values[inside], (stored - 1024)[inside])
+    assert "slice-jump" not in {f.code for f in volume.findings}
+
+
+def test_a_ceiling_outside_a_circle_nearly_as_wide_as_the_picture_is_masked(tmp_path):
+    stored, inside = in_noisy_air(39.2, 4095)
+    assert np.array_equal(read(save(series(stored), tmp_path)).valid, inside)
+
+
+def test_a_damaged_slice_does_not_bring_back_the_outside_of_the_scan_circle(tmp_path):
+    """The circle is the scan's: it is masked in the one slice as well that does not hold the constant."""
+    stored, inside = in_noisy_air(39.2, 0)
+    stored[4] = np.random.default_rng(6).integers(0, 4000, stored[4].shape)
+    volume = read(save(series(stored), tmp_path))
+    assert np.array_equal(volume.valid, inside)
+    assert np.array_equal(volume.values[inside], (stored - 1024)[inside])
+
+
+def test_the_ends_of_a_scan_are_those_of_what_is_inside_its_circle(tmp_path):
+    """The share at the lowest value counts no voxel outside the circle, although the first count saw them."""
+    stored, inside = in_noisy_air(39.2, 0)
+    share = np.count_nonzero(stored[inside] == 0) / np.count_nonzero(inside)
+    assert f"{share:.2%} of the voxels" in finding(read(save(series(stored), tmp_path)), "at-floor").text
+
+
+@pytest.mark.parametrize("blur", [0.0, 1.0, 1.5])
+@pytest.mark.parametrize("reach", [22, 37])
+def test_air_cut_off_by_the_scanner_around_a_tube_stays_valid(tmp_path, blur, reach):
+    """Air at -1024 HU in every slice is as constant as a scan circle's outside, but ends at a body, blurred or not."""
+    y, x = np.mgrid[:80, :80] - 39.5
+    away = np.hypot(y, x)
+    tube = np.where(away < reach - 3, 600.0, np.where(away < reach, 100.0, -1300.0))
+    tube = ndimage.gaussian_filter(tube, blur) if blur else tube
+    noise = np.random.default_rng(7).normal(0, 40, (10, 80, 80))
+    stored = np.clip(np.rint(tube + noise), -1024, 3071).astype(np.int16) + 1024
+    assert np.count_nonzero(stored[:, away > reach + 8]) == 0
+    assert read(save(series(stored), tmp_path)).valid.all()
 
 
 @pytest.mark.parametrize(("outside", "kind"), [(-32768, "i2"), (63536, "u2")])

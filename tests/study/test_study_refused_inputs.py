@@ -107,3 +107,12 @@ def test_a_study_of_refused_cores_alone_is_refused_and_one_with_others_is_done_i
     refuse(measured, "arable")
     code, said = ran()
     assert (code, said["skipped"], said["failed"]) == (3, 0, 2)
+
+
+def test_a_study_whose_only_scan_is_refused_has_no_tables(tmp_path):
+    """Where nothing was ever done, there is nothing to tell the time of either."""
+    phantoms.write(phantoms.make("sandy", shape=(10, 32, 32)), tmp_path / "scans" / "sandy")
+    sorted((tmp_path / "scans" / "sandy" / "dicom").iterdir())[6].unlink()
+    study.write_plan(tmp_path, two_cores().model_copy(update={"cores": two_cores().cores[:1]}))
+    assert next(failure.key for failure in until_measure(tmp_path).failures) == "import:sandy"
+    assert list(tmp_path.glob("tables/*")) == []

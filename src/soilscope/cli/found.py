@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.progress import Progress, TaskID
 
-from soilscope.cli.output import Mode, Output
+from soilscope.cli.output import Mode, Output, visible
 
 if TYPE_CHECKING:
     from soilscope.ingest import Options, Watcher
@@ -32,7 +32,7 @@ def watching(output: Output) -> Iterator[Watcher]:
 
         def told(name: str, done: int, of: int) -> None:
             if name not in known:
-                known[name] = bars.add_task(f"reading {escape(name)}", total=of)
+                known[name] = bars.add_task(f"reading {escape(visible(name))}", total=of)
             bars.update(known[name], completed=done)
 
         yield told
@@ -53,7 +53,7 @@ def drawn(output: Output, picture: Path, which: tuple[Path, str | None], stated:
     findings = (*core.findings[len(scan.findings) :], *measure_artefacts(scan, core).findings(core))
     save(found(scan, core), picture)
     if output.mode is not Mode.JSON:
-        output.console.print(f"core, drawn in {picture}", markup=False)
+        output.words(f"core, drawn in {picture}")
     output.findings(findings)
     soil = {key: value for key, value in core.source["soil"].items() if key != "slices"}
     return {"core": {**soil, "picture": str(picture), "findings": to_records(findings)}}

@@ -11,6 +11,7 @@ import typer
 from soilscope.cli.found import Quick, drawn, watching
 from soilscope.cli.lengths import Length, spacing
 from soilscope.cli.output import Json, Mode, Output, Quiet
+from soilscope.errors import UsageError
 
 if TYPE_CHECKING:
     from soilscope.findings import Finding
@@ -87,6 +88,9 @@ def inspect(
         from soilscope import study as studies
 
         studies.may_hold_digests(digests, path)
+    for picture in (montage, core):
+        if picture is not None:
+            _may_hold(picture, ingest.divided(path)[0])
     stated = ingest.options_of(units, spacing(spacing_mm), on_gap, length_mm=length_mm)
     with watching(output) as progress:
         found = ingest.inspect(path, None, stated, progress, pixels=not quick)
@@ -95,7 +99,7 @@ def inspect(
     output.table(str(path), COLUMNS[:shown], [row[:shown] for row in rows])
     for s in found.series:
         if output.mode is not Mode.JSON:
-            output.console.print(f"series {s.id}: {_in_words(s)}", markup=False)
+            output.words(f"series {s.id}: {_in_words(s)}")
         output.findings(s.findings)
     output.findings(found.findings)
     value = found.as_dict()
@@ -112,6 +116,19 @@ def inspect(
     usable = sum(s.usable for s in found.series)
     words = f"{len(found.series)} series, {usable} usable, {found.skipped} files skipped"
     output.result(value, words if montage is None else f"{words}\nmontage: {montage}")
+
+
+def _may_hold(picture: Path, path: Path) -> None:
+    """Refuse a picture among the scan's own files, where the next look would take it for one of them.
+
+    Raises
+    ------
+    UsageError
+        Code ``picture-place``.
+    """
+    if picture.absolute().resolve().is_relative_to(path.absolute().resolve()):
+        text = f"{picture} lies in {path.name}, where inspect changes nothing; name a file elsewhere."
+        raise UsageError("picture-place", text, [picture])
 
 
 def _row(s: SeriesInfo) -> tuple[str, ...]:
@@ -179,6 +196,6 @@ def _montage(
     seen = studies.preview(path, stated, series)
     digest = studies.save_preview(seen, to)
     if output.mode is not Mode.JSON:
-        output.console.print(f"read {seen.series}: {seen.in_words()}", markup=False)
+        output.words(f"read {seen.series}: {seen.in_words()}")
     output.findings([f for f in seen.findings if f not in told])
     return {"file": str(to), "digest": digest, **seen.as_dict()}

@@ -6,6 +6,7 @@ import contextlib
 import enum
 import json
 import os
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TextIO
@@ -18,7 +19,7 @@ from rich.table import Column, Table
 from soilscope.errors import OutputRefused, SoilscopeError
 from soilscope.findings import Finding
 
-__all__ = ["Json", "Mode", "Output", "Printed", "Quiet"]
+__all__ = ["Json", "Mode", "Output", "Printed", "Quiet", "visible"]
 
 JSON_HELP = (
     "Print JSON and nothing else: one object on one line. On failure an object {'error': ...} comes first, "
@@ -28,6 +29,25 @@ Json = Annotated[bool, typer.Option("--json", help=JSON_HELP)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results only: no progress, no hints.")]
 
 COLOURS = {"refuse": "bold red", "warning": "yellow", "note": "cyan"}
+
+
+UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Unicode categories of what steers a terminal or a line of text instead of being seen, such as control characters."""
+
+
+def visible(text: str) -> str:
+    """Text whose control and format characters are written out, as ``\\x1b``: a file's name can steer a terminal with them."""
+    return "".join(c if c in "\n\t" or unicodedata.category(c) not in UNSEEN else _written(c) for c in text)
+
+
+def _written(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _as_json(value: Mapping[str, Any]) -> str:
+    """One line of JSON that says the same with control and format characters written as JSON escapes."""
+    said = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return "".join(c if unicodedata.category(c) not in UNSEEN else json.dumps(c)[1:-1] for c in said)
 
 
 class Mode(enum.Enum):
@@ -107,21 +127,27 @@ class Output:
     def result(self, value: Mapping[str, Any], words: str) -> None:
         """A command's result: the value as JSON, or the words."""
         if self.mode is Mode.JSON:
-            typer.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+            typer.echo(_as_json(value))
         else:
-            self.console.print(words, markup=False)
+            self.words(words)
+
+    def words(self, words: str) -> None:
+        """Words on standard output."""
+        self.console.print(visible(words), markup=False)
 
     def hint(self, words: str) -> None:
         """Something helpful that is no result."""
-        self.aside.print(words, markup=False)
+        self.aside.print(visible(words), markup=False)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """A table for people; nothing in JSON mode."""
         if self.mode is Mode.JSON:
             return
-        table = Table(*(Column(c, overflow="fold") for c in columns), title=title, title_justify="left")
+        table = Table(
+            *(Column(c, overflow="fold") for c in columns), title=escape(visible(title)), title_justify="left"
+        )
         for row in rows:
-            table.add_row(*(escape(str(cell)) for cell in row))
+            table.add_row(*(escape(visible(str(cell))) for cell in row))
         self.console.print(table)
 
     def findings(self, findings: Sequence[Finding]) -> None:
@@ -130,7 +156,7 @@ class Output:
             return
         order = list(COLOURS)
         for f in sorted(findings, key=lambda f: order.index(f.severity)):
-            self.console.print(f"  [{COLOURS[f.severity]}]{f.severity}[/] {escape(f.code)}: {escape(f.text)}")
+            self.console.print(f"  [{COLOURS[f.severity]}]{f.severity}[/] {escape(f.code)}: {escape(visible(f.text))}")
 
     def error(self, error: SoilscopeError) -> None:
         """A refusal: to standard error in words, and in JSON mode to standard output as well."""
@@ -138,7 +164,9 @@ class Output:
 
     def refused(self, error: SoilscopeError, value: Mapping[str, Any]) -> None:
         """A refusal together with what there is of a result, as one JSON object."""
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]refused[/] {escape(str(error))}")
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            f"[bold red]refused[/] {escape(visible(str(error)))}"
+        )
         if self.mode is Mode.JSON:
             told = {"code": error.code, "text": error.text, "files": list(error.files)}
-            typer.echo(json.dumps({"error": told, **value}, ensure_ascii=False, allow_nan=False))
+            typer.echo(_as_json({"error": told, **value}))

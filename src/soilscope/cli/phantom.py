@@ -9,7 +9,7 @@ import typer
 
 from soilscope.cli.lengths import shape as voxels
 from soilscope.cli.output import Json, Mode, Output, Quiet
-from soilscope.errors import UsageError
+from soilscope.errors import OutputRefused, UsageError
 
 __all__ = ["register"]
 
@@ -32,10 +32,16 @@ def phantom(
     from soilscope import phantoms
 
     _refuse_what_is_there(out)
+    made = not out.exists()
     output = Output(Mode.of(as_json, quiet))
     size = voxels(shape)
     with output.aside.status(f"making {soil}-{seed}, {shape} voxels"):
-        phantoms.write(phantoms.make(soil, seed=seed, shape=size, noise=not no_noise), out)
+        try:
+            phantoms.write(phantoms.make(soil, seed=seed, shape=size, noise=not no_noise), out)
+        except OutputRefused:
+            if made and out.is_dir() and not any(out.iterdir()):
+                out.rmdir()
+            raise
     output.result(
         {"soil": soil, "seed": seed, "shape": list(size), "out": str(out)}, f"{out / 'dicom'}: {size[0]} slices"
     )

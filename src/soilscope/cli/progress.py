@@ -16,6 +16,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from soilscope.cli.output import visible
+
 __all__ = ["RunProgress"]
 
 WORDS = {
@@ -62,7 +64,7 @@ class RunProgress:
         _, done, total, words = content
         if key not in self.items:
             self.items[key] = self.progress.add_task("", total=total)
-        self.progress.update(self.items[key], completed=done, total=total, description=f"  {escape(words)}")
+        self.progress.update(self.items[key], completed=done, total=total, description=f"  {escape(visible(words))}")
 
     def finished(self, key: str, error: Exception | None) -> None:
         """An item ended."""
@@ -71,7 +73,9 @@ class RunProgress:
         if self.step_bar is not None:
             self.progress.advance(self.step_bar)
         if error is not None:
-            self.progress.console.print(f"[red]{escape(key)}[/]: {escape(str(error))}", soft_wrap=True)
+            self.progress.console.print(
+                f"[red]{escape(visible(key))}[/]: {escape(visible(str(error)))}", soft_wrap=True
+            )
 
     def waits(self, key: str, error: Exception) -> None:
         """An item was not begun: no bar moves, and the command names all of them together at its end."""

@@ -70,6 +70,11 @@ class CoreChoice:
         """Whether centre and radius are both given, so that no circle needs to be found."""
         return self.centre_mm is not None and self.radius_mm is not None
 
+    @property
+    def ends_stated(self) -> bool:
+        """Whether top or bottom was given."""
+        return self.top_mm is not None or self.bottom_mm is not None
+
     def check_inside(self, shape: Shape, spacing_mm: Spacing) -> None:
         """Refuse a place that lies outside the scan.
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from soilscope.core.half import Cut
 from soilscope.core.wall import distance_mm
+from soilscope.core.wall_value import TubeWall, wall_value
 from soilscope.errors import InputRefused
 from soilscope.volume import Volume
 
@@ -32,10 +34,21 @@ Profile = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """Median value of wall and air, in the scan's own units."""
+    """What wall and air read, in the scan's own units.
+
+    ``highest`` is the most that the wall's mean profile reaches, where it was looked at; ``blur_mm`` the standard deviation of the
+    scan's blur at its outer edge.
+    """
 
     wall: float
     air: float
+    highest: float | None = None
+    blur_mm: float | None = None
+
+    @property
+    def hidden(self) -> float:
+        """How far the wall's profile stays below its value, as a share of the height of the wall above air."""
+        return 0.0 if self.highest is None else max(0.0, (self.wall - self.highest) / (self.wall - self.air))
 
 
 def reference_profiles(scan: Volume, core: Volume) -> tuple[Profile | None, Profile | None]:
@@ -87,25 +100,52 @@ def _beside_cut(away: NDArray[np.float64], core: Volume, k: int) -> NDArray[np.f
 
 
 def references(scan: Volume, core: Volume) -> References:
-    """The wall's and the air's median over all slices.
+    """The wall's value without its blur, and the air's median over all slices.
 
     Raises
     ------
     InputRefused
-        Code ``no-references``: no tube was found, or no air beside it, so that grey values cannot be brought to one scale.
+        Code ``no-references``: no tube was found, or no air beside it, or the blur is as wide as the wall, so that grey values
+        cannot be brought to one scale.
     """
-    wall, air = reference_profiles(scan, core)
-    missing = [name for name, seen in (("a tube's wall", wall), ("air around the tube", air)) if seen is None]
-    if wall is None or air is None:
+    _, air = reference_profiles(scan, core)
+    reads_air = None if air is None else float(np.nanmedian(air))
+    tube = _tube(core)
+    has_tube = tube is not None and core.source["soil"].get("wall") is not None
+    if has_tube and tube is not None and reads_air is not None:
+        value = wall_value(scan, tube, reads_air)
+        if value is None:
+            raise InputRefused(
+                "no-references",
+                f"{core.core}: the tube's wall ({tube.outer - tube.inner:.2f} mm) is hidden by the scan's blur, which mixes it "
+                "with soil and air throughout, so its own value cannot be told and grey values not be brought to a common scale; "
+                "leave out reference in the plan's [core] table, or scan with smaller voxels.",
+            )
+        found = References(value.value, reads_air, value.highest, value.blur_mm)
+    else:
+        missing = [
+            name for name, seen in (("a tube's wall", has_tube), ("air around the tube", air is not None)) if not seen
+        ]
         raise InputRefused(
             "no-references",
             f"{core.core}: {' and '.join(missing)} cannot be seen in the scan, so its grey values cannot be brought to a common "
             "scale; leave out reference in the plan's [core] table, or look at the core with `soilscope inspect --core`.",
         )
-    found = References(float(np.nanmedian(wall)), float(np.nanmedian(air)))
     if not found.wall > found.air:
         raise InputRefused(
             "no-references",
             f"{core.core}: the wall reads {found.wall:g} and the air {found.air:g}; a scale needs a wall brighter than air.",
         )
     return found
+
+
+def _tube(core: Volume) -> TubeWall | None:
+    """The tube that was found, None without one."""
+    soil, on_axis = core.source.get("soil", {}), core.axis_mm()
+    if on_axis is None or "outer_radius_mm" not in soil:
+        return None
+    cut = soil.get("cut")
+    split = None if cut is None else Cut(float(cut["normal"][0]), float(cut["normal"][1]), float(cut["offset_mm"]))
+    radii = float(soil["radius_mm"]), float(soil["outer_radius_mm"])
+    y, x = (np.asarray(one, dtype=np.float64) for one in on_axis)
+    return TubeWall(y, x, *radii, (int(soil["top"]), int(soil["bottom"])), split)

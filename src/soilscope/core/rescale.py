@@ -16,6 +16,9 @@ from soilscope.volume.planes import changed
 
 __all__ = ["rescale"]
 
+MOST_HIDDEN = 0.01
+"""From this share of the wall's height above air on, what the blur takes from the wall is told."""
+
 MOST_CLIPPED = 0.001
 """From this share of voxels beyond the range of their type on, the scale is not to be trusted."""
 
@@ -34,7 +37,8 @@ def rescale(volume: Volume, own: References, to: References) -> Volume:
     -------
     Volume
         ``v' = air_to + (v - air) (wall_to - air_to) / (wall - air)``, rounded to whole numbers where they were whole; voxels that
-        are not valid keep theirs. With ``source["rescaled"]`` and a finding ``rescaled``.
+        are not valid keep theirs. With ``source["rescaled"]``, a finding ``rescaled``, and ``reference-blurred`` where the
+        blur takes more than a hundredth from the wall.
 
     Raises
     ------
@@ -83,6 +87,12 @@ def rescale(volume: Volume, own: References, to: References) -> Volume:
         **volume.source,
         "rescaled": {"from": [own.wall, own.air], "to": [to.wall, to.air], "clipped": round(clipped, 6)},
     }
-    return replace(volume, values=changed(volume, in_range), source=source).with_findings(
-        Finding("rescaled", "note", text)
-    )
+    found = [Finding("rescaled", "note", text)]
+    if own.hidden > MOST_HIDDEN:
+        text = (
+            f"the tube's wall is blurred throughout: it reads {own.highest:.6g} at most, and its own value of {own.wall:.6g} was "
+            f"told from the shape of its profile (blur {own.blur_mm:.2f} mm). An error of 1 % of the wall's height above air "
+            "is one of 1 % of the gain."
+        )
+        found.append(Finding("reference-blurred", "warning", text))
+    return replace(volume, values=changed(volume, in_range), source=source).with_findings(*found)

@@ -15,9 +15,11 @@ from soilscope.core.choice import CoreChoice
 from soilscope.core.circle import LEAST_SHARE_OF_HALF, slice_circles, slice_outlines
 from soilscope.core.ends import soil_ends
 from soilscope.core.half import cut_of
+from soilscope.core.lid import lid_finding, without_lids
 from soilscope.core.masked import outside_of_mask, surrounding_value
 from soilscope.core.place import Place, short
 from soilscope.core.wall import Wall, find_wall
+from soilscope.core.wall_value import TubeWall, wall_value
 from soilscope.errors import InputRefused, UsageError
 from soilscope.findings import Finding
 from soilscope.types import BoolVolume
@@ -123,9 +125,14 @@ def _found(vol: Volume, choice: CoreChoice, level: float | None) -> Volume:
     if not choice.stated and not tube and _narrowed_before(vol, level or 0.0):
         return _with_soil(vol, vol.valid, vol.source.get("soil", _all_of(vol)), (ALREADY,))
     ends: tuple[int, int] | None = (0, vol.shape[0])
+    lids = [(0, 0), (0, 0)]
     if level is not None:
         middle = place.within(WALL_BLUR_MM).inside(vol.shape, vol.spacing_mm) & vol.valid
         ends = soil_ends(vol.values, middle, level, air_of(vol))
+        if ends is not None and place.wall.level is not None:
+            place = _with_wall_value(vol, place, ends)
+            ends, *lids = without_lids(vol, middle, ends, (place.wall.level or 0.0, air_of(vol)))
+            lids = [(0 if choice.top_mm is not None else a, 0 if choice.bottom_mm is not None else b) for a, b in lids]
     unknown = ends is None and (choice.top_mm is None or choice.bottom_mm is None)
     if choice.placed and (unknown or not inside.any()):
         _nothing_there(choice)
@@ -135,11 +142,22 @@ def _found(vol: Volume, choice: CoreChoice, level: float | None) -> Volume:
     inside[:top] = False
     inside[bottom:] = False
     soil = place.as_dict((top, bottom), vol.spacing_mm[0])
-    said = (*findings, *_told(vol, place, (top, bottom), choice))
+    air = (top - lids[0][0], vol.shape[0] - bottom - lids[0][1])
+    said = (*findings, *_told(vol, place, air, choice), *lid_finding(lids[0], lids[1]))
     if choice.stated:
         soil["asserted"] = list(choice.stated)
         said = (choice.finding(), *said)
     return _with_soil(vol, inside, soil, said)
+
+
+def _with_wall_value(vol: Volume, place: Place, ends: tuple[int, int]) -> Place:
+    """The wall's value without its blur, as references take it; where the blur hides it, what the calmest ring reads."""
+    axis, wall = place.axis, place.wall
+    if wall.level is None:
+        return place
+    tube = TubeWall(axis.y, axis.x, wall.inner_mm, axis.radius, ends, place.cut)
+    value = wall_value(vol, tube, air_of(vol))
+    return place if value is None else replace(place, wall=replace(wall, level=value.value))
 
 
 def _nothing_there(choice: CoreChoice) -> NoReturn:
@@ -277,9 +295,9 @@ def _plane_corners(plane: NDArray[Any], ok: NDArray[np.bool_]) -> list[NDArray[A
     return [plane[r, c][ok[r, c]] for r in ends for c in ends]
 
 
-def _told(vol: Volume, place: Place, ends: tuple[int, int], choice: CoreChoice) -> tuple[Finding, ...]:
+def _told(vol: Volume, place: Place, left_out: tuple[int, int], choice: CoreChoice) -> tuple[Finding, ...]:
     dz, dy, dx = vol.spacing_mm
-    axis, wall, (top, bottom) = place.axis, place.wall, ends
+    axis, wall = place.axis, place.wall
     tube = "no tube around it" if wall.level is None else f"a tube of {wall.level:.0f} {vol.units}"
     if choice.placed:
         tube = "its place stated"
@@ -302,10 +320,10 @@ def _told(vol: Volume, place: Place, ends: tuple[int, int], choice: CoreChoice) 
             "this side of it was kept."
         )
         found.append(Finding("half-core", "note", text))
-    if top or bottom < vol.shape[0]:
-        text = f"{top} slices above and {vol.shape[0] - bottom} below the soil hold nothing but air and were left out."
-        if choice.top_mm is not None or choice.bottom_mm is not None:
-            text = f"{top} slices above and {vol.shape[0] - bottom} below the soil were left out."
+    if any(left_out):
+        text = f"{left_out[0]} slices above and {left_out[1]} below the soil hold nothing but air and were left out."
+        if choice.ends_stated:
+            text = f"{left_out[0]} slices above and {left_out[1]} below the soil were left out."
         found.append(Finding("headspace", "note", text))
     return tuple(found)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Circle
+from matplotlib.patches import Arc, Circle, Patch
 
 from soilscope.errors import UsageError
 from soilscope.figures import style
@@ -19,6 +21,7 @@ __all__ = ["found"]
 SOIL, TUBE, AXIS = "#cc0077", "#1f8fd6", "#f2b400"
 TOP, WIDEST, TALLEST = 0.35, 1.8, 4.2
 """Inches above the panels, and of the widest and tallest panel."""
+NOTHING = "no cylinder found; all of the scan was kept"
 LEAST_LABELLED = 0.6
 """In flatter sections the words would hide the soil; the axis says how deep it reaches."""
 
@@ -81,6 +84,8 @@ def found(scan: Volume, core: Volume) -> Figure:
         frame(axes, f"{across} (mm)", down)
     if handles := _legend(core):
         made.legend(handles=handles, loc="lower center", ncols=len(handles))
+    elif "no-cylinder" in {finding.code for finding in core.findings}:
+        made.text(0.5, 0.03, NOTHING, ha="center", va="bottom")
     return made
 
 
@@ -118,8 +123,19 @@ def _circles(axes: Axes, core: Volume, z: int) -> None:
         return
     middle = (float(on_axis[1][z]), float(on_axis[0][z]))
     if soil.get("wall") is not None:
-        axes.add_patch(Circle(middle, soil["outer_radius_mm"], fill=False, color=TUBE, linewidth=1.2))
+        axes.add_patch(_tube(soil, middle))
     axes.plot(*middle, marker="+", color=AXIS, markersize=9, markeredgewidth=1.4)
+
+
+def _tube(soil: dict[str, Any], middle: tuple[float, float]) -> Patch:
+    """The outside of the tube: a circle, or its arc on the soil's side of the cut."""
+    radius, cut = soil["outer_radius_mm"], soil.get("cut")
+    if cut is None:
+        return Circle(middle, radius, fill=False, color=TUBE, linewidth=1.2)
+    y, x = cut["normal"]
+    half = np.degrees(np.arccos(np.clip(cut["offset_mm"] / radius, -1.0, 1.0)))
+    out = np.degrees(np.arctan2(y, x))
+    return Arc(middle, 2 * radius, 2 * radius, theta1=out + half, theta2=out - half + 360, color=TUBE, linewidth=1.2)
 
 
 def _sections(panels: tuple[Axes, Axes], core: Volume, named: tuple[str, ...]) -> None:
@@ -128,7 +144,7 @@ def _sections(panels: tuple[Axes, Axes], core: Volume, named: tuple[str, ...]) -
     if not soil or core.valid.all():
         return
     dz = core.spacing_mm[0]
-    for axes, of in zip(panels, on_axis or (None, None), strict=True):
+    for number, (axes, of) in enumerate(zip(panels, on_axis or (None, None), strict=True)):
         for end, name, place in ((soil["top"], "top", "top"), (soil["bottom"], "bottom", "bottom")):
             axes.axhline(end * dz, color=SOIL, linewidth=0.9, linestyle="--")
             if name not in named:
@@ -141,8 +157,15 @@ def _sections(panels: tuple[Axes, Axes], core: Volume, named: tuple[str, ...]) -
             continue
         axes.plot(of, core.depth_mm, color=AXIS, linewidth=1.2, linestyle="-.")
         if soil.get("wall") is not None:
-            for side in (-1, 1):
+            for side in _sides(soil, number):
                 axes.plot(of + side * soil["outer_radius_mm"], core.depth_mm, color=TUBE, linewidth=1.0)
+
+
+def _sides(soil: dict[str, Any], number: int) -> list[int]:
+    """On which sides of the axis the tube stands in the section along y (0) or x (1): of half a core, on the soil's alone."""
+    cut = soil.get("cut")
+    across = 0.0 if cut is None else cut["normal"][number] * soil["outer_radius_mm"]
+    return [side for side in (-1, 1) if cut is None or side * across <= cut["offset_mm"]]
 
 
 def _legend(core: Volume) -> list[Line2D]:

@@ -124,11 +124,15 @@ def panel(made: Figure, left: float, top: float, width: float, height: float) ->
     return made.add_axes((left / all_width, 1 - (top + height) / all_height, width / all_width, height / all_height))
 
 
+ROUND = [1, 2, 2.5, 5, 10]
+"""Steps between ticks, times a power of ten."""
+
+
 def frame(axes: Axes, x: str = "", y: str = "") -> None:
     """Few ticks, a full frame, and tick labels only where there is an axis label."""
     inches = axes.get_window_extent().height / axes.figure.dpi
-    axes.xaxis.set_major_locator(MaxNLocator(3))
-    axes.yaxis.set_major_locator(MaxNLocator(4 if inches > 0.8 else 1))
+    axes.xaxis.set_major_locator(MaxNLocator(3, steps=ROUND))
+    axes.yaxis.set_major_locator(MaxNLocator(4 if inches > 0.8 else 1, steps=ROUND))
     axes.set(xlabel=x, ylabel=y)
     if y and inches < LOW:
         axes.set_ylabel(y.replace(" (", "\n("), rotation=0, ha="right", va="center", fontsize=7.5)

@@ -8,7 +8,7 @@ import os
 import struct
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from soilscope.ingest.decode import Buffer, Content
 from soilscope.ingest.geometry import Grid
 from soilscope.ingest.headers import Slice
-from soilscope.ingest.pixels import Ends, Plane, fill_plane
+from soilscope.ingest.pixels import Ends, Plane, fill_plane, mask_outside
+from soilscope.ingest.scan_circle import scan_circle
 from soilscope.types import FILL, BoolVolume
 from soilscope.volume.even import all_true
 
@@ -90,9 +91,31 @@ def fill(grid: Grid, progress: Progress = unwatched) -> Filled:
         for done, part in enumerate(chain.from_iterable(pool.map(read_some, neighbours)), start=1):
             digest.update(part)
             progress(done, len(files))
+        _mask_outside(values, valid, planes, pool)
     counted = tuple(p for p in planes if p is not None)
     names = tuple(one.name for one in grid.planes if one is not None)
     return Filled(values, valid, counted, names, "sha256:" + digest.hexdigest())
+
+
+def _mask_outside(
+    values: NDArray[np.int16], valid: BoolVolume, planes: Sequence[Plane | None], pool: ThreadPoolExecutor
+) -> None:
+    """Mask the outside of the scan circle, once all slices are there to tell it from what was measured."""
+    alike = [k for k, plane in enumerate(planes) if plane is not None and plane.corners_alike]
+    filled = [k for k, plane in enumerate(planes) if plane is not None]
+    beyond = bool(alike) and all(planes[k].corners_beyond for k in alike)  # type: ignore[union-attr]  # gaps are not alike
+    found = scan_circle(values, alike, beyond, len(filled))
+    if found is None:
+        return
+    (ring, everywhere), ends = found, Ends()
+
+    def mask(k: int) -> None:
+        plane = planes[k]
+        if plane is not None:
+            no_ring = np.zeros_like(ring)
+            mask_outside(ring if everywhere or plane.corners_alike else no_ring, values[k], valid[k], plane, ends)
+
+    list(pool.map(mask, filled))
 
 
 def _digest(one: Slice, raw: memoryview) -> bytes:

@@ -12,20 +12,14 @@ from numpy.typing import NDArray
 
 from soilscope.findings import Finding
 from soilscope.ingest.headers import Slice
-from soilscope.ingest.limits import (
-    AIR_NEAR_HU,
-    CIRCLE_STRAYS,
-    CIRCLE_VOXELS,
-    UNSCANNED_BORDER,
-    UNSCANNED_HU,
-    UNSCANNED_RUN,
-)
+from soilscope.ingest.limits import UNSCANNED_BORDER, UNSCANNED_HU, UNSCANNED_RUN
 from soilscope.ingest.padding import padding_range
+from soilscope.ingest.scan_circle import around_circle, reached
 from soilscope.ingest.verdict import note, refuse, warn
 from soilscope.types import FILL, Units
 from soilscope.volume.ends import SHARE_TOLD
 
-__all__ = ["Ends", "Plane", "check_rescale", "fill_plane", "told"]
+__all__ = ["Ends", "Plane", "check_rescale", "fill_plane", "mask_outside", "told"]
 
 INT16 = np.iinfo(np.int16)
 CEILINGS_HU = (3071, 32767)
@@ -33,10 +27,6 @@ CEILINGS_HU = (3071, 32767)
 
 MOST_CLIPPED = 0.5
 """Share of the valid voxels beyond int16 from which on slope and intercept are doubted."""
-
-AIR_HU = -1000
-AIR_WIDE_HU = 560
-"""What lies nearer to air than this is no tube and no soil."""
 
 COUNTED_AT_ONCE = 1 << 16
 STATISTICS_EVERY = 8
@@ -47,7 +37,8 @@ STATISTICS_EVERY = 8
 class Plane:
     """What was counted while one plane was filled. ``low`` and ``high`` are values of valid voxels, with their counts.
 
-    Where another plane had gone further already, they are not the scan's ends and nobody counts them: None.
+    Where another plane had gone further already, they are not the scan's ends and nobody counts them: None. ``corners_alike`` where
+    the four corners hold one valid value, ``corners_beyond`` where that was stored as more than any 16-bit HU.
     """
 
     voxels: int
@@ -61,6 +52,8 @@ class Plane:
     high: tuple[int, int] | None = None
     mean: float = math.nan
     spread: float = math.nan
+    corners_alike: bool = False
+    corners_beyond: bool = False
 
 
 @dataclass(slots=True)
@@ -167,10 +160,30 @@ def fill_plane(
         out[padding] = FILL
     if one.slope is not None:
         _mask_ring(out, valid, plane)
-        if not plane.ring:
-            _mask_circle(stored, out, valid, plane)
+        _see_corners(stored, valid, plane)
     _look_at(out, valid, plane, ends, scan)
     return plane
+
+
+def mask_outside(
+    ring: NDArray[np.bool_], out: NDArray[np.int16], valid: NDArray[np.bool_], plane: Plane, scan: Ends
+) -> None:
+    """Mask what the whole scan showed to lie outside the scan circle, in a plane that was filled, and count it anew."""
+    before = plane.ring
+    _mask(ring & valid, out, valid, plane)
+    plane.ring += before
+    plane.low = plane.high = None
+    plane.mean = plane.spread = math.nan
+    _look_at(out, valid, plane, None, scan)
+
+
+def _see_corners(stored: NDArray[np.integer], valid: NDArray[np.bool_], plane: Plane) -> None:
+    """Note whether a plane's corners hold one value: only then can all slices together show the outside of a scan circle."""
+    value = stored[0, 0]
+    if plane.ring or stored[0, -1] != value or stored[-1, 0] != value or stored[-1, -1] != value:
+        return
+    plane.corners_alike = bool(valid[0, 0])
+    plane.corners_beyond = int(value) > INT16.max
 
 
 def _stays_int16(one: Slice, dtype: np.dtype[np.integer], low: int, high: int) -> bool:
@@ -269,10 +282,10 @@ def _mask_ring(out: NDArray[np.int16], valid: NDArray[np.bool_], plane: Plane) -
         corner = int(out[0, 0])
         alike = [out == value for value, n in counts.items() if n >= UNSCANNED_BORDER * border.size or value == corner]
     rings = [one for one in alike if _is_around(one)]
-    ring = _outside(np.logical_or.reduce(rings)) if rings else np.zeros(out.shape, bool)
+    ring = reached(np.logical_or.reduce(rings)) if rings else np.zeros(out.shape, bool)
     if below[~np.concatenate((ring[0], ring[-1], ring[:, 0], ring[:, -1]))].any():
-        circle = _circle(out <= UNSCANNED_HU)
-        ring = ring if circle is None else ring | circle[0]
+        circle = around_circle(out <= UNSCANNED_HU)
+        ring = ring if circle is None else ring | circle.outside
     _mask(ring & valid, out, valid, plane)
 
 
@@ -286,56 +299,6 @@ def _mask(ring: NDArray[np.bool_], out: NDArray[np.int16], valid: NDArray[np.boo
     np.copyto(out, FILL, where=ring)
 
 
-def _mask_circle(stored: NDArray[np.integer], out: NDArray[np.int16], valid: NDArray[np.bool_], plane: Plane) -> None:
-    """Mask a stored constant, of whatever value, that lies just where the outside of the scan circle does, as padding is.
-
-    The circle is the largest that fits into the slice, or, where that was cut to a rectangle, up to the largest that its longer
-    side shows whole. Only of a value that no scanner measures, as -2000 written without its sign, may it be a smaller one. A
-    constant near air may be air without noise around a tube, and is masked only where air lies within.
-    """
-    value, (rows, columns) = stored[0, 0], stored.shape
-    if stored[0, -1] != value or stored[-1, 0] != value or stored[-1, -1] != value:
-        return
-    beyond = out[0, 0] == INT16.max and int(value) > INT16.max
-    across = stored if rows <= columns else stored.T  # the circle reaches its first and last row
-    deep, half = min(int(CIRCLE_VOXELS) + 1, len(across) // 2), across.shape[1] // 2
-    edges = across[[deep, -1 - deep], [half, half]]
-    if rows == columns:
-        edges = np.append(edges, stored[[half, half], [deep, -1 - deep]])
-    if (
-        not beyond and (edges == value).any()
-    ):  # quickly told: air around a tube is not parted from air by a circle there
-        return
-    circle = _circle(stored == value)
-    if circle is None:
-        return
-    ring, away, radius = circle
-    if not beyond and not min(rows, columns) / 2 - CIRCLE_VOXELS <= radius <= max(rows, columns) / 2 + CIRCLE_VOXELS:
-        return
-    if abs(int(out[0, 0]) - AIR_HU) <= AIR_NEAR_HU:
-        within = out[(away > radius - 2 * CIRCLE_VOXELS) & ~ring]
-        if np.count_nonzero(np.abs(within.astype(np.int32) - AIR_HU) <= AIR_WIDE_HU) < within.size / 2:
-            return
-    _mask(ring & valid, out, valid, plane)
-
-
-def _circle(alike: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.float64], float] | None:
-    """Those voxels that are alike and lie outside a circle around the slice's middle, all distances from it, and its radius.
-
-    None where they do not fill all that lies outside, or reach inside.
-    """
-    if alike.all() or not (alike[0, 0] and alike[0, -1] and alike[-1, 0] and alike[-1, -1]):
-        return None
-    ring = _outside(alike)
-    y, x = (np.arange(n) - (n - 1) / 2 for n in alike.shape)
-    away = np.sqrt((y**2)[:, None] + (x**2)[None, :])
-    radius = float(away[~ring].max())
-    outer = ring & (away >= radius - CIRCLE_VOXELS)
-    if np.count_nonzero(ring) - np.count_nonzero(outer) > CIRCLE_STRAYS * np.count_nonzero(ring):
-        return None
-    return outer, away, radius
-
-
 def _is_around(alike: NDArray[np.bool_]) -> bool:
     """Whether voxels that are alike hold all four corners of a slice, or enough of its border in runs of some length."""
     if alike[0, 0] and alike[0, -1] and alike[-1, 0] and alike[-1, -1]:
@@ -344,25 +307,6 @@ def _is_around(alike: NDArray[np.bool_]) -> bool:
     held = sum(int(np.count_nonzero(edge)) for edge in edges)
     runs = sum(int(edge[0]) + int(np.count_nonzero(edge[1:] & ~edge[:-1])) for edge in edges)
     return held >= max(UNSCANNED_BORDER * sum(map(len, edges)), UNSCANNED_RUN * runs, 1)
-
-
-def _outside(ring: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Those voxels of a ring from which a straight row or column of it leads to the border: all that lies outside a circle does."""
-    first, last = ring[:, 0], ring[:, -1]
-    changes = np.count_nonzero(ring[:, 1:] != ring[:, :-1], axis=1)
-    ends = first.astype(np.intp) + last
-    if ((changes == ends) | ((changes == 0) & (ends == 2))).all():
-        return ring
-    other = ~ring
-    found = np.zeros_like(ring)
-    for turned, into in ((other, found), (other.T, found.T)):
-        length = turned.shape[1]
-        through = ~turned.any(axis=1)
-        before = np.where(through, length, turned.argmax(axis=1))[:, None]
-        behind = np.where(through, length, turned[:, ::-1].argmax(axis=1))[:, None]
-        at = np.arange(length)
-        into |= (at < before) | (at >= length - behind)
-    return found
 
 
 def _shares(planes: Sequence[Plane], units: Units) -> tuple[Finding, ...]:

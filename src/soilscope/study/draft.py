@@ -23,6 +23,8 @@ SCAN_ENDINGS = {".dcm", ".tif", ".tiff", ".png", ".nii", ".gz", ".nrrd", ".npy",
 SCAN_ENDINGS |= {".mhd", ".mha", ".nhdr", ".h5", ".hdf5", ".nx", ".nxs", ".dream3d"}
 STORE_FILES = ("zarr.json", ".zgroup", ".zarray")
 DICOM_MARK_AT = 128
+GAPS = {"gap", "chunks-missing"}
+"""What is found where masked planes were asked for and stand in the place of what is missing."""
 
 IMAGE_SIZE = 200
 WORKERS_AT_MOST = 2
@@ -153,10 +155,10 @@ def _targets() -> tuple[TargetPlan, ...]:
 
 
 def _core(study: Path, path: Path, asked: Asked, progress: ingest.Watcher | None) -> tuple[CorePlan, ingest.SeriesInfo]:
-    stated = ingest.options_of(asked.units, asked.spacing_mm, length_mm=asked.length_mm)
+    stated = ingest.options_of(asked.units, asked.spacing_mm, asked.on_gap, length_mm=asked.length_mm)
     inspected = ingest.inspect(path, None, stated, progress, pixels=not asked.quick)
     named = [s for s in inspected.series if asked.series in (None, s.id)]
-    usable = [s for s in [s for s in named if s.is_scan] or named if _taken(s, asked)]
+    usable = [s for s in [s for s in named if s.is_scan] or named if s.usable]
     if not usable:
         raise _refusal(path, inspected, asked)
     if len(usable) > 1:
@@ -173,18 +175,11 @@ def _core(study: Path, path: Path, asked: Asked, progress: ingest.Watcher | None
         values["spacing_mm"] = asked.spacing_mm
     if asked.units is not None:
         values["units"] = asked.units
-    if not chosen.usable:
+    if asked.on_gap == "mark" and GAPS & {f.code for f in chosen.findings}:
         values["on_gap"] = asked.on_gap
     if asked.length_mm is not None:
         values["length_mm"] = asked.length_mm
     return CorePlan(**values), chosen
-
-
-def _taken(series: ingest.SeriesInfo, asked: Asked) -> bool:
-    """Whether a series can be read, its gaps marked where that was asked for."""
-    refusals = {f.code for f in series.findings if f.severity == "refuse"}
-    marked = asked.on_gap == "mark" and refusals in ({"gap"}, {"chunks-missing"})
-    return series.usable or marked
 
 
 def _refusal(path: Path, inspected: ingest.Inspection, asked: Asked) -> InputRefused:

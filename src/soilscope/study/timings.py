@@ -38,6 +38,8 @@ class Timings:
         self.rows[step, item] = (round(seconds, 3), round(peak_mb, 1))
 
     def save(self) -> None:
-        """Publish the table."""
+        """Publish the table; where nothing was ever done there is none."""
+        if not self.rows:
+            return
         rows = [(*key, *cost) for key, cost in sorted(self.rows.items())]
         write_table(self.study / Layout.timings, pd.DataFrame(rows, columns=COLUMNS))
