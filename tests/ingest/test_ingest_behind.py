@@ -27,7 +27,8 @@ def written(folder, syntax, change=lambda one: None):
     """A series in a transfer syntax, its first slice changed, and that slice's file."""
     slices = series(ramp())
     change(slices[0])
-    for one in slices:
+    for k, one in enumerate(slices):
+        one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.5.{k}"
         if syntax == RLELossless:
             one.compress(syntax)
         elif syntax == ExplicitVRBigEndian:

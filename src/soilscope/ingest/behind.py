@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from soilscope.ingest.plain import LONG, SHORT
-from soilscope.ingest.verdict import refuse
+from soilscope.ingest.verdict import counted, refuse
 
 __all__ = ["cut", "elements_to_the_end"]
 
@@ -143,9 +143,10 @@ class _Tail:
         return self.stream.read(count)
 
     def _excess(self, at: int) -> NoReturn:
+        many = counted(self.size - at, "byte")
         refuse(
             "excess-bytes",
-            f"{self.path.name} holds {self.size - at} bytes after its pixels (byte {at} on) that belong to nothing; copy it again "
+            f"{self.path.name} holds {many} after its pixels (byte {at} on) that belong to nothing; copy it again "
             "from the scanner.",
             [self.path],
         )

@@ -20,7 +20,7 @@ from soilscope.ingest.behind import cut, elements_to_the_end
 from soilscope.ingest.limits import MOST_EXPANSION, MOST_INFLATED_BYTES, SMALL_FRAME_BYTES, SMALL_HEADER_BYTES
 from soilscope.ingest.members import stamp
 from soilscope.ingest.plain import PlainFile, walk
-from soilscope.ingest.verdict import refuse
+from soilscope.ingest.verdict import counted, refuse
 
 __all__ = ["Parsed", "PixelElement", "as_part10", "parse", "read_tags"]
 
@@ -86,10 +86,10 @@ def as_part10(raw: bytes | memoryview, name: str) -> bytes | memoryview:
     if not inflater.eof:
         refuse("file-cut", f"{name} ends before its deflated data do; copy the file again from the scanner.", [name])
     if inflater.unused_data not in (b"", b"\0"):  # one byte makes an even length (PS3.5 A.5)
-        excess = len(inflater.unused_data)
+        excess = counted(len(inflater.unused_data), "byte")
         refuse(
             "excess-bytes",
-            f"{name} holds {excess} bytes after its deflated data that belong to nothing; copy it again.",
+            f"{name} holds {excess} after its deflated data that belong to nothing; copy it again.",
             [name],
         )
     return bytes(data[:end]).replace(DEFLATED, EXPLICIT) + body
