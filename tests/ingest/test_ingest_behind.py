@@ -28,13 +28,13 @@ def written(folder, syntax, change=lambda one: None):
     slices = series(ramp())
     change(slices[0])
     for k, one in enumerate(slices):
-        one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.5.{k}"
         if syntax == RLELossless:
             one.compress(syntax)
         elif syntax == ExplicitVRBigEndian:
             one["PixelData"].VR = "OW"
             one.PixelData = np.frombuffer(one.PixelData, "<i2").astype(">i2").tobytes()
         one.file_meta.TransferSyntaxUID = syntax
+        one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.5.{k}"
     return save(slices, folder) / "000.dcm"
 
 

@@ -16,6 +16,7 @@ from soilscope.ingest import containers, dicom, omezarr, stacks, volumes
 from soilscope.ingest.archives import inside
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.discover import Found, discover
+from soilscope.ingest.nifti import PAIR
 from soilscope.ingest.sniff import Kind, sniff
 from soilscope.ingest.verdict import counted, note, nothing_readable, refuse, warn
 
@@ -183,6 +184,13 @@ def _look(found: Found, options: Options, name: str) -> Source:
     if raw and not candidates and not broken:
         text = f"{raw[0].name} is in no format that is known, and is perhaps a raw file: shape and dtype are missing. {RAW_NEEDS}"
         broken.append(InputRefused("nothing-readable", text, [p.name for p in raw]))
+    values = [p for p in by_kind["other"] if p.suffix.lower() == PAIR[1] and p.with_suffix(PAIR[0]).is_file()]
+    if values and not candidates and not broken:
+        head = values[0].with_suffix(PAIR[0]).name
+        text = (
+            f"{values[0].name} holds the values of a pair, and {head} says what they are; name {head}, or the folder."
+        )
+        broken.append(InputRefused("nothing-readable", text, [values[0].name, head]))
     packed = [p for p in by_kind["other"] if p.suffix.lower() in PACKED]
     if packed and not candidates and not broken:
         many = counted(len(packed), "file is", "files are")
