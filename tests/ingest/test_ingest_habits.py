@@ -217,7 +217,7 @@ def test_a_slice_that_is_there_twice_is_read_once(tmp_path, how):
     else:
         save(slices, tmp_path / "two")
     told = [f for f in read(tmp_path).findings if f.code == "duplicate-slice"]
-    assert told[0].text.startswith("7 slices" if how == "the whole series in two folders" else "1 slices")
+    assert told[0].text.startswith("7 slices" if how == "the whole series in two folders" else "1 slice was")
     np.testing.assert_array_equal(read(tmp_path).values, soil() - 1024)
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import struct
+import zipfile
+
 import h5py
 import numpy as np
+import psutil
 import pytest
+from dicom_files import ramp, save, series
 
 from soilscope.errors import InputRefused
-from soilscope.ingest import inspect, read
+from soilscope.ingest import hdf5_trial, inspect, read
 
 MM = (0.07, 0.06, 0.05)
 VALUES = (np.arange(4 * 5 * 6).reshape(4, 5, 6) * 3).astype(np.uint16)
@@ -197,3 +202,64 @@ def test_an_id_stands_in_place_of_the_path(tmp_path, monkeypatch):
     refused("none.h5:/entry/data", "not-found", spacing_mm=MM)
     np.save(tmp_path / "scan.h5:x.npy", VALUES + 2)
     assert np.array_equal(read("scan.h5:x.npy", spacing_mm=MM).values, VALUES + 2)
+
+
+def leading_back_to_itself(path):
+    """A file whose root group's B-tree node names itself as the next one (HDF5 format, III.A.1): libhdf5 goes round for ever."""
+    with h5py.File(path, "w", libver=("earliest", "v108")) as file:
+        file["volume"] = VALUES
+    data = bytearray(path.read_bytes())
+    node = data.index(b"TREE")
+    struct.pack_into("<Q", data, node + 16, node)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.fixture
+def quickly(monkeypatch):
+    monkeypatch.setattr(hdf5_trial, "HDF5_SECONDS", 0.5)
+
+
+def test_a_damaged_file_that_hangs_the_library_is_refused_and_what_lies_beside_it_is_read(tmp_path, quickly):
+    """19. A hang costs one finding within the time cap, naming the file and the limit; the scan beside it is read."""
+    save(series(ramp()), tmp_path)
+    leading_back_to_itself(tmp_path / "old.h5")
+    found = inspect(tmp_path)
+    assert [s.usable for s in found.series] == [True]
+    assert [f.code for f in found.findings] == ["decode-limit"]
+    assert "old.h5" in found.findings[0].text
+    assert "0.5 s" in found.findings[0].text
+    assert read(tmp_path).shape == found.series[0].shape
+    made(tmp_path / "new.h5")
+    assert np.array_equal(read(tmp_path / "new.h5", spacing_mm=MM).values, VALUES)
+
+
+def test_a_damaged_file_in_an_archive_hangs_nobody_either(tmp_path, quickly):
+    """19. ... and so does one that is read where it lies in an archive."""
+    leading_back_to_itself(tmp_path / "old.h5")
+    with zipfile.ZipFile(tmp_path / "core.zip", "w") as archive:
+        archive.write(tmp_path / "old.h5", "old.h5")
+    assert "old.h5" in refused(tmp_path / "core.zip", "decode-limit")
+
+
+def test_a_process_that_was_killed_while_idle_costs_nothing(tmp_path):
+    path = made(tmp_path / "scan.h5")
+    read(path, spacing_mm=MM)
+    hdf5_trial._idle[-1]._process.kill()
+    hdf5_trial._idle[-1]._process.wait()
+    assert np.array_equal(read(path, spacing_mm=MM).values, VALUES)
+
+
+def test_a_file_that_kills_the_process_is_refused(tmp_path, monkeypatch):
+    """A library that dies of a file takes nothing with it."""
+    path = made(tmp_path / "scan.h5")
+    monkeypatch.setattr(hdf5_trial, "MODULE", "soilscope.ingest.none_such")
+    hdf5_trial.end()
+    assert "scan.h5" in refused(path, "file-damaged", spacing_mm=MM)
+
+
+def test_no_process_outlives_the_one_that_asks(tmp_path):
+    read(made(tmp_path / "scan.h5"), spacing_mm=MM)
+    child = hdf5_trial._idle[-1]._process.pid
+    hdf5_trial.end()
+    assert not psutil.pid_exists(child)

@@ -11,6 +11,9 @@ import pytest
 import tifffile
 import zarr
 from dicom_files import save, series
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.uid import EnhancedCTImageStorage
 
 from soilscope import phantoms
 from soilscope.errors import InputRefused
@@ -194,6 +197,67 @@ def test_two_scans_between_one_another_whom_no_number_tells_apart_are_refused(tm
 def test_slices_that_alternate_are_only_told_where_the_scanner_counted_them_as_one_scan(tmp_path):
     found = read(save(two_scans(list(range(1, 13))), tmp_path))
     assert "slices-alternate" in {f.code for f in found.findings}
+
+
+SLOPES = [(1.0, -1024), (1.25, -1024)]
+INTERCEPTS = [(1.0, -1024), (1.0, -824)]
+
+
+@pytest.mark.parametrize("ways", [SLOPES, INTERCEPTS])
+@pytest.mark.parametrize("numbered", [True, False])
+def test_slopes_that_alternate_over_like_values_make_no_two_scans(tmp_path, ways, numbered):
+    """12. Slope/intercept differing per slice -> each slice its own; result equals the analytic HU."""
+    slices, stored = series(soil(), AcquisitionNumber=None), soil()
+    for k, one in enumerate(slices):
+        one.RescaleSlope, one.RescaleIntercept = ways[k % 2]
+        if not numbered:
+            del one.InstanceNumber
+    volume = read(save(slices, tmp_path))
+    expected = np.stack([np.rint(plane * ways[k % 2][0] + ways[k % 2][1]) for k, plane in enumerate(stored)])
+    assert np.array_equal(volume.values, expected)
+    (told,) = [f.text for f in volume.findings if f.code == "slices-alternate"]
+    assert all(f"{slope:g} and {intercept:g}" in told for slope, intercept in ways)
+
+
+@pytest.mark.parametrize("ways", [SLOPES, INTERCEPTS, [(1.0, -1024)] * 2])
+def test_frames_of_one_file_are_one_scan_whatever_alternates(tmp_path, ways):
+    """20. Enhanced multi-frame CT -> same volume as its classic twin, slopes of its own for each frame included."""
+    stored = soil()
+    if ways[0] == ways[1]:
+        stored[1::2] += 400
+    one = multi_frame(stored, [ways[k % 2] for k in range(len(stored))])
+    volume = read(save([one], tmp_path) / "000.dcm")
+    expected = np.stack([np.rint(plane * ways[k % 2][0] + ways[k % 2][1]) for k, plane in enumerate(stored)])
+    assert np.array_equal(volume.values, expected)
+    assert "slices-alternate" in {f.code for f in volume.findings}
+
+
+def multi_frame(stored, ways):
+    """An enhanced CT file of frames 0.5 mm apart, each with its own slope and intercept, none with an InstanceNumber."""
+
+    def items(**values):
+        item = Dataset()
+        for name, value in values.items():
+            setattr(item, name, value)
+        return Sequence([item])
+
+    (one,) = series(stored[:1])
+    one.SOPClassUID = one.file_meta.MediaStorageSOPClassUID = EnhancedCTImageStorage
+    one.NumberOfFrames, one.PixelData = len(stored), stored.astype("<i2").tobytes()
+    one.SharedFunctionalGroupsSequence = items(
+        PixelMeasuresSequence=items(PixelSpacing=list(one.PixelSpacing), SliceThickness=0.5),
+        PlaneOrientationSequence=items(ImageOrientationPatient=list(one.ImageOrientationPatient)),
+    )
+    one.PerFrameFunctionalGroupsSequence = Sequence(
+        items(
+            PlanePositionSequence=items(ImagePositionPatient=[-5, -6, 100 + 0.5 * k]),
+            PixelValueTransformationSequence=items(RescaleSlope=slope, RescaleIntercept=intercept, RescaleType="HU"),
+        )[0]
+        for k, (slope, intercept) in enumerate(ways)
+    )
+    for name in ("RescaleSlope", "RescaleIntercept", "RescaleType", "ImagePositionPatient", "PixelSpacing"):
+        delattr(one, name)
+    return one
 
 
 def test_what_alternates_is_known_from_noise_and_from_a_slope():

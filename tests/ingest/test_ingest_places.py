@@ -314,7 +314,7 @@ def test_errors_and_tracebacks_quote_no_personal_tag(tmp_path):
     script = "import sys; from soilscope.ingest import read; read(sys.argv[1])"
     ran = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=False)
     assert ran.returncode != 0
-    assert "file-damaged" in ran.stderr
+    assert "rescale-invalid" in ran.stderr
     assert "CANARY" not in ran.stderr
 
 

@@ -6,6 +6,7 @@ import gzip
 import io
 import shutil
 import tarfile
+import zipfile
 from pathlib import Path
 
 import nibabel as nib
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import SimpleITK
 import zarr
+from dicom_files import ramp, save, series
 
 import soilscope as ss
 from soilscope.errors import InputRefused
@@ -58,6 +60,87 @@ def test_a_nifti_placed_by_a_scanner_lies_as_simpleitk_has_it_at_any_origin(tmp_
     nib.save(image, tmp_path / "a.nii")
     upright = SimpleITK.DICOMOrient(SimpleITK.ReadImage(str(tmp_path / "a.nii")), "LPS")
     np.testing.assert_array_equal(ss.read(tmp_path / "a.nii").values, SimpleITK.GetArrayFromImage(upright))
+
+
+@pytest.mark.parametrize("codes", [(0, 2), (0, 1), (1, 0), (1, 2), (2, 2)])
+@pytest.mark.parametrize("away", [(False, False, False), (True, True, False), (True, False, True)])
+def test_a_nifti_of_a_dicom_series_comes_out_as_the_series_does_whichever_way_it_is_stored(tmp_path, codes, away):
+    """8. Twins of one series in LPS, in RAS (all axes rising) and in another order of storage lie as the series does."""
+    stored = ramp()
+    volume = ss.read(save(series(stored, origin=(-5, -6, 100)), tmp_path / "dicom"))
+    values, affine = volume.values.transpose(2, 1, 0), np.diag([-0.3, -0.4, 0.5, 1.0])
+    affine[:3, 3] = (5, 6, 100)
+    for axis in [axis for axis, turned in enumerate(away) if turned]:
+        affine[:3, 3] += affine[:3, axis] * (values.shape[axis] - 1)
+        affine[:3, axis] *= -1
+        values = np.flip(values, axis)
+    image = nib.Nifti1Image(np.ascontiguousarray(values), affine)
+    image.set_qform(affine, code=codes[0])
+    image.set_sform(affine, code=codes[1])
+    nib.save(image, tmp_path / "a.nii")
+    twin = ss.read(tmp_path / "a.nii")
+    np.testing.assert_array_equal(twin.values, volume.values)
+    np.testing.assert_allclose(twin.source["grid"]["origin_mm"], volume.source["grid"]["origin_mm"], atol=1e-4)
+
+
+def test_voxel_sizes_and_nothing_more_do_not_say_how_a_nifti_lies(tmp_path):
+    """What programs write that were handed an array: its order is kept, and the finding says what that would mean."""
+    nib.save(nib.Nifti1Image(VALUES.transpose(2, 1, 0), np.diag([2.0, 3.0, 4.0, 1.0])), tmp_path / "a.nii")
+    volume = ss.read(tmp_path / "a.nii")
+    np.testing.assert_array_equal(volume.values, VALUES)
+    (told,) = [f for f in volume.findings if f.code == "orientation-unstated"]
+    assert "sform_code 2" in told.text
+    assert "half a turn" in told.text
+
+
+def paired(folder, kind=nib.Nifti1Pair, affine=(-2.0, -3.0, 4.0)):
+    """A header and the file beside it that holds its values."""
+    folder.mkdir(exist_ok=True)
+    nib.save(kind(VALUES.transpose(2, 1, 0), np.diag([*affine, 1.0])), folder / "core.img")
+    return folder / "core.hdr", folder / "core.img"
+
+
+@pytest.mark.parametrize("kind", [nib.Nifti1Pair, nib.Nifti2Pair])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_nifti_pair_is_one_scan(tmp_path, kind, packed):
+    """Both files of a pair are one candidate, in a folder and in an archive, with the values nibabel reads."""
+    head, data = paired(tmp_path / "pair", kind)
+    place = tmp_path / "pair"
+    if packed:
+        place = tmp_path / "pair.zip"
+        with zipfile.ZipFile(place, "w") as archive:
+            archive.write(head, head.name)
+            archive.write(data, data.name)
+    found = ss.inspect(place)
+    assert [one.id for one in found.series] == ["core.hdr"]
+    assert found.skipped == 0
+    volume = ss.read(place)
+    np.testing.assert_array_equal(volume.values, np.asarray(nib.load(head).dataobj).transpose(2, 1, 0))
+    assert volume.spacing_mm == (4.0, 3.0, 2.0)
+    np.testing.assert_array_equal(ss.read(head).values, volume.values)
+
+
+@pytest.mark.parametrize(("change", "code"), [(-1, "file-cut"), (3, "excess-bytes")])
+def test_values_of_a_pair_that_are_too_few_or_too_many_are_refused(tmp_path, change, code):
+    """16. File cut by one byte; excess bytes -> refuse."""
+    _, data = paired(tmp_path)
+    whole = data.read_bytes()
+    data.write_bytes(whole[:change] if change < 0 else whole + bytes(change))
+    with pytest.raises(InputRefused, match=r"core\.(hdr|img)") as caught:
+        ss.read(tmp_path)
+    assert caught.value.code == code
+
+
+def test_half_a_pair_is_refused_and_names_the_other(tmp_path):
+    """The next step names the file that is needed."""
+    head, data = paired(tmp_path)
+    with pytest.raises(InputRefused, match=r"name core\.hdr") as caught:
+        ss.read(data)
+    assert caught.value.code == "nothing-readable"
+    data.unlink()
+    with pytest.raises(InputRefused, match=r"core\.img") as caught:
+        ss.read(head)
+    assert caught.value.code == "detached-data"
 
 
 def test_a_nifti_without_a_place_keeps_its_order_and_says_so(tmp_path):

@@ -17,7 +17,7 @@ import warnings
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["serve"]
+__all__ = ["limited_memory", "serve"]
 
 START_SECONDS = 60.0
 """A machine under load may take long to load the libraries; longer than this and something is broken."""
@@ -31,7 +31,7 @@ def serve(questions: IO[bytes], answers: IO[bytes]) -> None:
         question = json.loads(line)
         stream = questions.read(question["bytes"])
         signal.setitimer(signal.ITIMER_REAL, question["seconds"])
-        with _memory(question["memory"]):
+        with limited_memory(question["memory"]):
             answer, values = _answer(question, stream)
         signal.setitimer(signal.ITIMER_REAL, 0)
         answers.write(json.dumps(answer).encode() + b"\n")
@@ -70,7 +70,7 @@ def _decode(question: dict[str, Any], stream: bytes) -> Any:
 
 
 @contextlib.contextmanager
-def _memory(more: int) -> Any:
+def limited_memory(more: int) -> Any:
     """Let this process grow by so many bytes and no further."""
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     limit = _held() + more

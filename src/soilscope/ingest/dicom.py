@@ -21,7 +21,8 @@ from soilscope.ingest.neighbours import told_alternating, told_jumps
 from soilscope.ingest.pixels import check_rescale, told
 from soilscope.ingest.series import Series, group
 from soilscope.ingest.tags import rekey
-from soilscope.ingest.verdict import names, note, refuse, warn
+from soilscope.ingest.verdict import counted, names, note, refuse, warn
+from soilscope.ingest.written import tagged
 from soilscope.types import Units
 from soilscope.volume import Volume
 
@@ -29,6 +30,10 @@ __all__ = ["candidates"]
 
 OF_PLACES = {"gap", "unequal-spacing", "interleaved", "spacing-missing"}
 """Refusals that a slice taken for another kind of image could explain."""
+
+RESCALE = ("RescaleSlope", "RescaleIntercept")
+NEEDED = {*RESCALE, "ImagePositionPatient", "ImageOrientationPatient"}
+"""Elements without which nothing is read."""
 
 TOP_ASSUMED = note("top-assumed", "the slice at the lowest position was taken for the top of the core; check it.")
 
@@ -138,6 +143,8 @@ def _judge(series: Series, options: Options) -> tuple[Finding, ...]:
     first = series.slices[0]
     if series.broken:
         raise series.broken[0].error
+    if series.refusal is not None:
+        raise series.refusal
     if series.is_scout:
         refuse("scout", f"{first.name} is a scout (localizer), not a slice of a scan.", [first.path])
     found: list[Finding] = []
@@ -161,7 +168,9 @@ def _judge(series: Series, options: Options) -> tuple[Finding, ...]:
     for one in {(s.encoding.syntax, s.encoding.pixels.length is None): s for s in reversed(series.slices)}.values():
         check_syntax(one)
     for one in series.slices:
+        _rescale_is_a_number(one)
         check_rescale(one, options.units)
+    found += [*_not_numbers(series.slices), *_differing(series.slices)]
     kinds = {s.rescale_type for s in series.slices} - {"HU"}
     if None in kinds and series.is_ct:
         text = "RescaleType is absent, which in CT images means HU (DICOM PS3.3 C.8.2.1)."
@@ -171,6 +180,53 @@ def _judge(series: Series, options: Options) -> tuple[Finding, ...]:
     if options.units == "grey":
         found.append(note("units-asserted", "the values were read as grey values, as stated by the user."))
     return tuple(found)
+
+
+def _rescale_is_a_number(one: Slice) -> None:
+    """Refuse a slope or intercept that is no number; a missing one is another matter."""
+    for name in RESCALE:
+        if name in one.unread:
+            text = (
+                f"{one.name}: {tagged(name)} is written as {one.unread[name]}, which is no number (DICOM has points, no commas): "
+                "its stored values make no HU. Export the scan again, or correct that element in a copy."
+            )
+            refuse("rescale-invalid", text, [one.path])
+
+
+def _not_numbers(slices: Sequence[Slice]) -> list[Finding]:
+    """Elements that should be numbers and are none, where the scan can be read without."""
+    found = []
+    for name in dict.fromkeys(name for one in slices for name in one.unread if name not in NEEDED):
+        some = [one for one in slices if name in one.unread]
+        more = "" if len(some) == 1 else f" and of {len(some) - 1} more"
+        text = (
+            f"{tagged(name)} of {some[0].name}{more} is written as {some[0].unread[name]}, no number, and was not used."
+        )
+        found.append(warn("tag-unreadable", text, [one.path for one in some]))
+    return found
+
+
+def _differing(slices: Sequence[Slice]) -> list[Finding]:
+    """Slices of one scan made at several tube voltages, or of which some do not name their kernel."""
+    found = []
+    volts: dict[float, list[Slice]] = defaultdict(list)
+    for one in slices:
+        if one.kvp is not None:
+            volts[one.kvp].append(one)
+    if len(volts) > 1:
+        told = ", ".join(
+            f"{volt:g} kV in {counted(len(some))} ({some[0].name} first)" for volt, some in sorted(volts.items())
+        )
+        text = (
+            f"the slices were made at several tube voltages: {told}. HU of soil and stones depend on it: look at them."
+        )
+        found.append(warn("kvp-differs", text, [some[0].path for some in volts.values()]))
+    unnamed = [one.path for one in slices if not one.kernel]
+    if 0 < len(unnamed) < len(slices):
+        usual = next(one.kernel for one in slices if one.kernel)
+        text = f"{counted(len(unnamed))} of {len(slices)} do not name a kernel, the others {usual!r}: they were taken for one scan."
+        found.append(note("kernel-absent", text, unnamed))
+    return found
 
 
 def _same(one: Slice, other: Slice) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from soilscope.findings import Finding
 from soilscope.ingest.limits import MOST_DEPTH, MOST_FILES
-from soilscope.ingest.verdict import refuse, warn
+from soilscope.ingest.verdict import counted, refuse, warn
 
 __all__ = ["Found", "discover", "natural"]
 
@@ -69,11 +69,19 @@ def _walk(root: Path) -> Found:
             )
     findings = []
     if links:
-        findings.append(warn("link", f"{len(links)} symbolic links were not followed.", links))
+        findings.append(
+            warn("link", f"{counted(len(links), 'symbolic link was', 'symbolic links were')} not followed.", links)
+        )
     if odd:
-        findings.append(warn("not-a-file", f"{len(odd)} devices, pipes or sockets were not opened.", odd))
+        findings.append(
+            warn(
+                "not-a-file",
+                f"{counted(len(odd), 'device, pipe or socket was', 'devices, pipes or sockets were')} not opened.",
+                odd,
+            )
+        )
     if closed:
-        findings.append(warn("unreadable", f"{len(closed)} folders could not be listed.", closed))
+        findings.append(warn("unreadable", f"{counted(len(closed), 'folder')} could not be listed.", closed))
     ordered = sorted(files, key=lambda p: natural(p.relative_to(root).as_posix()))
     return Found(root, tuple(ordered), len(links) + len(odd) + len(closed), tuple(findings))
 

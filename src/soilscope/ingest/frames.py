@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from soilscope.ingest.verdict import refuse
+from soilscope.ingest.written import asked
 
 __all__ = ["Group", "functional_groups"]
 
@@ -30,7 +31,7 @@ def functional_groups(dataset: Any, count: int, path: Path) -> list[Group]:
     InputRefused
         Code ``multi-frame``: several frames without one functional group for each.
     """
-    top = {name: dataset.get(name) for name in ATTRIBUTES}
+    top = {name: asked(dataset, name) for name in ATTRIBUTES}
     if "PerFrameFunctionalGroupsSequence" not in dataset:
         if count == 1:
             return [top]
@@ -51,5 +52,6 @@ def _attributes(item: Any) -> Group:
     for sequence, names in MACROS.items():
         if item.get(sequence):
             inner = item.get(sequence)[0]
-            found.update({name: inner.get(name) for name in names if inner.get(name) is not None})
+            values = {name: asked(inner, name) for name in names}
+            found.update({name: value for name, value in values.items() if value is not None})
     return found

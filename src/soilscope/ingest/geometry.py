@@ -27,7 +27,8 @@ from soilscope.ingest.limits import (
 )
 from soilscope.ingest.rounding import cosine_error, half_units
 from soilscope.ingest.spacing import needed
-from soilscope.ingest.verdict import note, refuse
+from soilscope.ingest.verdict import counted, note, refuse
+from soilscope.ingest.written import tagged
 from soilscope.types import Spacing
 
 __all__ = ["Grid", "arrange", "positions_mm"]
@@ -35,6 +36,7 @@ __all__ = ["Grid", "arrange", "positions_mm"]
 SCATTER_TIMES = 4.0
 """Rounding takes a straight line off its direction by no more than this many times what the positions scatter about it."""
 
+PLACE = ("ImagePositionPatient", "ImageOrientationPatient")
 Same = Callable[[Slice, Slice], bool]
 Vector = NDArray[np.float64]
 
@@ -161,11 +163,17 @@ def _present(slices: Sequence[Slice], spacing_mm: Spacing | None) -> None:
     for one in slices:
         if one.position is None or one.orientation is None:
             text = f"{one.name} does not say where it lies (Image Position / Orientation); nothing is guessed."
-            refuse("position-missing", text, [one.path])
+            refuse("position-missing", text + _as_written(one, PLACE), [one.path])
         bad = one.pixel_spacing is None or min(one.pixel_spacing) <= 0
         if spacing_mm is None and bad:
             text = f"{one.name} has no valid Pixel Spacing; give spacing_mm=(dz, dy, dx) (--spacing-mm DZ,DY,DX)."
-            refuse("spacing-missing", text, [one.path])
+            refuse("spacing-missing", text + _as_written(one, ("PixelSpacing",)), [one.path])
+
+
+def _as_written(one: Slice, names: Sequence[str]) -> str:
+    """What stands in an element that holds no numbers."""
+    found = [name for name in names if name in one.unread]
+    return "".join(f" {tagged(name)} is written as {one.unread[name]}, which is no list of numbers." for name in found)
 
 
 def _right_angled(first: Slice, reference: Vector) -> None:
@@ -196,7 +204,7 @@ def _without_twins(slices: list[Slice], along: Vector, same: Same) -> tuple[list
             )
     findings = []
     if twins:
-        text = f"{len(twins)} slices were there twice, with the same values; one of each was kept."
+        text = f"{counted(len(twins), 'slice was', 'slices were')} there twice, with the same values; one of each was kept."
         findings.append(note("duplicate-slice", text, [t.path for t in twins]))
     return kept, findings
 

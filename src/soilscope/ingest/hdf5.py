@@ -8,7 +8,8 @@ A detector's pixel size is no voxel size: the optics stand between.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import io
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from soilscope.ingest import hdf5_trial
 from soilscope.ingest.chunks import Presence
 from soilscope.ingest.grey import within_limits
 from soilscope.ingest.limits import SPACING_SHARE
@@ -25,7 +27,7 @@ from soilscope.ingest.units import mm_of, spacing_from
 from soilscope.ingest.verdict import refuse
 from soilscope.types import Shape, Spacing
 
-__all__ = ["HeldSet", "data_sets", "opened"]
+__all__ = ["HeldSet", "data_sets", "opened", "walk_through"]
 
 SIZES = ("voxel_size", "pixel_size", "element_size", "spacing", "resolution_zyx")
 EVEN = 1e-3
@@ -46,17 +48,49 @@ class HeldSet:
 
 
 def data_sets(path: Path) -> tuple[list[str], str | None]:
-    """Paths of the three-dimensional numeric data sets, and the one the file names as its default plot (NeXus)."""
+    """Paths of the three-dimensional numeric data sets, and the one the file names as its default plot (NeXus).
+
+    Raises
+    ------
+    InputRefused
+        Codes ``decode-limit`` and ``file-damaged``, where another process that walked through the file first did not come back.
+    """
+    source = seekable(path)
+    hdf5_trial.passed(path, source)
+    with h5py.File(source, "r", locking=False) as file:
+        return _listed(file)
+
+
+def _listed(file: Any) -> tuple[list[str], str | None]:
     found: list[str] = []
 
     def look(name: str, thing: Any) -> None:
         if isinstance(thing, h5py.Dataset) and thing.dtype.kind in "buif" and _is_volume(thing.shape):
             found.append("/" + name)
 
-    with h5py.File(seekable(path), "r", locking=False) as file:
-        file.visititems(look)
-        default = _default(file)
+    file.visititems(look)
+    default = _default(file)
     return sorted(found), default if default in found else None
+
+
+def walk_through(source: Path | io.BytesIO, reached: Callable[[], None]) -> None:
+    """Ask of a file all that :func:`data_sets` and :func:`opened` ask of it, and keep nothing.
+
+    Parameters
+    ----------
+    source : path or bytes in memory
+    reached : function
+        Called before each data set.
+    """
+    with h5py.File(source, "r", locking=False) as file:
+        for name in _listed(file)[0]:
+            reached()
+            try:
+                _held(file, name, Path("data.h5"))
+            except MemoryError:
+                raise
+            except Exception:  # noqa: S112  # whoever reads the data set meets it again, and tells it
+                continue
 
 
 def _is_volume(shape: Any) -> bool:
@@ -92,12 +126,16 @@ def opened(path: Path, name: str) -> Iterator[HeldSet]:
         written), ``shape``, ``too-large``.
     """
     with h5py.File(seekable(path), "r", locking=False) as file:
-        data = file[name]
-        shape = within_limits(data.shape, f"{path.name}:{name}")
-        _own(path, name, data)
-        _decodable(path, name, data)
-        presence, depth = _presence(path, data, shape)
-        yield HeldSet(_Seen(data, shape), shape, _spacing(data), presence, depth)
+        yield _held(file, name, path)
+
+
+def _held(file: Any, name: str, path: Path) -> HeldSet:
+    data = file[name]
+    shape = within_limits(data.shape, f"{path.name}:{name}")
+    _own(path, name, data)
+    _decodable(path, name, data)
+    presence, depth = _presence(path, data, shape)
+    return HeldSet(_Seen(data, shape), shape, _spacing(data), presence, depth)
 
 
 class _Seen:
@@ -147,13 +185,15 @@ def _presence(path: Path, data: Any, shape: Shape) -> tuple[Presence | None, int
     if written == there.size:
         there[...] = True
     else:
-        for k in range(written):
-            corner = data.id.get_chunk_info(k).chunk_offset
-            there[tuple(n // c for n, c in zip(corner, data.chunks, strict=True))] = True
+        data.id.chunk_iter(lambda one: _mark(there, one.chunk_offset, data.chunks))
     kept = [k for k, n in enumerate(data.shape) if n > 1] if sum(n > 1 for n in data.shape) == 3 else [-3, -2, -1]
     chunk = tuple(int(data.chunks[k]) for k in kept)
     grid = there.reshape([counts[k] for k in kept])
     return Presence(grid, (chunk[0], chunk[1], chunk[2]), shape), chunk[0]
+
+
+def _mark(there: NDArray[np.bool_], corner: tuple[int, ...], chunks: tuple[int, ...]) -> None:
+    there[tuple(n // c for n, c in zip(corner, chunks, strict=True))] = True
 
 
 def _spacing(data: Any) -> Spacing | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, cast
 
 from pydicom import config
 from pydicom.uid import UID
@@ -18,11 +17,12 @@ from soilscope.ingest.limits import MOST_PIXELS, MOST_PLANES
 from soilscope.ingest.part10 import Parsed, PixelElement, parse
 from soilscope.ingest.tags import TECHNICAL, joined, technical_tags
 from soilscope.ingest.verdict import parsing, refuse
+from soilscope.ingest.written import Unread, asked, length_of, number_of, numbers_of, tagged, whole_of
 
 __all__ = ["Broken", "Encoding", "Headers", "NoImage", "Slice", "class_name", "read_headers"]
 
 PATIENT_FREE = [
-    "SOPClassUID", "SeriesInstanceUID", "FrameOfReferenceUID", "ImageType", "NumberOfFrames", "InstanceNumber",
+    "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "ImageType", "NumberOfFrames", "InstanceNumber",
     "AcquisitionNumber", "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime", "ImagesInAcquisition",
     "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns", "SamplesPerPixel",
     "PhotometricInterpretation", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope",
@@ -31,8 +31,6 @@ PATIENT_FREE = [
 ]  # fmt: skip
 """The only elements read at all. Acquisition date and time tell two acquisitions apart and go no further."""
 
-LEAST_LENGTH_MM = 1e-6
-"""No slice is thinner: an atom is a tenth of this."""
 MODALITY_CHARACTERS = 16
 """The longest code string (PS3.5 6.2)."""
 
@@ -62,7 +60,8 @@ class Encoding:
 class Slice:
     """One frame: where it lies, what its stored values mean. Lengths in mm; None where the header is silent.
 
-    ``stamp`` is the size and time of the file when its header was read.
+    ``stamp`` is the size and time of the file when its header was read; ``unread`` is how elements were written that should be
+    numbers and are none.
     """
 
     path: Path
@@ -72,6 +71,8 @@ class Slice:
     encoding: Encoding
     sop_class: str
     series_uid: str = field(repr=False)
+    study_uid: str = field(repr=False)
+    reference_uid: str = field(repr=False)
     modality: str
     image_type: tuple[str, ...]
     position: tuple[float, ...] | None
@@ -90,8 +91,10 @@ class Slice:
     acquired: str = field(repr=False)
     acquisition_images: int | None
     kernel: str
+    kvp: float | None
     lossy: bool
     tags: Tags
+    unread: Mapping[str, str]
 
     @property
     def name(self) -> str:
@@ -224,8 +227,8 @@ class _File:
 def _slices(path: Path, parsed: Parsed, pixels: PixelElement, tags: Tags) -> list[Slice]:
     dataset = parsed.dataset
     encoding = _encoding(path, dataset, pixels)
-    count = int(dataset.get("NumberOfFrames") or 1)
-    if not 1 <= count <= MOST_PLANES:
+    count = _count(path, dataset, "NumberOfFrames", 1)
+    if count > MOST_PLANES:
         refuse("too-large", f"{path.name} claims {count} frames; the limit is {MOST_PLANES}.", [path])
     _length_fits(path, encoding, count)
     groups = frames.functional_groups(dataset, count, path)
@@ -234,15 +237,15 @@ def _slices(path: Path, parsed: Parsed, pixels: PixelElement, tags: Tags) -> lis
 
 
 def _encoding(path: Path, dataset: Any, pixels: PixelElement) -> Encoding:
-    rows, columns = int(dataset.Rows), int(dataset.Columns)
-    if not 1 <= rows * columns <= MOST_PIXELS:
+    rows, columns = _count(path, dataset, "Rows"), _count(path, dataset, "Columns")
+    if rows * columns > MOST_PIXELS:
         refuse("too-large", f"{path.name} claims {rows} x {columns} pixels; the limit is {MOST_PIXELS}.", [path])
-    if int(dataset.get("SamplesPerPixel") or 1) != 1:
+    if _count(path, dataset, "SamplesPerPixel", 1) != 1:
         refuse("colour", f"{path.name} is a colour picture (several samples per pixel), not CT values.", [path])
-    allocated = int(dataset.BitsAllocated)
-    stored = int(dataset.get("BitsStored") or allocated)
-    high_value = dataset.get("HighBit")
-    high = stored - 1 if high_value is None else int(high_value)
+    allocated = _count(path, dataset, "BitsAllocated")
+    stored = _count(path, dataset, "BitsStored", allocated)
+    high_value = whole_of(asked(dataset, "HighBit"))
+    high = high_value if isinstance(high_value, int) else stored - 1
     if allocated not in (8, 16, 32) or not 1 <= stored <= high + 1 <= allocated:
         text = (
             f"{path.name}: {stored} bits stored up to bit {high} do not fit {allocated} bits allocated (8, 16 or 32)."
@@ -252,6 +255,22 @@ def _encoding(path: Path, dataset: Any, pixels: PixelElement) -> Encoding:
     little = bool(dataset.original_encoding[1])
     signed = bool(int(dataset.get("PixelRepresentation") or 0))
     return Encoding(syntax, rows, columns, allocated, stored, high, signed, pixels, not little)
+
+
+def _count(path: Path, dataset: Any, name: str, absent: int | None = None) -> int:
+    """A number that a picture needs, one at least; ``absent`` stands for one that is not there, or is 0."""
+    value = whole_of(asked(dataset, name))
+    if not value and absent is not None:
+        return absent
+    if not isinstance(value, int) or value < 1:
+        _no_count(path, name, value)
+    return value
+
+
+def _no_count(path: Path, name: str, value: Any) -> NoReturn:
+    said = "absent" if value is None else f"written as {value.text}" if isinstance(value, Unread) else str(value)
+    text = f"{path.name} is damaged: {tagged(name)} is {said}, and no picture has fewer than 1; copy it again from the scanner."
+    refuse("file-damaged", text, [path])
 
 
 def _length_fits(path: Path, encoding: Encoding, count: int) -> None:
@@ -268,8 +287,36 @@ def _length_fits(path: Path, encoding: Encoding, count: int) -> None:
         )
 
 
+class _Numbers:
+    """The numbers of one frame, and those that are none as they were written."""
+
+    def __init__(self, dataset: Any, group: frames.Group) -> None:
+        self._dataset, self._group = dataset, group
+        self.unread: dict[str, str] = {}
+
+    def _asked(self, name: str, made: Callable[[Any], Any]) -> Any:
+        value = made(self._group[name] if name in self._group else asked(self._dataset, name))
+        if isinstance(value, Unread):
+            self.unread[name] = value.text
+            return None
+        return value
+
+    def number(self, name: str) -> float | None:
+        return cast(float | None, self._asked(name, number_of))
+
+    def length(self, name: str) -> float | None:
+        return cast(float | None, self._asked(name, length_of))
+
+    def whole(self, name: str) -> int | None:
+        return cast(int | None, self._asked(name, whole_of))
+
+    def several(self, name: str, count: int) -> tuple[float, ...] | None:
+        return cast(tuple[float, ...] | None, self._asked(name, lambda value: numbers_of(value, count)))
+
+
 def _slice(file: _File, frame: int, group: frames.Group) -> Slice:
     dataset = file.dataset
+    say = _Numbers(dataset, group)
     image_type = dataset.get("ImageType") or ()
     return Slice(
         path=file.path,
@@ -279,56 +326,30 @@ def _slice(file: _File, frame: int, group: frames.Group) -> Slice:
         encoding=file.encoding,
         sop_class=str(dataset.get("SOPClassUID") or ""),
         series_uid=str(dataset.get("SeriesInstanceUID") or ""),
+        study_uid=str(dataset.get("StudyInstanceUID") or ""),
+        reference_uid=str(dataset.get("FrameOfReferenceUID") or ""),
         modality=str(dataset.get("Modality") or ""),
         image_type=(image_type,) if isinstance(image_type, str) else tuple(map(str, image_type)),
-        position=_numbers(group.get("ImagePositionPatient"), 3),
-        orientation=_numbers(group.get("ImageOrientationPatient"), 6),
-        pixel_spacing=_numbers(group.get("PixelSpacing"), 2),
-        thickness=_length(group.get("SliceThickness")),
-        step_hint=_length(group.get("SpacingBetweenSlices")),
-        slope=_number(group.get("RescaleSlope")),
-        intercept=_number(group.get("RescaleIntercept")),
+        position=say.several("ImagePositionPatient", 3),
+        orientation=say.several("ImageOrientationPatient", 6),
+        pixel_spacing=say.several("PixelSpacing", 2),
+        thickness=say.length("SliceThickness"),
+        step_hint=say.length("SpacingBetweenSlices"),
+        slope=say.number("RescaleSlope"),
+        intercept=say.number("RescaleIntercept"),
         rescale_type=str(group.get("RescaleType") or "").strip().upper() or None,
-        has_modality_lut="ModalityLUTSequence" in dataset,
-        padding=_whole(dataset.get("PixelPaddingValue")),
-        padding_limit=_whole(dataset.get("PixelPaddingRangeLimit")),
-        instance=_whole(group.get("InstanceNumber")),
-        acquisition=_whole(group.get("AcquisitionNumber")),
+        has_modality_lut=bool(dataset.get("ModalityLUTSequence")),
+        padding=say.whole("PixelPaddingValue"),
+        padding_limit=say.whole("PixelPaddingRangeLimit"),
+        instance=say.whole("InstanceNumber"),
+        acquisition=say.whole("AcquisitionNumber"),
         acquired=" ".join(
             str(dataset.get(n) or "") for n in ("AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime")
         ),
-        acquisition_images=_whole(dataset.get("ImagesInAcquisition")),
+        acquisition_images=say.whole("ImagesInAcquisition"),
         kernel=joined(dataset.get("ConvolutionKernel") or ""),
+        kvp=say.number("KVP"),
         lossy=str(dataset.get("LossyImageCompression") or "") == "01",
         tags=file.tags,
+        unread=say.unread,
     )
-
-
-def _number(value: Any) -> float | None:
-    """A finite or NaN float, None where absent; NaN is refused later, by name."""
-    if value is None or value == "" or (isinstance(value, Sequence) and len(value) == 0):
-        return None
-    return float(value)
-
-
-def _length(value: Any) -> float | None:
-    """A length in mm; None where absent, or where it is none: NaN, infinite, or next to nothing, whatever its sign."""
-    number = _number(value)
-    return number if number is not None and LEAST_LENGTH_MM < abs(number) < math.inf else None
-
-
-def _whole(value: Any) -> int | None:
-    """An integer, also from the two bytes of an element whose VR was lost."""
-    if value is None or value == "" or value == b"":
-        return None
-    if isinstance(value, bytes):
-        return int.from_bytes(value, "little", signed=True)
-    number = float(value)
-    return int(number) if math.isfinite(number) else None
-
-
-def _numbers(value: Any, count: int) -> tuple[float, ...] | None:
-    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != count:
-        return None
-    numbers = tuple(float(v) for v in value)
-    return numbers if all(map(math.isfinite, numbers)) else None

@@ -16,6 +16,8 @@ __all__ = [
     "DECODE_BYTES_PER_PIXEL",
     "DECODE_PIXELS_PER_SECOND",
     "DECODE_SECONDS",
+    "HDF5_BYTES",
+    "HDF5_SECONDS",
     "JUMP_SHARE",
     "JUMP_TIMES",
     "LATERAL_MM",
@@ -153,6 +155,13 @@ DECODE_BYTES = 1 << 28
 
 DECODE_BYTES_PER_PIXEL = 32
 """And by this much a pixel: JPEG 2000 keeps some five copies of four bytes."""
+
+HDF5_SECONDS = 10.0
+"""Processor time for what an HDF5 file says of itself, and again for each of its data sets: some milliseconds in sound files. Time
+that a slow disk takes does not count."""
+
+HDF5_BYTES = 1 << 30
+"""Memory for the same: the index of a million chunks takes a tenth of it."""
 
 JUMP_TIMES = 8.0
 """A slice jumps if it lies beyond both neighbours by this many times what those, and slices as a rule, differ."""

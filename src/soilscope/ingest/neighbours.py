@@ -162,12 +162,15 @@ def alternates(values: Sequence[float], least: float = 0.0) -> bool:
 
 
 def told_alternating(mean: Sequence[float], spread: Sequence[float], slices: Sequence[Slice]) -> tuple[Finding, ...]:
-    """What to think of slices that alternate, top first: two scans between one another, unless the scanner counted them as one.
+    """What to think of slices that alternate, top first: two scans between one another, unless something says that they are one.
+
+    That are numbers by which the scanner counted them, one file that holds them all, or slopes and intercepts that alternate where
+    the stored values do not: two scans of one core would differ in these.
 
     Raises
     ------
     InputRefused
-        Code ``interleaved``: their means alternate, and no InstanceNumber says that they are one scan.
+        Code ``interleaved``: their means alternate, and nothing says that they are one scan.
     """
     usual = np.asarray(spread, dtype=np.float64)
     least = JUMP_SHARE * float(np.nanmedian(usual)) if np.isfinite(usual).any() else 0.0
@@ -176,9 +179,26 @@ def told_alternating(mean: Sequence[float], spread: Sequence[float], slices: Seq
         return ()
     numbers = [one.instance for one in slices if one.instance is not None]
     counted = len(numbers) == len(slices) and (np.abs(np.diff(numbers)) == 1).all()
+    by_header = _by_header(mean, least, slices)
     what = "lighter and darker" if lighter else "noisier and smoother"
     text = f"slices are {what} in turn ({slices[0].name} and {slices[1].name} first), as two scans put between one another are"
-    if lighter and not counted:
+    if lighter and not counted and not by_header and len({one.path for one in slices}) > 1:
         text += ", and no InstanceNumber says that they are one scan. Put each scan into a folder of its own."
         refuse("interleaved", text, [one.path for one in slices[:2]])
+    if by_header:
+        ways = f"{_rescale(slices[0])} and {_rescale(slices[1])}"
+        text += f"; their stored values are not, but slope and intercept are {ways} in turn"
     return (warn("slices-alternate", f"{text}; look at them.", [one.path for one in slices[:2]]),)
+
+
+def _by_header(mean: Sequence[float], least: float, slices: Sequence[Slice]) -> bool:
+    """Whether slope and intercept of the slices make them alternate, and their stored values do not."""
+    ways = [(one.slope or 1.0, one.intercept or 0.0) for one in slices]
+    if len(set(ways)) == 1:
+        return False
+    stored = [(value - intercept) / slope for value, (slope, intercept) in zip(mean, ways, strict=True)]
+    return not alternates(stored, least / max(abs(slope) for slope, _ in ways))
+
+
+def _rescale(one: Slice) -> str:
+    return " and ".join("absent" if value is None else f"{value:g}" for value in (one.slope, one.intercept))

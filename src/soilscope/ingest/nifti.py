@@ -24,19 +24,46 @@ from soilscope.ingest.oriented import Oriented, Placement, place
 from soilscope.ingest.verdict import note, refuse, warn
 from soilscope.types import Shape, Spacing
 
-__all__ = ["header", "load"]
+__all__ = ["PAIR", "files", "header", "load"]
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 MENDER = logging.getLogger("nibabel.global")
 GZIP = b"\x1f\x8b"
 NIFTI2_SIZES = {540, 0x1C020000}
 """How a NIfTI-2 header begins, in either byte order."""
+PAIR = (".hdr", ".img")
+"""Endings of a header and the file beside it that holds its values."""
+KINDS: dict[tuple[bool, bool], Any] = {
+    (False, False): nib.Nifti1Image,
+    (False, True): nib.Nifti1Pair,
+    (True, False): nib.Nifti2Image,
+    (True, True): nib.Nifti2Pair,
+}
+"""nibabel's class, by whether it is NIfTI-2 and whether a pair."""
 UNSTATED = "orientation-unstated"
 SCANNER = 1
 """sform_code of coordinates that a scanner gave; other programs write 2 for any matrix they were handed."""
 UNITS_OF_LENGTH = 0b111
 """The bits of xyzt_units that hold the unit of length; the others hold that of time."""
 MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 1e-3}
+
+
+def files(path: Path) -> tuple[Path, ...]:
+    """The file, or the two of a pair.
+
+    Raises
+    ------
+    InputRefused
+        Code ``detached-data``: the values of a pair are not beside its header.
+    """
+    if path.suffix.lower() != PAIR[0]:
+        return (path,)
+    beside = [path.with_suffix(ending) for ending in (PAIR[1], PAIR[1].upper())]
+    found = [one for one in beside if one.is_file() and not one.is_symlink()]
+    if not found:
+        text = f"{path.name} is the header of a NIfTI pair, and its values, {beside[0].name}, are not beside it; put them there."
+        refuse("detached-data", text, [path])
+    return path, found[0]
 
 
 def header(path: Path) -> Oriented:
@@ -48,7 +75,7 @@ def header(path: Path) -> Oriented:
     values, start = np.empty((0, 0, 0), image.get_data_dtype()), int(image.dataobj.offset)
     packed = content_starts(path, GZIP)
     if not packed:
-        _nothing_behind(path.stat().st_size - start - math.prod(shape) * values.dtype.itemsize, path)
+        _nothing_behind(files(path)[-1].stat().st_size - start - math.prod(shape) * values.dtype.itemsize, path)
     return Oriented(values, spacing, {}, findings, turned, start=start, packed=packed)
 
 
@@ -87,14 +114,18 @@ class _Image:
 def _opened(path: Path, *, whole: bool = True) -> Iterator[_Image]:
     """An image; of a packed one that is used ``whole``, the checksum behind its values is read too, which nibabel leaves out."""
     packed = content_starts(path, GZIP)
-    with gzip.open(seekable(path)) if packed else path.open("rb") as stream:
+    with gzip.open(seekable(path)) if packed else path.open("rb") as stream, contextlib.ExitStack() as values:
         second = int.from_bytes(stream.read(4), sys.byteorder) in NIFTI2_SIZES
         stream.seek(0)
-        kind: Any = nib.Nifti2Image if second else nib.Nifti1Image
+        pair = path.suffix.lower() == PAIR[0]
+        kind: Any = KINDS[second, pair]
         stored = kind.header_class.from_fileobj(stream, check=False)["pixdim"][1:4].astype(np.float64)
         stream.seek(0)
         with _heard() as said, np.errstate(invalid="ignore"):
-            if packed or isinstance(path, Member):
+            if pair:
+                data = nib.FileHolder(fileobj=values.enter_context(files(path)[1].open("rb")))
+                image = kind.from_file_map({"header": nib.FileHolder(fileobj=stream), "image": data})
+            elif packed or isinstance(path, Member):
                 both = nib.FileHolder(fileobj=stream)
                 image = kind.from_file_map({"header": both, "image": both})
             else:
@@ -158,7 +189,7 @@ def _about(opened: _Image, path: Path) -> tuple[Shape, Placement, Spacing | None
     diagonal = np.diag(affine)[:3]
     scanned = (by_quaternion > 0 or by_matrix == SCANNER) and (sized or by_matrix <= 0)
     if not scanned and np.array_equal(affine, np.diag([*diagonal, 1.0])) and (diagonal > 0).all():
-        findings.append(note(UNSTATED, f"{path.name} does not say how it lies; its array order was kept."))
+        findings.append(note(UNSTATED, _unstated(path.name, by_matrix)))
         turned = affine
     else:
         turned = RAS_TO_LPS @ affine
@@ -169,6 +200,16 @@ def _about(opened: _Image, path: Path) -> tuple[Shape, Placement, Spacing | None
     if mended:
         findings.append(warn("header-mended", f"{path.name} has a faulty header, read as nibabel does: {mended[0]}."))
     return shape, placed, placed.spacing_mm if sized else None, tuple(findings)
+
+
+def _unstated(name: str, by_matrix: int) -> str:
+    if by_matrix <= 0:
+        return f"{name} does not say how it lies; its array order was kept."
+    return (
+        f"{name} gives voxel sizes and nothing more (sform_code {by_matrix}, no axis reversed, its origin at 0), as programs do "
+        "that do not know how a scan lies; its array order was kept. If its axes truly run to the right and to the front, it is "
+        "turned by half a turn about its length against its DICOM series: save it with the scanner's origin."
+    )
 
 
 def _affine(opened: _Image, *, by_quaternion: bool, by_matrix: bool) -> tuple[NDArray[np.float64], bool]:

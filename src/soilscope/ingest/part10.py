@@ -16,10 +16,11 @@ from typing import Any, BinaryIO
 import pydicom
 
 from soilscope.errors import InputRefused
+from soilscope.ingest.behind import cut, elements_to_the_end
 from soilscope.ingest.limits import MOST_EXPANSION, MOST_INFLATED_BYTES, SMALL_FRAME_BYTES, SMALL_HEADER_BYTES
 from soilscope.ingest.members import stamp
 from soilscope.ingest.plain import PlainFile, walk
-from soilscope.ingest.verdict import refuse
+from soilscope.ingest.verdict import counted, refuse
 
 __all__ = ["Parsed", "PixelElement", "as_part10", "parse", "read_tags"]
 
@@ -32,6 +33,10 @@ META_START = 144
 HEAD_BYTES, LONG_HEAD_BYTES = 1 << 14, 1 << 19
 """Most headers are shorter than the first, nearly all than the second."""
 PIXEL_GROUP, PIXEL_ELEMENT = 0x7FE0, 0x0010
+OTHER_PIXELS = {
+    (0x7FE0, 0x0008): "FloatPixelData (7FE0,0008)",
+    (0x7FE0, 0x0009): "DoubleFloatPixelData (7FE0,0009)",
+}
 UNDEFINED = 0xFFFFFFFF
 ITEM, DELIMITER = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 
@@ -80,6 +85,13 @@ def as_part10(raw: bytes | memoryview, name: str) -> bytes | memoryview:
         )
     if not inflater.eof:
         refuse("file-cut", f"{name} ends before its deflated data do; copy the file again from the scanner.", [name])
+    if inflater.unused_data not in (b"", b"\0"):  # one byte makes an even length (PS3.5 A.5)
+        excess = counted(len(inflater.unused_data), "byte")
+        refuse(
+            "excess-bytes",
+            f"{name} holds {excess} after its deflated data that belong to nothing; copy it again.",
+            [name],
+        )
     return bytes(data[:end]).replace(DEFLATED, EXPLICIT) + body
 
 
@@ -141,7 +153,7 @@ def _header_is_whole(stream: BinaryIO, path: Path, dataset: Any) -> None:
             del dataset[tag]
     end = max([start, *ends.values()])
     if end > size:
-        _cut(path, size, end)
+        cut(path, size, end)
     if not ends and _meta_end(dataset.file_meta, size) >= size:
         refuse("file-cut", f"{path.name} ends within its first elements; copy the file again from the scanner.", [path])
 
@@ -189,25 +201,25 @@ def _pixels(stream: BinaryIO, path: Path, encoding: tuple[bool, bool]) -> PixelE
     start = stream.tell()
     head = stream.read(12)
     size = stream.seek(0, io.SEEK_END)
-    if len(head) < 8 or struct.unpack(order + "HH", head[:4]) != (PIXEL_GROUP, PIXEL_ELEMENT):
+    tag = struct.unpack(order + "HH", head[:4]) if len(head) >= 8 else (0, 0)
+    if tag in OTHER_PIXELS:
+        refuse(
+            "float-pixels",
+            f"{path.name} holds {OTHER_PIXELS[tag]}, no whole numbers in Pixel Data (7FE0,0010): export it as "
+            "CT Image Storage, or save it as NIfTI or TIFF.",
+            [path],
+        )
+    if tag != (PIXEL_GROUP, PIXEL_ELEMENT):
         return None
     if not implicit and len(head) < 12:
-        _cut(path, size, start + 12)
+        cut(path, size, start + 12)
     (length,) = struct.unpack(order + "I", head[4:8] if implicit else head[8:12])
     offset = start + (8 if implicit else 12)
     end = _end_of_fragments(stream, offset, size, path) if length == UNDEFINED else offset + length
     if end > size:
-        _cut(path, size, end)
-    _nothing_odd_follows(stream, end, size, order, path)
+        cut(path, size, end)
+    elements_to_the_end(stream, end, size, encoding, path)
     return PixelElement(offset, None if length == UNDEFINED else length)
-
-
-def _cut(path: Path, size: int, wanted: int) -> None:
-    refuse(
-        "file-cut",
-        f"{path.name} ends at byte {size}, but its header promises {wanted} bytes; copy the file again from the scanner.",
-        [path],
-    )
 
 
 def _end_of_fragments(stream: BinaryIO, offset: int, size: int, path: Path) -> int:
@@ -217,25 +229,10 @@ def _end_of_fragments(stream: BinaryIO, offset: int, size: int, path: Path) -> i
         stream.seek(at)
         head = stream.read(8)
         if len(head) < 8:
-            _cut(path, size, at + 8)
+            cut(path, size, at + 8)
         group, element, length = struct.unpack("<HHI", head)
         if (group, element) == DELIMITER:
             return at + 8
         if (group, element) != ITEM:
             refuse("file-damaged", f"{path.name}: its compressed pixels are not a chain of items at byte {at}.", [path])
         at += 8 + length
-
-
-def _nothing_odd_follows(stream: BinaryIO, end: int, size: int, order: str, path: Path) -> None:
-    """Only elements with a higher tag, such as Data Set Trailing Padding (FFFC,FFFC), may follow the pixels."""
-    if end == size:
-        return
-    stream.seek(end)
-    head = stream.read(4)
-    group = struct.unpack(order + "H", head[:2])[0] if len(head) == 4 else 0
-    if group <= PIXEL_GROUP:
-        refuse(
-            "excess-bytes",
-            f"{path.name} holds {size - end} bytes after its pixels that belong to nothing; copy it again from the scanner.",
-            [path],
-        )

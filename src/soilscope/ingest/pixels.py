@@ -111,7 +111,9 @@ def check_rescale(one: Slice, units: Units | None) -> None:
         text = f'{one.name} has no {absent}: stored values are not HU; units="grey" reads them as grey values.'
         refuse("rescale-missing", text, [one.path])
     if not np.isfinite([one.slope, one.intercept]).all() or one.slope == 0:
-        text = f"{one.name} has slope {one.slope:g} and intercept {one.intercept:g}, which make no HU."
+        text = (
+            f"{one.name} has slope {one.slope:g} and intercept {one.intercept:g}, which make no values; copy it again."
+        )
         refuse("rescale-invalid", text, [one.path])
     if not _makes_values(one):
         text = (

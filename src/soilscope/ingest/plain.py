@@ -161,6 +161,7 @@ WANTED: Mapping[int, tuple[str, bytes, Reader]] = {
     0x00181160: ("FilterType", b"SH", _texts),
     0x00181210: ("ConvolutionKernel", b"SH", _texts),
     0x00189311: ("SpiralPitchFactor", b"FD", FD),
+    0x0020000D: ("StudyInstanceUID", b"UI", _identifier),
     0x0020000E: ("SeriesInstanceUID", b"UI", _identifier),
     0x00200012: ("AcquisitionNumber", b"IS", _whole),
     0x00200013: ("InstanceNumber", b"IS", _whole),

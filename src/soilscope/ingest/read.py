@@ -18,7 +18,7 @@ from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.grey import as_volume
 from soilscope.ingest.sources import Source, ids, opened
 from soilscope.ingest.spacing import checked, needed, shorter
-from soilscope.ingest.verdict import note, refuse
+from soilscope.ingest.verdict import counted, note, refuse
 from soilscope.progress import told
 from soilscope.types import Shape, Spacing, Units
 from soilscope.volume import Volume
@@ -223,10 +223,11 @@ def _left(source: Source, chosen: Candidate) -> list[Finding]:
     if others:
         found.append(note("other-series", f"not read, beside this scan: {ids(others)}."))
     if source.broken:
-        text = f"{len(source.broken)} files beside this scan are damaged: {source.broken[0].text}"
+        text = f"{counted(len(source.broken), 'damaged file')} beside this scan: {source.broken[0].text}"
         found.append(note("damaged-beside", text, [f for e in source.broken for f in e.files]))
     if source.skipped:
-        found.append(note("skipped", f"{source.skipped} files or entries that are no scan were skipped."))
+        entries = counted(source.skipped, "file or entry that is no scan was", "files or entries that are no scan were")
+        found.append(note("skipped", f"{entries} skipped."))
     return found
 
 

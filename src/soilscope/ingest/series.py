@@ -9,12 +9,13 @@ from itertools import combinations
 
 import numpy as np
 
+from soilscope.errors import InputRefused
 from soilscope.findings import Finding
 from soilscope.ingest.geometry import positions_mm
 from soilscope.ingest.headers import Broken, Headers, Slice, class_name
 from soilscope.ingest.steps import MOST_NAMED, mm
 from soilscope.ingest.tags import rekey
-from soilscope.ingest.verdict import note, warn
+from soilscope.ingest.verdict import names, note, warn
 
 __all__ = ["CT_CLASSES", "Series", "group"]
 
@@ -23,6 +24,16 @@ CT_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.2.1": "Enhanced CT Image Storage",
     "1.2.840.10008.5.1.4.1.1.2.2": "Legacy Converted Enhanced CT Image Storage",
 }
+APART: dict[str, Callable[[Slice], str]] = {
+    "kernels": lambda one: one.kernel,
+    "studies": lambda one: one.study_uid,
+    "frames of reference": lambda one: one.reference_uid,
+}
+"""What all slices of a scan have in common; positions in two frames of reference cannot be compared (PS3.3 C.7.4.1)."""
+
+FEWEST_STRANGERS = 3
+"""Fewer slices are told apart as scans of one slice each."""
+
 SCOUT_TYPES = {"LOCALIZER", "SCOUT", "TOPOGRAM", "SCANOGRAM", "SURVIEW"}
 
 
@@ -42,6 +53,8 @@ class Series:
         The UID as the scanner wrote it, for choosing only; it is never written.
     strangers : tuple of Slice
         Of a CT series: images under the same UID whose modality or storage class is not CT.
+    refusal : InputRefused, optional
+        Why its slices can be no scan whatever else they say.
     """
 
     id: str
@@ -50,6 +63,7 @@ class Series:
     findings: tuple[Finding, ...] = ()
     uid: str = field(default="", repr=False)
     strangers: tuple[Slice, ...] = ()
+    refusal: InputRefused | None = None
 
     @property
     def strangers_in_words(self) -> str:
@@ -71,7 +85,10 @@ class Series:
 
 
 def group(headers: Headers) -> tuple[Series, ...]:
-    """Split by series UID, then by what one scan cannot mix: storage class, modality, image kind, kernel, acquisition."""
+    """Split by series UID, then by what one scan cannot mix.
+
+    That is: storage class, modality, image kind, kernel, study, frame of reference, and acquisitions that cover the same stretch.
+    """
     by_uid: dict[str, list[Slice]] = defaultdict(list)
     for one in headers.slices:
         by_uid[one.series_uid].append(one)
@@ -83,12 +100,16 @@ def group(headers: Headers) -> tuple[Series, ...]:
 
 
 def _split(uid: str, slices: Sequence[Slice], broken: tuple[Broken, ...]) -> list[Series]:
-    parts = [part for kind in _by(slices, _kind) for part in _acquisitions(kind)]
     base = Series(rekey(uid), tuple(slices), broken, uid=uid)
+    refusal = _each_its_own(slices)
+    if refusal is not None:
+        return [replace(base, refusal=refusal)]
+    parts = [part for kind in _kinds(slices) for part in _acquisitions(kind)]
     if len(parts) == 1:
         return [replace(base, findings=_in_turn(slices))]
-    text = f"one series UID held {len(parts)} sets of slices (kernels, acquisitions or kinds of image); they are kept apart."
-    finding = note("series-split", text)
+    finding = note(
+        "series-split", f"one series UID held {len(parts)} sets of slices{_why(slices)}; they are kept apart."
+    )
     strangers = tuple(one for one in slices if not _is_ct(one))
     return [
         _with_strangers(
@@ -96,6 +117,26 @@ def _split(uid: str, slices: Sequence[Slice], broken: tuple[Broken, ...]) -> lis
         )
         for k, part in enumerate(parts, start=1)
     ]
+
+
+def _why(slices: Sequence[Slice]) -> str:
+    counts = [(len({of(one) for one in slices} - {""}), words) for words, of in APART.items()]
+    told = [f"{count} {words}" for count, words in counts if count > 1]
+    return f" (of {' and '.join(told)})" if told else " (kinds of image or acquisitions)"
+
+
+def _each_its_own(slices: Sequence[Slice]) -> InputRefused | None:
+    """Slices of which each names another frame of reference, or study, than all others: what a faulty export makes."""
+    for words, of in APART.items():
+        if words == "kernels":
+            continue
+        if len(slices) >= FEWEST_STRANGERS and len({of(one) for one in slices} - {""}) == len(slices):
+            text = (
+                f"the {len(slices)} slices of one series are of {len(slices)} {words}, each of its own: that they lie in one "
+                "scan, and where, their headers do not say. Export the series again from the scanner."
+            )
+            return InputRefused("mixed-reference", text, names([one.path for one in slices]))
+    return None
 
 
 def _is_ct(one: Slice) -> bool:
@@ -111,9 +152,19 @@ def _with_strangers(series: Series, strangers: tuple[Slice, ...]) -> Series:
     return replace(made, findings=(*made.findings, warn("mixed-modality", text, [one.path for one in strangers])))
 
 
+def _kinds(slices: Sequence[Slice]) -> list[list[Slice]]:
+    """Kinds of image, and within each what no scan mixes; a slice that does not say joins the others where those agree."""
+    parts = _by(slices, _kind)
+    for of in APART.values():
+        parts = [
+            part for kind in parts for part in (_by(kind, of) if len({of(s) for s in kind} - {""}) > 1 else [kind])
+        ]
+    return parts
+
+
 def _kind(one: Slice) -> Hashable:
     scout = any(word.upper() in SCOUT_TYPES for word in one.image_type)
-    return (scout, one.sop_class, one.modality, one.kernel)
+    return (scout, one.sop_class, one.modality)
 
 
 def _by(slices: Sequence[Slice], key: Callable[[Slice], Hashable]) -> list[list[Slice]]:

@@ -51,7 +51,7 @@ def sniff(path: Path) -> Kind:
         return "hdf5"
     if head[:6] == b"\x93NUMPY" or (name.endswith(".npz") and head[:4] == b"PK\x03\x04"):
         return "numpy"
-    if name.endswith((".nii", ".nii.gz")):
+    if name.endswith((".nii", ".nii.gz")) or (name.endswith(".hdr") and _heads_a_pair(head)):
         return "nifti"
     if name.endswith(ARCHIVES) or head[:4] == b"PK\x03\x04" or head[257:262] == b"ustar":
         return "archive"
@@ -67,6 +67,11 @@ def _packed(head: bytes, name: str) -> Kind:
     if name.endswith(".nii.gz") or inside[NIFTI_MARK_AT : NIFTI_MARK_AT + 4] == b"n+1\0" or inside[4:8] == b"n+2\0":
         return "nifti"
     return "archive" if name.endswith(ARCHIVES) or inside[257:262] == b"ustar" else "other"
+
+
+def _heads_a_pair(head: bytes) -> bool:
+    """The header of a NIfTI-1 or NIfTI-2 pair, whose values lie in a file of their own."""
+    return head[NIFTI_MARK_AT : NIFTI_MARK_AT + 4] == b"ni1\0" or head[4:8] == b"ni2\0"
 
 
 def _bare_dicom(head: bytes) -> bool:

@@ -16,8 +16,9 @@ from soilscope.ingest import containers, dicom, omezarr, stacks, volumes
 from soilscope.ingest.archives import inside
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.discover import Found, discover
+from soilscope.ingest.nifti import PAIR
 from soilscope.ingest.sniff import Kind, sniff
-from soilscope.ingest.verdict import note, nothing_readable, refuse, warn
+from soilscope.ingest.verdict import counted, note, nothing_readable, refuse, warn
 
 __all__ = ["Source", "divided", "ids", "opened"]
 
@@ -183,16 +184,24 @@ def _look(found: Found, options: Options, name: str) -> Source:
     if raw and not candidates and not broken:
         text = f"{raw[0].name} is in no format that is known, and is perhaps a raw file: shape and dtype are missing. {RAW_NEEDS}"
         broken.append(InputRefused("nothing-readable", text, [p.name for p in raw]))
+    values = [p for p in by_kind["other"] if p.suffix.lower() == PAIR[1] and p.with_suffix(PAIR[0]).is_file()]
+    if values and not candidates and not broken:
+        head = values[0].with_suffix(PAIR[0]).name
+        text = (
+            f"{values[0].name} holds the values of a pair, and {head} says what they are; name {head}, or the folder."
+        )
+        broken.append(InputRefused("nothing-readable", text, [values[0].name, head]))
     packed = [p for p in by_kind["other"] if p.suffix.lower() in PACKED]
     if packed and not candidates and not broken:
-        text = f"{len(packed)} file(s) are packed one by one ({packed[0].name} first); unpack them, or put them into one zip."
+        many = counted(len(packed), "file is", "files are")
+        text = f"{many} packed one by one ({packed[0].name} first); unpack them, or put them into one zip."
         broken.append(InputRefused("nothing-readable", text, [p.name for p in packed]))
     if by_kind["archive"]:
         text = "archives inside a folder or an archive are not opened; name one to have it read."
         findings.append(note("archive-not-opened", text, by_kind["archive"]))
     if by_kind["unreadable"]:
         closed = by_kind["unreadable"]
-        text = f"{len(closed)} file(s) may not be read ({closed[0].name} first); ask their owner for the right to."
+        text = f"{counted(len(closed), 'file')} may not be read ({closed[0].name} first); ask their owner for the right to."
         refuse("unreadable", text, closed)
     return Source(name, _running(candidates), skipped, tuple(findings), tuple(broken))
 
@@ -207,7 +216,17 @@ def _running(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
 def _empty(files: Sequence[Path]) -> list[Finding]:
     """Files of no bytes: what a broken copy leaves of a slice."""
     empty = [path for path in files if path.suffix.lower() not in NO_SLICES and path.stat().st_size == 0]
-    return [warn("empty-file", f"{len(empty)} files hold nothing ({empty[0].name} first).", empty)] if empty else []
+    return (
+        [
+            warn(
+                "empty-file",
+                f"{counted(len(empty), 'file holds', 'files hold')} nothing ({empty[0].name} first).",
+                empty,
+            )
+        ]
+        if empty
+        else []
+    )
 
 
 def _by_kind(files: Sequence[Path]) -> dict[Kind, list[Path]]:

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from soilscope.ingest.written import Unread, asked
+
 __all__ = ["TECHNICAL", "joined", "rekey", "technical_tags"]
 
 TECHNICAL = (
@@ -52,8 +54,8 @@ def technical_tags(dataset: Any) -> dict[str, str | float]:
     """The tags of the allow-list that a data set holds, as numbers or short plain text."""
     kept: dict[str, str | float] = {}
     for name in TECHNICAL:
-        value = dataset.get(name)
-        if value is None or value == "":
+        value = asked(dataset, name)
+        if value is None or value == "" or isinstance(value, Unread):
             continue
         if name in NUMBERS:
             try:

@@ -10,10 +10,13 @@ from typing import NoReturn
 from soilscope.errors import InputRefused, SoilscopeError
 from soilscope.findings import Finding
 
-__all__ = ["as_finding", "names", "note", "nothing_readable", "parsing", "refuse", "warn"]
+__all__ = ["as_finding", "counted", "names", "note", "nothing_readable", "parsing", "refuse", "warn"]
 
 RUST_PANIC = "PanicException"
 """What decoders written in Rust raise; the class has no public name."""
+
+IN_WORDS = {"RecursionError": "sequences within sequences, more than any scanner writes"}
+"""Kinds of errors that say more in words."""
 
 MOST_NAMES = 20
 """Files named in one finding; the text gives their number."""
@@ -45,10 +48,16 @@ def refuse(code: str, text: str, files: Iterable[str | Path] = ()) -> NoReturn:
     raise InputRefused(code, text, names(files)) from None  # what a parser said may quote a personal tag
 
 
+def counted(number: int, one: str = "slice", several: str = "") -> str:
+    """A number and its noun: ``1 slice``, ``2 slices``."""
+    return f"{number} {one if number == 1 else several or one + 's'}"
+
+
 def nothing_readable(name: str, skipped: int, beside: str = "") -> InputRefused:
     """The refusal of a path at which no scan lies."""
+    files = counted(skipped, "file")
     text = (
-        f"{name} holds no scan that can be read ({skipped} files looked at and skipped{beside}); name the folder, file or archive "
+        f"{name} holds no scan that can be read ({files} looked at and skipped{beside}); name the folder, file or archive "
         "that holds the slices or the volume: DICOM, TIFF, PNG, NIfTI, NRRD, MetaImage, HDF5, Zarr, npy or npz (docs/formats.md)."
     )
     return InputRefused("nothing-readable", text, [name])
@@ -73,4 +82,5 @@ def parsing(code: str, text: str, files: Iterable[str | Path]) -> Iterator[None]
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != RUST_PANIC:
             raise
-        refuse(code, text.replace("{error}", type(error).__name__), files)
+        kind = type(error).__name__
+        refuse(code, text.replace("{error}", IN_WORDS.get(kind, kind)), files)

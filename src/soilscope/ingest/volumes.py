@@ -59,7 +59,7 @@ def candidates(path: Path, kind: Kind, options: Options) -> list[Candidate]:
     if kind == "numpy":
         return _numpy(path, options)
     readers = {
-        "nifti": lambda: Reader((path,), "NIfTI", lambda: nifti.header(path), lambda: nifti.load(path)),
+        "nifti": lambda: Reader(nifti.files(path), "NIfTI", lambda: nifti.header(path), lambda: nifti.load(path)),
         "nrrd": lambda: Reader(nrrd.files(path), "NRRD", lambda: nrrd.header(path), lambda: nrrd.load(path)),
         "metaimage": lambda: Reader(
             metaimage.files(path),
@@ -76,10 +76,11 @@ def candidates(path: Path, kind: Kind, options: Options) -> list[Candidate]:
 
 def companions(path: Path, kind: Kind) -> tuple[Path, ...]:
     """Files that hold the values of a header beside them, and are no scans of their own; none where the header is damaged."""
-    if kind not in ("nrrd", "metaimage"):
+    finders = {"nrrd": nrrd.files, "metaimage": metaimage.files, "nifti": nifti.files}
+    if kind not in finders:
         return ()
     with contextlib.suppress(InputRefused), _typed(path):
-        return (nrrd.files(path) if kind == "nrrd" else metaimage.files(path))[1:]
+        return finders[kind](path)[1:]
     return ()
 
 
