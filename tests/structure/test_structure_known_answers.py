@@ -104,10 +104,19 @@ def test_known_answers_cover_every_metric_that_comes_with_the_package():
     assert set(EMPTY) == set(FULL) == set(st.METRICS)
 
 
-@pytest.mark.parametrize("spacing", [MEDICAL, (1.0, 0.4, 0.6)])
-def test_known_ellipsoid_in_non_cubic_voxels_has_its_volume_and_surface(spacing):
+@pytest.mark.parametrize(
+    ("half", "spacing"),
+    [
+        ((16.0, 10.0, 7.0), MEDICAL),
+        ((16.0, 10.0, 7.0), (1.0, 0.4, 0.6)),
+        ((10.0, 20.0, 20.0), (0.5, 1.0, 1.0)),
+        ((15.0, 10.0, 20.0), (1.0, 0.5, 2.0)),
+        ((20.0, 10.0, 10.0), (1.0, 0.25, 0.25)),
+    ],
+)
+def test_known_ellipsoid_in_non_cubic_voxels_has_its_volume_and_surface(half, spacing):
     """An ellipsoid in non-cubic voxels: volume and surface."""
-    half = np.array([16.0, 10.0, 7.0])
+    half = np.array(half)
     z, y, x = grid([round(2.3 * h / s) for h, s in zip(half, spacing, strict=True)], spacing)
     body = (z / half[0]) ** 2 + (y / half[1]) ** 2 + (x / half[2]) ** 2 < 1
     (found,) = st.objects(body, spacing).to_dict("records")

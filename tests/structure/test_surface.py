@@ -5,7 +5,7 @@ import pytest
 from known_bodies import ball, grid, noise, turned
 
 from soilscope import structure as st
-from soilscope.structure.surface import direction_weights
+from soilscope.structure.surface import DIRECTIONS, direction_weights, shares_of_sphere
 
 
 @pytest.mark.parametrize("radius", [8.0, 20.0])
@@ -62,6 +62,20 @@ def test_the_weights_of_cubic_voxels_are_those_published_for_13_directions():
     np.testing.assert_allclose(weights[:4], 2 * 0.03519563978232, rtol=1e-6)
     np.testing.assert_allclose(weights[4:10], 2 * 0.03698062787608, rtol=1e-6)
     np.testing.assert_allclose(weights[10:], 2 * 0.04577789120476, rtol=1e-6)
+
+
+@pytest.mark.parametrize("spacing", [(0.5, 1.0, 1.0), (1.0, 0.5, 2.0), (1.43, 1.0, 1.0), (1.0, 0.25, 0.25)])
+def test_weights_of_other_voxels_are_right_over_all_orientations_and_wrong_by_least(spacing):
+    """Mean area of evenly spread planes is exact; the mean square error is below that of shares of the sphere."""
+    rng = np.random.default_rng(0)
+    normals = rng.standard_normal((200_000, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    units = np.asarray(DIRECTIONS) * np.asarray(spacing)
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    seen = 2 * np.abs(normals @ units.T)
+    ours, shares = (seen @ weights(spacing) for weights in (direction_weights, shares_of_sphere))
+    assert ours.mean() == pytest.approx(1.0, abs=0.003)
+    assert np.square(ours - 1).mean() < 0.7 * np.square(shares - 1).mean()
 
 
 def test_an_empty_window_has_no_density():

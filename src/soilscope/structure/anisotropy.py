@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from soilscope.structure.corners import Table, bit_of, corner_counts
 from soilscope.structure.masks import as_spacing, in_window
-from soilscope.structure.surface import DIRECTIONS, direction_weights, twice_the_patterns
+from soilscope.structure.surface import DIRECTIONS, shares_of_sphere, twice_the_patterns
 from soilscope.types import BoolVolume, Spacing
 
 __all__ = ["Intercepts", "anisotropy", "intercept_tensor", "mean_intercepts"]
@@ -115,7 +115,7 @@ def tensor_of_corners(corners: CornerTables, spacing: Spacing) -> Intercepts:
         return Intercepts(np.full(3, np.nan), np.full((3, 3), np.nan), float("nan"))
     z, y, x = _unit_vectors(spacing)[known].T
     terms = np.stack([z * z, y * y, x * x, 2 * z * y, 2 * z * x, 2 * y * x], axis=1)
-    weight = np.sqrt(direction_weights(spacing)[known])
+    weight = np.sqrt(shares_of_sphere(spacing)[known])
     fitted = np.linalg.lstsq(terms * weight[:, None], weight / lengths[known] ** 2, rcond=None)[0]
     zz, yy, xx, zy, zx, yx = fitted
     values, vectors = np.linalg.eigh(np.array([[zz, zy, zx], [zy, yy, yx], [zx, yx, xx]]))
