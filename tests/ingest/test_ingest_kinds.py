@@ -145,8 +145,10 @@ def colour(path):
 
 
 def montage(path):
-    """Our own picture of the scan in the same folder."""
-    assert ran("inspect", path.parent, "--montage", path)[0] == 0
+    """Our own picture of the scan, put into the same folder."""
+    made = path.parent.parent / path.name
+    assert ran("inspect", path.parent, "--montage", made)[0] == 0
+    made.rename(path)
 
 
 def photo(path):

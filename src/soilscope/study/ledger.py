@@ -11,7 +11,7 @@ from typing import Any
 from soilscope import files
 from soilscope.errors import Damaged
 
-__all__ = ["LEDGER_FILE", "Entry", "Ledger"]
+__all__ = ["LEDGER_FILE", "Entry", "Ledger", "by_slabs"]
 
 LEDGER_FILE = "ledger.json"
 FORMAT = 1
@@ -33,12 +33,15 @@ class Entry:
         Why there was nothing to make, such as a target that is the same in every slice; empty when made.
     sizes : mapping of str to int
         Bytes by path below the study; a ledger of an earlier version has none.
+    whole_gb : float
+        Of a core that did not fit into memory and was taken slab by slab: what it takes to hold it whole; else 0.
     """
 
     recipe: str
     outputs: Mapping[str, str]
     declined: str = ""
     sizes: Mapping[str, int] = field(default_factory=dict)
+    whole_gb: float = 0.0
 
 
 @dataclass(slots=True)
@@ -83,13 +86,17 @@ class Ledger:
         items = {key: _record(entry) for key, entry in self.entries.items()}
         files.write_json(self.study / LEDGER_FILE, {"format": FORMAT, "items": items, "inputs": self.seen})
 
-    def holds(self, key: str, recipe: str) -> bool:
+    def holds(self, key: str, recipe: str, budget_gb: float = 0.0) -> bool:
         """Whether an item is done by this recipe, and all its outputs are still there with as many bytes as were published.
 
-        What was changed and is as long as before is found by :func:`soilscope.study.verify`, which reads everything.
+        What was taken slab by slab lacks the figures that need a whole core: it is not done where the core fits now. What was
+        changed and is as long as before is found by :func:`soilscope.study.verify`, which reads everything.
         """
         entry = self.entries.get(key)
-        return entry is not None and entry.recipe == recipe and all(self._whole(entry, path) for path in entry.outputs)
+        if entry is None or not all(self._whole(entry, path) for path in entry.outputs):
+            return False
+        in_slabs = entry.whole_gb > 0.0
+        return entry.recipe == (by_slabs(recipe) if in_slabs else recipe) and not 0.0 < entry.whole_gb <= budget_gb
 
     def _whole(self, entry: Entry, path: str) -> bool:
         there = self.study / path
@@ -118,13 +125,24 @@ class Ledger:
                 yield replace(self, seen={**self.seen, name: [stamp, content]})
 
 
+def by_slabs(recipe: str) -> str:
+    """The recipe of what was made slab by slab because a core did not fit into memory; what is made from it is made of another."""
+    return files.digest_json([recipe, "slab by slab"])
+
+
 def _entry(record: Mapping[str, Any]) -> Entry:
-    return Entry(record["recipe"], record["outputs"], record.get("declined", ""), record.get("sizes", {}))
+    return Entry(
+        record["recipe"],
+        record["outputs"],
+        record.get("declined", ""),
+        record.get("sizes", {}),
+        record.get("whole_gb", 0.0),
+    )
 
 
 def _record(entry: Entry) -> dict[str, Any]:
     parts = {"recipe": entry.recipe, "outputs": dict(entry.outputs), "declined": entry.declined}
-    record = {**parts, "sizes": dict(entry.sizes)}
+    record = {**parts, "sizes": dict(entry.sizes), "whole_gb": entry.whole_gb}
     return {name: value for name, value in record.items() if value or name in ("recipe", "outputs")}
 
 

@@ -14,6 +14,7 @@ from soilscope.errors import UsageError
 from soilscope.study.items import STEPS, items
 from soilscope.study.ledger import Ledger
 from soilscope.study.plan import read_plan
+from soilscope.study.steps.blocks import memory_gb
 from soilscope.study.work import Failure, Nobody, Watcher, Work
 
 __all__ = ["Summary", "outlook", "run", "steps_until"]
@@ -107,10 +108,12 @@ def outlook(study: str | Path, steps: Iterable[str] = STEPS) -> list[str]:
     ledger = Ledger.read(folder)
     made: dict[str, str] = {}
     todo = []
-    for item in items(folder, read_plan(folder), ledger):
+    plan = read_plan(folder)
+    budget_gb = memory_gb(plan)
+    for item in items(folder, plan, ledger):
         recipe = item.recipe(made)
-        if ledger.holds(item.key, recipe):
-            made[item.key] = recipe
+        if ledger.holds(item.key, recipe, budget_gb):
+            made[item.key] = ledger.entries[item.key].recipe
         elif item.step in asked:
             todo.append(item.key)
             # What is only made again has the recipe it had, and what builds on it stays.

@@ -10,8 +10,9 @@ from soilscope import files
 from soilscope.engine import Engine, Local, Outcome, Task
 from soilscope.errors import InputRefused, UsageError
 from soilscope.study.items import Item, items
-from soilscope.study.ledger import Entry, Ledger
+from soilscope.study.ledger import Entry, Ledger, by_slabs
 from soilscope.study.plan import Plan
+from soilscope.study.steps.blocks import SLABS, memory_gb
 from soilscope.study.steps.gathered import Gathered
 from soilscope.study.timings import Timings
 from soilscope.volume.store import store_digest
@@ -86,6 +87,8 @@ class Work:
         self.done = 0
         self.skipped = 0
         self._growing: list[Item] = []
+        self._slabs: dict[str, float] = {}
+        self._budget_gb = memory_gb(plan)
 
     def do_step(self, step: str, mine: list[Item], *, only_look: bool = False) -> None:
         """Do a step's items in waves: those that are ready, then what those made possible.
@@ -127,7 +130,7 @@ class Work:
         return item.recipe({key: self.ledger.entries[key].recipe for key in self.held})
 
     def _held_already(self, item: Item) -> bool:
-        if not self.ledger.holds(item.key, self._recipe(item)):
+        if not self.ledger.holds(item.key, self._recipe(item), self._budget_gb):
             return False
         self._hold(item.key)
         return True
@@ -156,8 +159,15 @@ class Work:
     def _do(self, todo: list[Item]) -> None:
         by_key = {item.key: item for item in todo}
         tasks = [Task(i.key, i.call, (self.folder, self.plan, self._subject(i))) for i in todo]
-        for outcome in self.engine.run(tasks, self.watcher.message):
+        for outcome in self.engine.run(tasks, self._hear):
             self._note(by_key[outcome.key], outcome)
+
+    def _hear(self, key: str, content: Any) -> None:
+        """What running items say is for who looks on, save which of them take their core slab by slab."""
+        if content[0] == SLABS:
+            self._slabs[key] = content[1]
+        else:
+            self.watcher.message(key, content)
 
     def _subject(self, item: Item) -> Any:
         if not item.after:
@@ -172,7 +182,9 @@ class Work:
                 self._clear(item)
             made = {} if outcome.value else {path: digest_output(self.folder / path) for path in item.outputs}
             sizes = {path: files.size(self.folder / path) for path in made}
-            self.ledger.put(item.key, Entry(self._recipe(item), made, outcome.value or "", sizes))
+            whole_gb, recipe = self._slabs.get(item.key, 0.0), self._recipe(item)
+            entry = Entry(by_slabs(recipe) if whole_gb else recipe, made, outcome.value or "", sizes, whole_gb)
+            self.ledger.put(item.key, entry)
             self.timings.put(item.step, item.name, outcome.seconds, outcome.peak_mb)
             self._hold(item.key)
             self.done += 1

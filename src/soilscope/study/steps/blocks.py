@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,10 @@ from soilscope.types import Shape
 from soilscope.volume import Volume
 from soilscope.volume.partial import OpenStore
 
-__all__ = ["LargeCore", "StoredLabels", "labels_part", "large_core", "memory_gb"]
+__all__ = ["SLABS", "LargeCore", "StoredLabels", "labels_part", "large_core", "memory_gb"]
+
+SLABS = "slabs"
+"""Word of the message by which an item says that it takes its core slab by slab, and what the core needs whole, in GB."""
 
 
 def memory_gb(plan: Plan) -> float:
@@ -39,8 +42,10 @@ def memory_gb(plan: Plan) -> float:
     return plan.measure.memory_gb or available_gb() / plan.run.workers
 
 
-def large_core(study: Path, plan: Plan, core: str) -> LargeCore | None:
-    """The core, opened without its voxels, if it does not fit into memory; None where it does.
+def large_core(
+    study: Path, plan: Plan, core: str, send: Callable[[Any], None] = lambda _message: None
+) -> LargeCore | None:
+    """The core, opened without its voxels, if it does not fit into memory, which is sent; None where it does.
 
     Raises
     ------
@@ -60,6 +65,7 @@ def large_core(study: Path, plan: Plan, core: str) -> LargeCore | None:
             f"core {core!r} needs {needed:.2f} GB in memory, and {budget:.2f} GB may be used; {' and '.join(wanted)} of the plan "
             "cannot be done slab by slab: raise memory_gb in the plan's [measure] where the machine has more, or cut a window.",
         )
+    send((SLABS, needed))
     return LargeCore(study, store, budget, needed, plan.names() or {} if plan.labels is not None else None)
 
 

@@ -69,7 +69,7 @@ class ByCore:
         def say(done: float, of: float, what: str) -> None:
             send(("progress", done, of, f"{what} of {core}"))
 
-        large = large_core(study, plan, core)
+        large = large_core(study, plan, core, send)
         if large is not None and self.make_large is None:
             return (
                 f"the {self.about} need the whole of core {core!r} in memory ({large.why}): raise memory_gb in the plan's "

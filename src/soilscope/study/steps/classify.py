@@ -51,7 +51,7 @@ def classify_core(study: Path, plan: Plan, core: CorePlan, send: Callable[[Any],
         send(("progress", done, of, f"{what} of {core.id}"))
 
     say(0, 1, "classes")
-    scheme, large = edges.scheme_of(study, plan), large_core(study, plan, core.id)
+    scheme, large = edges.scheme_of(study, plan), large_core(study, plan, core.id, send)
     if scheme is None:
         _keep_labels(study, plan, core, large)
     if large is not None:

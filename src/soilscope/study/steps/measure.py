@@ -41,7 +41,7 @@ def measure_core(study: Path, plan: Plan, core: str, send: Callable[[Any], None]
         send(("progress", done, of, f"measuring {core}: {what}"))
 
     send(("progress", 0, 1, f"measuring {core}"))
-    if (large := large_core(study, plan, core)) is not None:
+    if (large := large_core(study, plan, core, send)) is not None:
         _measure_large(study, plan, large, say)
         return
     with telling(say, "reading", (0, 1), 1):

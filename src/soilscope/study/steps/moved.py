@@ -42,7 +42,7 @@ def outputs(core: str) -> list[str]:
 def move_edges(study: Path, plan: Plan, core: str, send: Callable[[Any], None]) -> str | None:
     """Measure one core with its edges moved down and up."""
     send(("progress", 0, 3, f"moving the edges of {core}"))
-    large = large_core(study, plan, core)
+    large = large_core(study, plan, core, send)
     movable = _in_memory(study, plan, core) if large is None else _of_a_large_core(large, plan)
     if movable is None:
         return "classes made elsewhere have no edges to move"

@@ -41,7 +41,7 @@ def measure_values(study: Path, plan: Plan, core: str, send: Callable[[Any], Non
         send(("progress", done, of, f"values of the classes of {core}"))
 
     by = int(plan.structure.erode)
-    if (large := large_core(study, plan, core)) is not None:
+    if (large := large_core(study, plan, core, send)) is not None:
         found = _of_a_large_core(large, by, say)
     else:
         with telling(say, "", (0, 1), 4):
