@@ -15,7 +15,7 @@ from soilscope.study.steps import blocks
 from soilscope.study.steps.classify import classify_core
 from soilscope.study.steps.edges import find_edges, scheme_of
 from soilscope.study.steps.gathered import Gathered
-from soilscope.study.steps.measure import measure_core
+from soilscope.study.steps.measure import core_provenance, measure_core, slice_table
 from soilscope.volume import Volume, read_store, write_store
 
 CORE = CorePlan(id="3243", path="scan")
@@ -62,7 +62,7 @@ def test_a_study_has_the_same_tables_where_a_core_does_not_fit(tmp_path, monkeyp
     assert its_provenance == provenance
     for one, other in zip(by_slabs, tables, strict=True):
         assert_frame_equal(one, other, rtol=1e-12, check_exact=False)
-    said = [text for _, _, _, text in heard]
+    said = [message[-1] for message in heard if message[0] == "progress"]
     assert any("thickness" in text for text in said)
     assert any("slices and seams" in text for text in said)
 
@@ -115,11 +115,16 @@ def test_edges_of_all_cores_are_found_without_holding_one(tmp_path, monkeypatch)
         ({"objects": ({"name": "litter", "of": (2,), "beside": (3,)},)}, "litter"),
     ],
 )
-def test_what_needs_the_whole_core_is_refused_by_name_with_the_figure(tmp_path, monkeypatch, asked, named):
-    plan = study_of(tmp_path, **{"scheme": "physical", **asked})
+def test_kinds_of_objects_that_need_the_whole_core_cost_no_other_table(tmp_path, monkeypatch, asked, named):
+    """36. ... "too big" is said with the figure, and of what is too big alone."""
+    stones = {"name": "stones", "of": (5,)}
+    plan = study_of(tmp_path, **{"scheme": "physical", "objects": (*asked["objects"], stones)})
     too_big(monkeypatch)
-    with pytest.raises(InputRefused) as told:
-        blocks.large_core(tmp_path, plan, "3243")
-    assert told.value.code == "memory-budget"
-    assert named in str(told.value)
-    assert f"{blocks.in_memory_gb((50, 40, 40), 2):.2f} GB" in str(told.value)
+    made(tmp_path, plan, [])
+    (told,) = [f for f in core_provenance(tmp_path, "3243")["findings"] if f["code"] == "objects-not-blockwise"]
+    estimate = blocks.tubes_gb if "shape" in asked["objects"][0] else blocks.in_memory_gb
+    assert named in told["text"]
+    assert "stones" not in told["text"]
+    assert f"{estimate((50, 40, 40), 2):.2f} GB" in told["text"]
+    assert named not in set(pd.read_parquet(tmp_path / "parts/measure/3243.objects.parquet")["kind"])
+    assert len(slice_table(tmp_path, "3243"))

@@ -11,11 +11,12 @@ from soilscope.report.pictures import as_picture
 from soilscope.report.results import CoreResult
 from soilscope.report.words import count
 from soilscope.structure import ObjectKind
+from soilscope.structure.large_objects import LEFT_OUT, fits_slab_by_slab
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["objects_compared", "objects_part", "rule_of", "soil_mm3"]
+__all__ = ["looked_for", "objects_compared", "objects_part", "rule_of", "soil_mm3"]
 
 MOST_ROWS = 24
 """Rows of the table that compares cores; all objects are in tables/objects.csv."""
@@ -24,6 +25,12 @@ MOST_ROWS = 24
 def soil_mm3(core: CoreResult) -> float:
     """Volume of a core's soil in mm³."""
     return core.valid * math.prod(core.shape) * math.prod(core.spacing_mm)
+
+
+def looked_for(core: CoreResult, kinds: Sequence[ObjectKind]) -> list[ObjectKind]:
+    """Those kinds that were looked for in a core: not those that need it whole where it did not fit into memory."""
+    left_out = any(finding.code == LEFT_OUT for finding in core.findings)
+    return [kind for kind in kinds if not left_out or fits_slab_by_slab(kind)]
 
 
 def objects_part(
@@ -44,7 +51,7 @@ def objects_part(
         What was looked for: a kind of which nothing was found has its row too.
     names : mapping of class to str
     """
-    if objects is None or not kinds:
+    if objects is None or not looked_for(core, kinds):
         return None
     own = objects[objects["core"].astype(str) == core.name]
     soil = soil_mm3(core)
@@ -56,7 +63,7 @@ def objects_part(
         *((Column("lines", "mm", True), Column("length density", "mm/mm³", True)) if tubes else ()),
     )  # fmt: skip
     body = []
-    for kind in kinds:
+    for kind in looked_for(core, kinds):
         row = _row(own[own["kind"].astype(str) == kind.name], kind, soil, names)
         body.append((*row, *_length(core.name, kind, own, lengths)) if tubes else row)
     caption = (
@@ -83,7 +90,7 @@ def objects_compared(
     )  # fmt: skip
     body: list[tuple[Cell, ...]] = []
     for kind in kinds:
-        for core in cores:
+        for core in (core for core in cores if kind in looked_for(core, kinds)):
             mine = (objects["core"].astype(str) == core.name) & (objects["kind"].astype(str) == kind.name)
             _, _, n, _, share, median, largest, width, longest = _row(objects[mine], kind, soil_mm3(core), names)
             body.append(

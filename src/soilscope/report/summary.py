@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from soilscope import findings as notes
 from soilscope.figures.text import number
+from soilscope.report.bodies import looked_for
 from soilscope.report.caveats import beaten, not_learnt, worse_than_mean
 from soilscope.report.document import Fact, Summary
 from soilscope.report.outliers import FEWEST_CORES, outliers
@@ -142,11 +143,16 @@ def _objects(results: StudyResults) -> list[str]:
     said = []
     for kind in results.kinds:
         own = results.objects[results.objects["kind"].astype(str) == kind.name]
-        numbers = [int((own["core"].astype(str) == core.name).sum()) for core in results.cores]
+        there = [core for core in results.cores if kind in looked_for(core, results.kinds)]
+        if not there:
+            continue
+        numbers = [int((own["core"].astype(str) == core.name).sum()) for core in there]
         low, high = min(numbers), max(numbers)
         largest = f" (up to {number(float(own['diameter_mm'].max()), 2)} mm)" if len(own) else ""
         said.append(f"{kind.name} {low if low == high else f'{low} to {high}'}{largest}")
     where = " in a core" if len(results.cores) > 1 else ""
+    if not said:
+        return []
     return [f"Objects{where}, with the diameter of the largest as a ball of its volume: {', '.join(said)}."]
 
 

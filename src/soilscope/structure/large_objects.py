@@ -31,13 +31,17 @@ from soilscope.types import BoolVolume, LabelVolume, Neighbours3D, Spacing
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["fits_slab_by_slab", "objects_blockwise"]
+__all__ = ["LEFT_OUT", "fits_slab_by_slab", "objects_blockwise"]
 
 NEIGHBOURS: Neighbours3D = 26
 BYTES_OF_AN_OBJECT = 400
 """Its sums, and its row of the table."""
 BYTES_AT_A_SEAM = 16 * (DIRECTIONS + 3)
 """Of an object that goes on in the next slab: how far it reaches so far in each direction."""
+
+
+LEFT_OUT = "objects-not-blockwise"
+"""Code of the finding that kinds of objects were not looked for, since the core was not held whole."""
 
 
 def fits_slab_by_slab(kind: ObjectKind) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from soilscope.classes import Scheme
 from soilscope.core.artefacts import Artefacts
 from soilscope.core.density import Density
-from soilscope.errors import InputRefused
 from soilscope.findings import Finding, from_records
 from soilscope.progress import Say, telling
 from soilscope.structure import ClusterRule, ObjectKind, Structure, materials
 from soilscope.structure.blockwise import Ways, measure_blockwise
 from soilscope.structure.budget import Budget, available_gb, in_memory_gb, tubes_gb
 from soilscope.structure.grown import class_slabs
-from soilscope.structure.large_objects import fits_slab_by_slab, objects_blockwise
+from soilscope.structure.large_objects import LEFT_OUT, fits_slab_by_slab, objects_blockwise
 from soilscope.structure.sensitivity import default_shift, grey_step
 from soilscope.structure.slabs import ClassSlabs, names_of, range_of, resolved, slab_bounds
 from soilscope.study.layout import Layout
@@ -50,7 +49,7 @@ def large_core(
     Raises
     ------
     InputRefused
-        Code ``memory-budget``: it does not fit slab by slab either, or the plan asks for what needs all of it at once.
+        Code ``memory-budget``: it does not fit slab by slab either.
     """
     store = OpenStore(study / Layout.store(core))
     budget = memory_gb(plan)
@@ -58,22 +57,9 @@ def large_core(
     needed = estimate(store.about.shape, store.about.values.dtype.itemsize)
     if needed <= budget:
         return None
-    wanted = _at_once(plan)
-    if wanted:
-        raise InputRefused(
-            "memory-budget",
-            f"core {core!r} needs {needed:.2f} GB in memory, and {budget:.2f} GB may be used; {' and '.join(wanted)} of the plan "
-            "cannot be done slab by slab: raise memory_gb in the plan's [measure] where the machine has more, or cut a window.",
-        )
     send((SLABS, needed))
-    return LargeCore(study, store, budget, needed, plan.names() or {} if plan.labels is not None else None)
-
-
-def _at_once(plan: Plan) -> list[str]:
-    """What the plan asks for that needs a whole core in memory."""
-    return [
-        f"objects {kind.name!r} (tubes, or beside a class)" for kind in plan.object_kinds if not fits_slab_by_slab(kind)
-    ]
+    label_names = plan.names() or {} if plan.labels is not None else None
+    return LargeCore(study, store, budget, needed, label_names, tuple(plan.object_kinds))
 
 
 def labels_part(core: str) -> str:
@@ -101,7 +87,7 @@ class LargeCore:
     """A core that is read slab by slab.
 
     ``needed_gb`` is what it would take to hold it whole, ``label_names`` the names of labels made elsewhere that take the scheme's
-    place; None where there is a scheme.
+    place; None where there is a scheme. ``kinds`` are all kinds of objects that are asked for.
     """
 
     study: Path
@@ -109,6 +95,7 @@ class LargeCore:
     budget_gb: float
     needed_gb: float
     label_names: Mapping[int, str] | None
+    kinds: tuple[ObjectKind, ...] = ()
 
     @property
     def why(self) -> str:
@@ -183,7 +170,8 @@ class LargeCore:
         say: Say | None = None,
     ) -> Structure:
         """The core's tables."""
-        self.store.about = self._about.with_findings(*from_records(self._summary()["findings"]))
+        found = [*from_records(self._summary()["findings"]), *self._left_out()]
+        self.store.about = self._about.with_findings(*found)
         metrics, rule = asked
         return measure_blockwise(
             self.store,
@@ -215,10 +203,21 @@ class LargeCore:
         for first, end in slab_bounds(self._about.shape[0], self.slab):
             yield from zip(*self.store.read(first, end), strict=True)
 
-    def objects(self, scheme: Scheme | None, kinds: Sequence[ObjectKind], say: Say) -> list[pd.DataFrame]:
-        """The tables of objects, kind after kind."""
+    def objects(self, scheme: Scheme | None, say: Say) -> list[pd.DataFrame]:
+        """The tables of objects, kind after kind; those that need the whole core have none."""
         slabs = self.classes(scheme, say)
-        return [objects_blockwise(slabs, kind, self.ways(say)) for kind in kinds]
+        return [objects_blockwise(slabs, kind, self.ways(say)) for kind in self.kinds if fits_slab_by_slab(kind)]
+
+    def _left_out(self) -> list[Finding]:
+        """What is to be said of the kinds of objects that need the whole core."""
+        names = [repr(kind.name) for kind in self.kinds if not fits_slab_by_slab(kind)]
+        if not names:
+            return []
+        text = (
+            f"{', '.join(names)} (tubes, or objects beside a class) need the whole core in memory, {self.needed_gb:.2f} GB: they "
+            "were not looked for. Raise memory_gb in the plan's [measure] where the machine has more, or cut a window."
+        )
+        return [Finding(LEFT_OUT, "warning", text)]
 
     def _labels(self) -> StoredLabels | None:
         if self.label_names is None:

@@ -62,7 +62,7 @@ def _measure_large(study: Path, plan: Plan, large: LargeCore, say: Say) -> None:
     _publish(study, core, large.measured(scheme, plan.joined, (metrics(plan), rule(plan)), say))
     materials.write_large(study, plan, large)
     if plan.object_kinds:
-        objects.write_found(study, core, large.objects(scheme, plan.object_kinds, say))
+        objects.write_found(study, core, large.objects(scheme, say))
 
 
 def _publish(study: Path, core: str, measured: structure.Structure) -> None:
