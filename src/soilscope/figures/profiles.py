@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,8 +19,9 @@ from soilscope.figures.text import plain
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.transforms import Affine2DBase
 
-__all__ = ["BAND", "LEAST_SPAN", "check_cores", "profiles", "stacked_classes"]
+__all__ = ["BAND", "LEAST_SPAN", "bottom_mm", "check_cores", "profiles", "stacked_classes"]
 
 ROW_INCHES = 1.9
 MOST_PANELS = 12
@@ -144,11 +145,17 @@ def _profile(axes: Axes, rows: pd.DataFrame, identifier: str, band: pd.DataFrame
 
 def _swatch(axes: Axes, identifier: str) -> Rectangle:
     """A bar of the class's colour under the panel's title: a thin line alone is a poor sample of a colour."""
-    inches_above = axes.get_figure(root=True).dpi_scale_trans + ScaledTranslation(0, 1, axes.transAxes)
+    inches_above = axes.figure.dpi_scale_trans + ScaledTranslation(0, 1, cast("Affine2DBase", axes.transAxes))
     place = blended_transform_factory(axes.transAxes, inches_above)
     return Rectangle(
         (0, 0), 1, BAR_POINTS / 72, transform=place, color=class_colour(identifier), clip_on=False, linewidth=0
     )
+
+
+def bottom_mm(rows: pd.DataFrame) -> float:
+    """Depth of the lower border of a core's last slice, from the depths of its slices' centres."""
+    depths = np.unique(rows["depth_mm"].to_numpy(float))
+    return float(depths[-1] + (np.median(np.diff(depths)) / 2 if len(depths) > 1 else depths[-1]))
 
 
 def check_cores(what: str, held: Iterable[str], cores: Sequence[str]) -> None:
