@@ -95,8 +95,11 @@ def test_kinds_of_one_class_share_its_colour_and_differ_in_line_and_mark():
     made = object_sizes(objects(), 2000.0)
     stones, litter, roots = made.axes[0].lines
     assert [line.get_color() for line in (stones, litter, roots)] == [class_colour(k) for k in (5, 2, 2)]
-    assert litter.get_linestyle() != roots.get_linestyle()
+    assert stones.get_linestyle() == litter.get_linestyle() == "-"
+    assert roots.get_linestyle() == "--"
     assert litter.get_marker() != roots.get_marker()
+    assert litter.get_markerfacecolor() == class_colour(2)
+    assert roots.get_markerfacecolor() == "white"
     texts = [text.get_text() for text in made.legends[0].get_texts()]
     assert texts == ["stones (5), n = 3", "litter (2), n = 2", "roots (2), n = 2"]
 
