@@ -24,7 +24,7 @@ __all__ = [
     "with_unit",
 ]
 
-UNITS = {"1": "", "mm2": "mm²", "1/mm2": "1/mm²", "1/mm3": "1/mm³", "mm2/mm3": "mm²/mm³"}
+UNITS = {"1": "", "mm2": "mm²", "mm3": "mm³", "1/mm2": "1/mm²", "1/mm3": "1/mm³", "mm2/mm3": "mm²/mm³"}
 _TARGET = re.compile(r"^(?P<metric>.+)-(?P<of>\d+(?:\+\d+)*)$")
 _METRICS = {
     "porosity": "porosity",
