@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from skimage.filters import apply_hysteresis_threshold, threshold_multiotsu, threshold_otsu
@@ -62,6 +64,28 @@ def test_a_core_of_one_value_has_no_threshold():
     with pytest.raises(UsageError) as asked:
         otsu_scheme(9)
     assert asked.value.code == "scheme"
+
+
+def test_of_whole_numbers_scikit_image_takes_other_bins_and_of_the_same_as_floats_ours():
+    """What the documents say of scikit-image: one bin a whole number, whatever ``nbins`` is; of floats 256, and our thresholds."""
+    values = three_materials()
+    found = otsu_scheme(3).resolve(core(values)).edges[1:-1]
+    np.testing.assert_allclose(found, threshold_multiotsu(values.astype(float), 3))
+    whole = threshold_multiotsu(values, 3)
+    np.testing.assert_array_equal(whole, threshold_multiotsu(values, 3, nbins=64))
+    assert not np.allclose(found, whole)
+
+
+@pytest.mark.parametrize("source", ["", "Our rods, 2024", "Our rods, 2024."])
+def test_what_was_found_follows_the_stated_source_as_a_sentence_of_its_own(source):
+    """No two sentences run into each other, and no full stop stands twice or alone."""
+    line = fit_density([Rod("air", 0.0, -1000.0), Rod("water", 1.0, 0.0)])
+    values = np.random.default_rng(0).integers(-1000, 3000, (2, 9, 9)).astype(np.int16)
+    scheme = replace(by_density(0.0, 0.35, 4.0), source=source)
+    held = scheme.resolve(core(values, source={"density": line.as_dict()}))
+    assert held.source.startswith(
+        "Our rods, 2024. Edges of 0, 0.35, 4 g/cm³" if source else "Edges of 0, 0.35, 4 g/cm³"
+    )
 
 
 def by_density(*edges):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,6 +56,35 @@ def test_two_cores_are_drawn_row_by_row_with_one_scale_a_class(two):
     np.testing.assert_allclose(grid[1, 0].lines[0].get_xdata(), 0.5)
     np.testing.assert_allclose(grid[0, 1].lines[0].get_xdata(), np.linspace(0.1, 0.3, 40))
     assert [panel.get_title(loc="left") for panel in grid[0]] == ["1 pore", "2 matrix"]
+
+
+@pytest.mark.parametrize("classes", [2, 5, 8])
+def test_an_axis_of_porosity_ends_at_numbers_that_stand_below_their_ticks(classes):
+    """The least and the greatest tick enclose all values, both are written, centred, and no number runs into another's."""
+    rng = np.random.default_rng(classes)
+    share = {str(k + 1): np.sort(rng.random(60) * 0.8 * rng.random()) for k in range(classes)}
+    frames = [slices_of(core, pores)[:60].assign(**{"class": key}) for core in "ab" for key, pores in share.items()]
+    made = contrast(pd.concat(frames), ["a", "b"])
+    made.canvas.draw()
+    for row in np.array(made.axes).reshape(2, classes):
+        written = [[label for label in axes.get_xticklabels() if label.get_text()] for axes in row]
+        for axes, labels in zip(row, written, strict=True):
+            ticks, porosity = axes.get_xticks(), axes.lines[0].get_xdata()
+            assert ticks[0] <= porosity.min() <= porosity.max() <= ticks[-1]
+            assert [float(labels[k].get_text()) for k in (0, -1)] == pytest.approx([ticks[0], ticks[-1]])
+            assert 0 <= ticks[0] < ticks[-1] <= 1
+            for label in labels:
+                box, at = label.get_window_extent(), axes.transData.transform((float(label.get_text()), 0))[0]
+                assert (box.x0 + box.x1) / 2 == pytest.approx(at, abs=1)
+        boxes = [label.get_window_extent() for labels in written for label in labels]
+        assert all(left.x1 + 2 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def test_the_depth_axis_of_two_cores_ends_at_the_bottom_of_the_deepest(two):
+    """40 slices of 0.5 mm end at 20 mm, and 20 is written there."""
+    panel = contrast(two, ["deep", "shallow"]).axes[0]
+    assert panel.get_ylim() == (20.0, 0.0)
+    assert 20.0 in panel.get_yticks()
 
 
 def test_bands_of_moved_edges_lie_behind_the_profiles_they_belong_to(two):

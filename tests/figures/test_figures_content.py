@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 from scipy import stats
 from sklearn.metrics import r2_score, root_mean_squared_error
 
@@ -306,6 +307,21 @@ def test_a_class_is_titled_with_its_range():
     titles = [axes.get_title(loc="left") for axes in profiles(table, {"2": "(-700, 200] HU"}).axes]
     assert "2 organic\n(-700, 200] HU" in titles
     assert "3 matrix" in titles
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3, 4, 5, 7])
+def test_the_bar_of_a_classs_colour_lies_under_its_title_and_covers_none_of_it(classes):
+    """Whatever the panels' height, the bar touches its panel and ends below the title with its range."""
+    table = made_up_cores.slices_table(*made_up_cores.core())
+    table = pd.concat([table[table["class"] == "1"].assign(**{"class": str(k + 1)}) for k in range(classes)])
+    made = profiles(table, {str(k + 1): f"({k}, {k + 1}] HU" for k in range(classes)})
+    drawn = made.canvas.get_renderer()
+    for axes in made.axes[1:]:
+        (bar,) = (patch.get_window_extent(drawn) for patch in axes.patches)
+        (title,) = (text.get_window_extent(drawn) for text in axes.findobj(Text) if " HU" in text.get_text())
+        assert bar.y0 == pytest.approx(axes.get_window_extent(drawn).y1)
+        assert 2 < bar.height * 72 / made.dpi < 4
+        assert title.y0 >= bar.y1
 
 
 def test_the_band_of_moved_edges_and_the_horizons_are_drawn_at_their_places():

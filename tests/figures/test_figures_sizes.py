@@ -48,6 +48,23 @@ def test_the_suction_above_the_axis_is_that_of_the_tables_in_hpa():
     assert np.isclose(HPA_TIMES_MM / 0.5, suction_of_diameter(0.5) * hpa_per_cm, rtol=1e-4)
 
 
+@pytest.mark.parametrize("tallest", range(1, 9))
+def test_the_word_at_the_median_diameter_covers_no_bar_and_no_curve(tallest):
+    """Wherever the tallest bar stands, its top can be read: the word and its white ground lie above everything drawn."""
+    edges = 0.35 * np.arange(10)
+    share = np.full(9, 0.004)
+    share[tallest] = 0.06
+    sizes = pd.DataFrame({"class": "1", "from_mm": edges[:-1], "to_mm": edges[1:], "fraction": share})
+    made = pore_sizes(sizes, 0.7, (edges[tallest] + edges[tallest + 1]) / 2)
+    made.canvas.draw()
+    for axes, highest in zip(
+        made.axes, ((share / np.diff(np.log10([0.175, *edges[1:]]))).max(), share.sum()), strict=True
+    ):
+        (word,) = (text for text in axes.texts if text.get_text() == "d50")
+        assert word.get_bbox_patch().get_window_extent().y0 > axes.transData.transform((1, highest))[1]
+        assert word.get_window_extent().y1 < axes.get_window_extent().y1
+
+
 def test_pores_without_volume_or_diameter_have_no_figure():
     """An empty panel would look like a measurement."""
     for fraction in (0.0, np.nan):
@@ -78,8 +95,11 @@ def test_kinds_of_one_class_share_its_colour_and_differ_in_line_and_mark():
     made = object_sizes(objects(), 2000.0)
     stones, litter, roots = made.axes[0].lines
     assert [line.get_color() for line in (stones, litter, roots)] == [class_colour(k) for k in (5, 2, 2)]
-    assert litter.get_linestyle() != roots.get_linestyle()
+    assert stones.get_linestyle() == litter.get_linestyle() == "-"
+    assert roots.get_linestyle() == "--"
     assert litter.get_marker() != roots.get_marker()
+    assert litter.get_markerfacecolor() == class_colour(2)
+    assert roots.get_markerfacecolor() == "white"
     texts = [text.get_text() for text in made.legends[0].get_texts()]
     assert texts == ["stones (5), n = 3", "litter (2), n = 2", "roots (2), n = 2"]
 

@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 from made_up_results import made_up_cores, results
 
+from soilscope import structure as st
 from soilscope.classes import otsu_scheme
 from soilscope.report import document, render
 from soilscope.report.compared import comparison_of_profiles
 from soilscope.report.tables import class_table, further_table
+from soilscope.report.values import value_table
 from soilscope.report.windows import window_table
+from soilscope.report.words import unit_of
 
 NAMES = {"1": "air", "2": "stone"}
 MEASURED = (
@@ -41,6 +44,30 @@ def test_a_user_s_own_metrics_stand_beside_the_classes():
     table = class_table(core(), metrics(), NAMES)
     assert [column.title for column in table.columns][3:] == ["fraction", "porosity", "wide-share", "left-share"]
     assert table.rows[1][5] == MEASURED.index("wide-share") + 0.2
+
+
+def test_what_comes_with_soilscope_stands_beside_the_classes_by_a_rule_that_the_caption_states():
+    """Of metrics that anybody can ask for, the usual ones come first, whatever the plan's order; the caption says so."""
+    asked = ("fraction", "porosity", "cluster-volume", "percolates", "clusters", "local-thickness")
+    table = class_table(core(), metrics(asked), NAMES)
+    assert [column.title for column in table.columns][3:] == ["fraction", "porosity", "local-thickness", "clusters"]
+    assert "fraction, porosity, your own, then the usual ones" in table.caption
+    assert [row[0] for row in further_table(core(), metrics(asked), NAMES).rows] == ["cluster-volume", "percolates"]
+    assert "further" not in class_table(core(), metrics(asked[:2]), NAMES).caption
+
+
+def test_every_unit_of_volume_is_written_with_its_exponent():
+    """mm³ beside mm²: no unit of a metric is left with a plain digit."""
+    assert [unit_of(unit) for unit in ("mm3", "mm2", "1/mm3")] == ["mm³", "mm²", "1/mm³"]
+    assert not any(unit_of(metric.unit).rstrip("1").endswith(("2", "3")) for metric in st.METRICS.values())
+
+
+def test_one_voxel_has_no_spread():
+    """Of a single voxel left by erosion there is a mean and no standard deviation; a dash is no measured 0."""
+    row = {"core": "a", "class": "1", "name": "air", "unit": "HU", "erode": 1}
+    row |= {"voxels": 2, "mean": 5.0, "sd": 0.0, "voxels_eroded": 1, "mean_eroded": 5.0, "sd_eroded": 0.0}
+    (shown,) = value_table("a", pd.DataFrame([row])).rows
+    assert shown[2:6] == ("5.00", "0", "5.00", None)
 
 
 def test_every_other_metric_has_a_row_of_its_own_below():

@@ -60,9 +60,36 @@ def test_no_slices_have_an_empty_profile(shape, wanted):
 
 
 def test_a_mask_that_is_no_mask_is_refused():
-    for wrong in (np.zeros((3, 3), bool), np.full((2, 2, 2), 7), np.zeros((2, 2, 2), float)):
+    for wrong in (np.zeros((3, 3), bool), np.full((2, 2, 2), 7), np.full((2, 2, 2), "a")):
         with pytest.raises(UsageError) as told:
             st.porosity_profile(wrong)
         assert told.value.code == "mask"
     with pytest.raises(UsageError):
         st.porosity_profile(np.zeros((2, 2, 2), bool), np.ones((2, 2, 3), bool))
+
+
+def test_zeros_and_ones_of_any_number_type_are_a_mask():
+    """A mask from another program often comes as floats: the figure is that of the same mask as bool."""
+    mask = np.random.default_rng(0).random((3, 5, 7)) < 0.4
+    for kind in (np.uint8, np.int64, np.float32, np.float64):
+        np.testing.assert_array_equal(st.porosity_profile(mask.astype(kind)), st.porosity_profile(mask))
+
+
+@pytest.mark.parametrize(("other", "said"), [(0.5, "0.5"), (np.nan, "nan"), (-1.0, "-1.0"), (2.0, "2.0")])
+def test_a_value_that_is_neither_0_nor_1_is_named_with_how_many_there_are(other, said):
+    """Whoever passes grey values as a mask sees which, and is told to compare first."""
+    mask = np.zeros((2, 3, 4), np.float32)
+    mask[1, :2, 0] = other
+    with pytest.raises(UsageError) as told:
+        st.porosity_profile(mask)
+    assert told.value.code == "mask"
+    assert f"float32: 2 of its 24 values are neither, such as {said}. Compare first" in str(told.value)
+
+
+@pytest.mark.parametrize("wrong", [1.0, None, (1.0, 1.0), (1.0, 0.0, 1.0), "0.5"])
+def test_a_spacing_that_is_not_three_lengths_is_refused_with_their_order(wrong):
+    """One number for cubic voxels is the usual slip: the message says what is wanted, in which order and unit."""
+    with pytest.raises(UsageError) as told:
+        st.local_thickness(np.ones((3, 3, 3), bool), wrong)
+    assert told.value.code == "spacing"
+    assert "(dz, dy, dx) in mm" in str(told.value)

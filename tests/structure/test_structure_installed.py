@@ -16,6 +16,7 @@ import pytest
 from soilscope import phantoms, study
 from soilscope import structure as st
 from soilscope.errors import PlanError, UsageError
+from soilscope.structure.blockwise import measure_blockwise
 from soilscope.structure.installed import offers
 from soilscope.structure.metric import TAKEN_FROM, metrics_named
 from soilscope.study.plan import CorePlan, LearnPlan, Plan, RunPlan, StructurePlan, TargetPlan
@@ -128,6 +129,56 @@ def test_a_plan_that_names_what_nobody_offers_lists_what_there_is(site):
         StructurePlan(metrics=("right-half",))
     assert not isinstance(told.value, PlanError)
     assert not (site / "was-run").exists()
+
+
+RAISES = """
+from soilscope.structure import Metric
+
+
+def _broken(phase):
+    return 1 / int(0 * phase.counts.sum())
+
+
+LEFT = Metric("left-half", "1", "raises", core=_broken)
+SLICES = Metric("right-half", "1", "raises", slices=_broken, sees="slice")
+"""
+
+
+def test_a_metric_that_raises_is_named_with_class_package_error_and_line(site):
+    """In memory, slab by slab and as a target: whoever reads it knows which function to mend, and the fault is not ours."""
+    install(site, "left-half = left_metrics:LEFT\nright-half = left_metrics:SLICES", module=RAISES)
+    from soilscope.volume import Volume
+
+    labels = np.ones((3, 4, 8), np.uint8)
+    labels[:, :2] = 2
+    core = Volume(np.zeros(labels.shape, np.int16), np.ones(labels.shape, bool), (1.0, 1.0, 1.0), "HU")
+    rule, made = st.ClusterRule(under=0), {"labels": labels, "names": {1: "roots", 2: "matrix"}}
+    told = []
+    for call in (
+        lambda: st.measure(core, **made, metrics=["left-half"], rule=rule),
+        lambda: measure_blockwise(core, **made, metrics=["right-half"], rule=rule),
+        lambda: st.target_profile(core, labels, "right-half", (1, 2), rule),
+    ):
+        with pytest.raises(UsageError) as refused:
+            call()
+        assert refused.value.code == "metric"
+        told.append(str(refused.value))
+    for text in told:
+        assert "of left-metrics 1.2 raised ZeroDivisionError" in text
+        assert "division by zero (left_metrics.py, line 6)" in text
+        assert "leave it out" in text
+    assert told[0].startswith("the metric 'left-half' ")
+    assert " on class 1 roots: " in told[0]
+    assert all(text.startswith("the metric 'right-half' ") for text in told[1:])
+    assert " on class 1: " in told[1]
+    assert " on class 1+2: " in told[2]
+
+
+def test_an_error_of_ours_is_not_laid_at_a_metric_s_door():
+    """What comes with Soilscope and fails is our fault, and keeps its own error."""
+    with pytest.raises(UsageError) as refused:
+        st.METRICS["local-thickness"].total(np.ones((2, 2, 2), bool), None, (1.0, -1.0, 1.0))
+    assert refused.value.code != "metric"
 
 
 def test_the_command_measures_reports_and_learns_a_metric_of_an_installed_package(site, tmp_path):

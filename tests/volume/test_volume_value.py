@@ -30,6 +30,7 @@ def volume(**changes):
         {"spacing_mm": (float("nan"), 1.0, 1.0)},
         {"spacing_mm": (float("inf"), 1.0, 1.0)},
         {"spacing_mm": (1.0, 1.0)},
+        {"spacing_mm": 1.0},
         {"units": "hounsfield"},
     ],
 )

@@ -177,11 +177,11 @@ class Scheme:
         if self.method == "otsu":
             edges = otsu_edges(cores, len(self.names))
             of = "the core" if len(cores) == 1 else f"{len(cores)} cores together"
-            source = f"{self.source} Found in the valid voxels of {of}, {BINS} bins.".strip()
+            source = f"{_ended(self.source)}Found in the valid voxels of {of}, {BINS} bins."
         else:
             edges = value_edges(cores[0], self.edges)
             stated = ", ".join(f"{e:g}" for e in self.edges)
-            source = f"{self.source} Edges of {stated} g/cm³ through the core's density calibration.".strip()
+            source = f"{_ended(self.source)}Edges of {stated} g/cm³ through the core's density calibration."
         return replace(self, edges=edges, units=cores[0].units, method="edges", relative=False, source=source)
 
     def shifted(self, by: float) -> Scheme:
@@ -223,3 +223,9 @@ class Scheme:
             "limit": None if self.limit is None else list(self.limit),
             "source": self.source,
         }
+
+
+def _ended(source: str) -> str:
+    """A source as a sentence that another can follow; nothing of an empty one."""
+    said = source.strip()
+    return f"{said}{'' if said.endswith(('.', '!', '?')) else '.'} " if said else ""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from soilscope.figures import style
 from soilscope.figures.grid import class_patches, ends_inward, legend_columns
-from soilscope.figures.profiles import check_cores, stacked_classes
+from soilscope.figures.profiles import bottom_mm, check_cores, stacked_classes
 from soilscope.figures.text import plain
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def multiples(slices: pd.DataFrame, cores: Sequence[str]) -> Figure:
     made = style.figure(min(TALLEST, rows * inches + 0.75))
     grid = made.add_gridspec(rows, columns)
     panels = [made.add_subplot(grid[k // columns, k % columns]) for k in range(len(cores))]
-    deepest = max(_bottom(slices[named == core]) for core in cores)
+    deepest = max(bottom_mm(slices[named == core]) for core in cores)
     for k, (axes, core) in enumerate(zip(panels, cores, strict=True)):
         stacked_classes(axes, slices[named == core])
         axes.set(xlim=(0, 1), ylim=(deepest, 0))
@@ -66,11 +65,6 @@ def multiples(slices: pd.DataFrame, cores: Sequence[str]) -> Figure:
     handles = class_patches(_names(slices), outside=False)
     made.legend(handles=handles, loc="outside upper center", ncols=legend_columns(handles))
     return made
-
-
-def _bottom(rows: pd.DataFrame) -> float:
-    depths = np.unique(rows["depth_mm"].to_numpy(float))
-    return float(depths[-1] + (np.median(np.diff(depths)) / 2 if len(depths) > 1 else depths[-1]))
 
 
 def _names(slices: pd.DataFrame) -> dict[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["MOST_KINDS", "object_sizes"]
 
 MOST_KINDS = 8
-LINES = ("-", "--", "-.", ":")
+LINES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (1.2, 1.4)), (0, (7, 1.6, 1.2, 1.6)))
+"""Of the first, second, … kind of a class: drawn through, long dashes, dots, dashes and dots."""
 MARKERS = "osD^vPX*"
 MOST_MARKS = 40
 """Objects of a kind that are marked one by one."""
@@ -46,8 +48,8 @@ def object_sizes(objects: pd.DataFrame, soil_mm3: float) -> Figure:
     Figure
         Over the diameter of the ball of the object's volume (logarithmic). Left: number of objects of at least this diameter for
         each cm³ of soil (logarithmic); the last step is one object. Right: share of the kind's volume in objects of at most this
-        diameter. Steps are the objects themselves, no classes of sizes. A kind has the colour of its class; kinds of one class
-        differ in line and mark.
+        diameter. Steps are the objects themselves, no classes of sizes. A kind has the colour of its class; the
+        first kind of a class is drawn through, with full marks; others differ in dashes, in shape of the mark, and in its filling.
 
     Raises
     ------
@@ -61,18 +63,23 @@ def object_sizes(objects: pd.DataFrame, soil_mm3: float) -> Figure:
     made = style.figure(2.9)
     left, right = made.subplots(1, 2)
     handles = []
+    of_class: Counter[str] = Counter()
     for k, kind in enumerate(kinds):
         own = table[table["kind"] == kind].sort_values("diameter_mm")
         diameter = own["diameter_mm"].to_numpy(float)
         volume = own["volume_mm3"].to_numpy(float)
+        key = str(own["key"].iloc[0])
+        nth, colour = of_class[key], class_colour(key)
+        of_class[key] += 1
         look: dict[str, Any] = {
-            "color": class_colour(own["key"].iloc[0]), "linestyle": LINES[k % len(LINES)], "marker": MARKERS[k], "markersize": 3.6,
-            "markeredgecolor": style.INK, "markeredgewidth": 0.4, "markevery": (len(own) - 1, -max(1, -(-len(own) // MOST_MARKS))),
+            "color": colour, "linestyle": LINES[nth % len(LINES)], "linewidth": 1.3, "marker": MARKERS[k], "markersize": 4.2,
+            "markerfacecolor": colour if nth % 2 == 0 else "white", "markeredgecolor": style.INK, "markeredgewidth": 0.5,
+            "markevery": (len(own) - 1, -max(1, -(-len(own) // MOST_MARKS))),
         }  # fmt: skip
         larger = np.arange(len(own), 0, -1) / soil_mm3 * MM3_IN_CM3
         left.plot(diameter, larger, drawstyle="steps-pre", **look)
         right.plot(diameter, np.cumsum(volume) / volume.sum(), drawstyle="steps-post", **look)
-        label = f"{plain(kind, LONGEST_KIND)} ({own['key'].iloc[0]}), n = {len(own)}"
+        label = f"{plain(kind, LONGEST_KIND)} ({key}), n = {len(own)}"
         handles.append(Line2D([], [], label=label, **{**look, "markevery": None}))
     shown = table[table["kind"].isin(kinds)]["diameter_mm"].to_numpy(float)
     span = float(shown.min()) / 1.15, float(shown.max()) * 1.15

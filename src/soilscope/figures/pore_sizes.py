@@ -24,6 +24,9 @@ HPA_TIMES_MM = 2.91
 FIRST_CLASS = 0.5
 """The lowest class reaches down to 0, which a logarithmic axis has not: it is drawn from this share of its upper edge."""
 
+HEAD_ROOM = 1.15
+"""Height of an axis over its highest value: the word at the dashed line stands above all bars."""
+
 
 @style.styled
 def pore_sizes(sizes: pd.DataFrame, smallest_mm: float, d50_mm: float | None = None) -> Figure:
@@ -66,8 +69,8 @@ def pore_sizes(sizes: pd.DataFrame, smallest_mm: float, d50_mm: float | None = N
     left.stairs(per_decade, edges, fill=True, color=colour, alpha=0.55)
     left.stairs(per_decade, edges, color=style.INK, linewidth=0.9)
     _cumulative(right, edges, fraction, smallest_mm, colour)
-    left.set(ylabel="soil volume fraction per decade", ylim=(0, None))
-    right.set(ylabel="soil fraction in wider pores", ylim=(0, None))
+    left.set(ylabel="soil volume fraction per decade", ylim=(0, HEAD_ROOM * per_decade.max()))
+    right.set(ylabel="soil fraction in wider pores", ylim=(0, HEAD_ROOM * fraction.sum()))
     for letter, axes in zip("ab", (left, right), strict=True):
         axes.set_title(letter, loc="left", fontweight="bold")
         _limits(axes, span, smallest_mm, d50_mm)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
 from soilscope.errors import UsageError
 from soilscope.figures import style
@@ -18,8 +19,9 @@ from soilscope.figures.text import plain
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.transforms import Affine2DBase
 
-__all__ = ["BAND", "LEAST_SPAN", "check_cores", "profiles", "stacked_classes"]
+__all__ = ["BAND", "LEAST_SPAN", "bottom_mm", "check_cores", "profiles", "stacked_classes"]
 
 ROW_INCHES = 1.9
 MOST_PANELS = 12
@@ -32,6 +34,10 @@ TITLE = 22
 """Characters of a panel's title."""
 LEAST_SPAN = 0.02
 """A porosity axis spans at least this, so that an even profile looks even."""
+BAR_POINTS = 2.6
+"""Height of the bar of the class's colour over a panel, whatever the panel's own height."""
+TITLE_PAD = BAR_POINTS + 3.8
+"""Points from the panel to the title's baseline: brackets reach some two points below it."""
 CONSTANT_SPAN = 0.2
 """What the axis of a porosity that never changes, such as an absent class's, spans."""
 
@@ -84,7 +90,9 @@ def profiles(
         axes = made.add_subplot(grid[k // columns, 1 + k % columns], sharey=stack)
         _profile(axes, slices[slices["class"].astype(str) == identifier], identifier, _of(band, identifier))
         title = plain(f"{identifier} {slices.loc[slices['class'].astype(str) == identifier, 'name'].iloc[0]}", TITLE)
-        axes.set_title("\n".join(filter(None, (title, (ranges or {}).get(identifier)))), loc="left", fontsize=8)
+        axes.set_title(
+            "\n".join(filter(None, (title, (ranges or {}).get(identifier)))), loc="left", fontsize=8, pad=TITLE_PAD
+        )
         axes.tick_params(labelleft=k % columns == 0)
         if k + columns >= len(shown):
             axes.set_xlabel("porosity")
@@ -137,9 +145,17 @@ def _profile(axes: Axes, rows: pd.DataFrame, identifier: str, band: pd.DataFrame
 
 def _swatch(axes: Axes, identifier: str) -> Rectangle:
     """A bar of the class's colour under the panel's title: a thin line alone is a poor sample of a colour."""
+    inches_above = axes.figure.dpi_scale_trans + ScaledTranslation(0, 1, cast("Affine2DBase", axes.transAxes))
+    place = blended_transform_factory(axes.transAxes, inches_above)
     return Rectangle(
-        (0, 1.0), 1, 0.025, transform=axes.transAxes, color=class_colour(identifier), clip_on=False, linewidth=0
+        (0, 0), 1, BAR_POINTS / 72, transform=place, color=class_colour(identifier), clip_on=False, linewidth=0
     )
+
+
+def bottom_mm(rows: pd.DataFrame) -> float:
+    """Depth of the lower border of a core's last slice, from the depths of its slices' centres."""
+    depths = np.unique(rows["depth_mm"].to_numpy(float))
+    return float(depths[-1] + (np.median(np.diff(depths)) / 2 if len(depths) > 1 else depths[-1]))
 
 
 def check_cores(what: str, held: Iterable[str], cores: Sequence[str]) -> None:

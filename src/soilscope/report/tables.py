@@ -10,7 +10,7 @@ import numpy as np
 from soilscope.report.document import Cell, Column, Outlier, Table
 from soilscope.report.results import CoreResult
 from soilscope.report.words import interval, unit_of
-from soilscope.structure import DEFAULT_METRICS
+from soilscope.structure.metric import OURS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,6 +78,11 @@ def class_table(
                 row.append(spans.get((key, name)))
         body.append(tuple(row))
     caption = f"Classes of {core.name}, whole core. The fraction is before small clusters are removed."
+    if len(shown) < len(units):
+        caption += (
+            f" Up to {MOST_METRICS} metrics stand here: fraction, porosity, your own, then the usual ones; all others are in the "
+            "table of further metrics."
+        )
     if spans and moved is not None:
         shift = float(moved.loc[moved["core"].astype(str) == core.name, "shift"].iloc[0])
         unit = "HU" if core.units == "HU" else "grey values"
@@ -86,10 +91,10 @@ def class_table(
 
 
 def _first(measured: Sequence[str]) -> list[str]:
-    """The metrics beside the classes: fractions, then what the plan asked for beyond the default set, then the usual ones."""
+    """The metrics beside the classes: fractions, then the user's own, then the usual ones."""
     usual = [name for name in _METRICS if name in measured]
-    asked = [name for name in measured if name not in DEFAULT_METRICS]
-    return list(dict.fromkeys([*usual[:2], *asked, *usual]))[:MOST_METRICS]
+    own = [name for name in measured if name not in OURS]
+    return list(dict.fromkeys([*usual[:2], *own, *usual]))[:MOST_METRICS]
 
 
 def further_table(core: CoreResult, metrics: pd.DataFrame, names: Mapping[str, str]) -> Table | None:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["value_table"]
 
+LEAST_OF_SPREAD = 2
+"""Voxels that a standard deviation is written of."""
+
 
 def value_table(core: str, values: pd.DataFrame | None) -> Table | None:
     """Means and standard deviations of a core's classes; None where they were not taken."""
@@ -27,7 +30,11 @@ def value_table(core: str, values: pd.DataFrame | None) -> Table | None:
     body: list[tuple[Cell, ...]] = []
     for _, r in rows.iterrows():
         left = float(r["voxels_eroded"]) / float(r["voxels"]) if r["voxels"] else None
-        figures = [_whole(float(r[name])) for name in ("mean", "sd", "mean_eroded", "sd_eroded")]
+        figures: list[Cell] = []
+        for end in ("", "_eroded"):
+            # One value has no spread: a 0 would look like one that was measured.
+            spread = _whole(float(r[f"sd{end}"])) if r[f"voxels{end}"] >= LEAST_OF_SPREAD else None
+            figures += [_whole(float(r[f"mean{end}"])), spread]
         body.append((str(r["class"]), str(r["name"]), *figures, left))
     by = int(rows["erode"].iloc[0])
     caption = (

@@ -24,7 +24,7 @@ __all__ = [
     "with_unit",
 ]
 
-UNITS = {"1": "", "mm2": "mm²", "1/mm2": "1/mm²", "1/mm3": "1/mm³", "mm2/mm3": "mm²/mm³"}
+UNITS = {"1": "", "mm2": "mm²", "mm3": "mm³", "1/mm2": "1/mm²", "1/mm3": "1/mm³", "mm2/mm3": "mm²/mm³"}
 _TARGET = re.compile(r"^(?P<metric>.+)-(?P<of>\d+(?:\+\d+)*)$")
 _METRICS = {
     "porosity": "porosity",
@@ -37,6 +37,8 @@ _METRICS = {
 }
 SHOWN_IN_LIST = 8
 OPEN_UPWARDS = 32767
+WRITTEN_STEPS = 1000
+"""An edge that was worked out is written to this share of all classes' range."""
 
 
 def unit_of(unit: str) -> str:
@@ -144,7 +146,9 @@ def named_ranges(names: Mapping[str, str], ranges: Mapping[str, str]) -> dict[st
 def interval(edges: Sequence[float], number_of: int, closed: str) -> str:
     """The range of class ``number_of`` (from 1) with its brackets; closed at the left, the last class holds its upper edge too.
 
-    A class up to the greatest value that 16 bits hold is open upwards.
+    A class up to the greatest value that 16 bits hold is open upwards. An edge that was worked out, and so has many digits, is
+    written to the unit, or to a thousandth of all classes' range where that is less, and rounded to the side that leaves every
+    whole number in its class; provenance has all its digits.
 
     Examples
     --------
@@ -152,10 +156,27 @@ def interval(edges: Sequence[float], number_of: int, closed: str) -> str:
     ('[−1024, 0)', '[0, 3071]', '(0, 3071]')
     >>> interval([-700, 2000, 32767], 2, "right")
     '> 2000'
+    >>> interval([-1040, 55.736328, 919.525391, 3071], 2, "right"), interval([-1040, 55.736328, 919.525391, 3071], 2, "left")
+    ('(55, 919]', '[56, 920)')
+    >>> interval([0.0, 0.314159265, 1.0], 1, "right")
+    '(0, 0.314]'
     """
-    low, high = (f"{edges[k]:.6g}".replace("-", "−") for k in (number_of - 1, number_of))
+    low, high = (_edge(edges, k, closed).replace("-", "−") for k in (number_of - 1, number_of))
     if edges[number_of] >= OPEN_UPWARDS and closed == "right":
         return f"> {low}"
     if closed == "right":
         return f"({low}, {high}]"
     return f"[{low}, {high}{']' if number_of == len(edges) - 1 else ')'}"
+
+
+def _edge(edges: Sequence[float], k: int, closed: str) -> str:
+    """An edge as it is written: as given where it is short, else to what a value can be told."""
+    edge, range_of_all = edges[k], edges[-1] - edges[0]
+    short = f"{edge:.6g}"
+    if float(short) == edge or not range_of_all > 0:
+        return short
+    places = max(0, -math.floor(math.log10(range_of_all / WRITTEN_STEPS)))
+    whole = edge * 10.0**places
+    # The first class keeps the least value, the last one the greatest.
+    upwards = k == len(edges) - 1 or (closed == "left" and k > 0)
+    return f"{(math.ceil(whole) if upwards else math.floor(whole)) / 10.0**places:.{places}f}"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from soilscope.progress import stages, told
 from soilscope.structure.adding import Adding, Slab
 from soilscope.structure.clusters import ClusterRule, Clusters, translated
+from soilscope.structure.labelled import class_id
 from soilscope.structure.metric import Metric
 from soilscope.structure.phase import Known, Phase
 from soilscope.structure.seams import CoreClusters, Seams, label_slab
@@ -35,6 +36,7 @@ class Layer:
     def __init__(self, becomes: Mapping[int, int], rule: ClusterRule) -> None:
         self.rule = rule
         self.values = tuple(dict.fromkeys(becomes.values()))
+        self._named = {k: "class " + class_id(tuple(of for of in becomes if becomes[of] == k)) for k in self.values}
         self._table = np.zeros(256, np.uint8)
         self._table[list(becomes)] = list(becomes.values())
         self._seams = Seams(rule.neighbours, max(rule.under, 1))
@@ -97,7 +99,7 @@ class Layer:
             if metric.clusters == "kept":
                 seen = Phase(mine == value, removed.valid, removed.spacing_mm, removed.neighbours)
             with stage:
-                self._profiles[metric.name, value][rows] = metric.profile_of(seen)
+                self._profiles[metric.name, value][rows] = metric.profile_of(seen, self._named[value])
 
     def _add(self, first: int, cleaned: LabelVolume, valid: BoolVolume) -> None:
         """What adds up over layers of grid edges: this slab's own, and the one between it and the slab above."""

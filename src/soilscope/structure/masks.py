@@ -20,18 +20,29 @@ def as_mask(mask: NDArray[Any]) -> BoolVolume:
     Raises
     ------
     UsageError
-        Code ``mask``: not three axes, or not bool (0 and 1 are taken too, other values are not).
+        Code ``mask``: not three axes, or not bool (0 and 1 of any number type are taken too, other values are not).
     """
     array = np.asarray(mask)
     if array.ndim != 3:
         raise UsageError("mask", f"a mask has three axes (z, y, x), not shape {array.shape}.")
     if array.dtype != np.bool_:
-        if array.dtype.kind not in "ui" or (array.size and (array.min() < 0 or array.max() > 1)):
-            raise UsageError(
-                "mask", f"a mask is bool, or 0 and 1; this one is {array.dtype} with other values: compare first."
+        if not _zeros_and_ones(array):
+            other = array[(array != 0) & (array != 1)]
+            seen = (
+                f"{other.size} of its {array.size} values are neither, such as {other[0].item()!r}"
+                if other.size
+                else "no numbers"
             )
+            raise UsageError("mask", f"a mask is bool, or 0 and 1; this one is {array.dtype}: {seen}. Compare first.")
         array = array.astype(np.bool_)
     return np.ascontiguousarray(array)
+
+
+def _zeros_and_ones(array: NDArray[Any]) -> bool:
+    if array.dtype.kind not in "uif":
+        return False
+    within = not array.size or bool(array.min() >= 0 and array.max() <= 1)
+    return within and (array.dtype.kind != "f" or bool(((array == 0) | (array == 1)).all()))
 
 
 def as_valid(valid: NDArray[Any] | None, mask: BoolVolume) -> BoolVolume:
@@ -87,8 +98,14 @@ def as_spacing(spacing_mm: Sequence[float]) -> Spacing:
     UsageError
         Code ``spacing``: not three positive, finite lengths.
     """
-    lengths = tuple(float(s) for s in spacing_mm)
+    try:
+        lengths = tuple(float(s) for s in spacing_mm)
+    except (TypeError, ValueError):
+        lengths = ()
     if len(lengths) != 3 or not all(np.isfinite(s) and s > 0 for s in lengths):
-        raise UsageError("spacing", f"spacing_mm {lengths} must be three positive lengths (dz, dy, dx) in mm.")
+        raise UsageError(
+            "spacing",
+            f"spacing_mm must be three positive lengths (dz, dy, dx) in mm, such as (0.5, 0.3, 0.3), not {spacing_mm!r}.",
+        )
     dz, dy, dx = lengths
     return dz, dy, dx

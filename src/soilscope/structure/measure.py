@@ -101,6 +101,7 @@ def measure(
     ------
     UsageError
         Codes ``classes``, ``scheme-unknown``, ``metric-unknown``, ``class-unknown``.
+        Code ``metric``: a metric of one's own raised an error; it is named with the class.
     InputRefused
         Codes ``units-mismatch``, ``no-range``, ``labels-shape``, ``labels-values``, ``labels-names``.
     """
@@ -140,20 +141,20 @@ def _of_class(
 ) -> Measured:
     """One class after the other, so that one class's masks and distances are in memory beside what they share."""
     together, chosen, rule = asked
+    name = " + ".join(core.names[k] for k in of)
     steps = len(chosen) + 1
     with telling(say, f"class {class_id(of)}", (0, 1), steps):
         kept, removed = together.phases(of[0]) if len(of) == 1 else phases(core, of, rule)
-    profiles, totals = {}, []
+    profiles, totals, what = {}, [], f"class {class_id(of)} {name}"
     for k, metric in enumerate(chosen, start=1):
         phase = kept if metric.clusters == "kept" else removed
         with telling(say, f"class {class_id(of)}, {metric.name}", (k, k + 1), steps):
             half, other = stages(1, 1)
             if metric.slices is not None:
                 with half:
-                    profiles[metric.column] = metric.profile_of(phase)
+                    profiles[metric.column] = metric.profile_of(phase, what)
             with other:
-                totals.append((metric, metric.total_of(phase)))
-    name = " + ".join(core.names[k] for k in of)
+                totals.append((metric, metric.total_of(phase, what)))
     return Measured(of, name, profiles, totals, kept.area * kept.pixel_mm2)
 
 

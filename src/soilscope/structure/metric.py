@@ -17,8 +17,11 @@ It then stands in ``measure``'s tables, in reports, and among the targets a mode
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Literal
 
 import numpy as np
@@ -104,32 +107,66 @@ class Metric:
         """The figure of the whole core from a mask."""
         return self.total_of(Phase.of(mask, valid, spacing_mm, neighbours))
 
-    def profile_of(self, phase: Phase) -> FloatProfile:
+    def profile_of(self, phase: Phase, of: str = "") -> FloatProfile:
         """The figure of each slice of a phase, NaN where a slice has no valid voxel.
+
+        Parameters
+        ----------
+        phase : Phase
+        of : str, optional
+            What the phase is, such as ``"class 3"``, for messages.
 
         Raises
         ------
         UsageError
-            Code ``metric``: the metric has no figure for slices.
+            Code ``metric``: the metric has no figure for slices, or somebody's own metric raised an error or gave no numbers.
         """
         if self.slices is None:
             raise UsageError("metric", f"metric {self.name!r} describes the whole core and has no figure for slices.")
-        values = np.asarray(self.slices(self._shown(phase)), dtype=np.float64)
+        with self._own_faults(of):
+            values = np.asarray(self.slices(self._shown(phase)), dtype=np.float64)
         if values.shape != (len(phase.mask),):
             raise UsageError("metric", f"metric {self.name!r} gave shape {values.shape} for {len(phase.mask)} slices.")
         return np.where(phase.area > 0, values, np.nan)
 
-    def total_of(self, phase: Phase) -> float:
-        """The figure of a whole phase."""
+    def total_of(self, phase: Phase, of: str = "") -> float:
+        """The figure of a whole phase; parameters and errors as those of :meth:`profile_of`."""
         if self.core is not None:
-            return float(self.core(self._shown(phase)))
-        values = self.profile_of(phase)
+            with self._own_faults(of):
+                return float(self.core(self._shown(phase)))
+        values = self.profile_of(phase, of)
         said = values[~np.isnan(values)]
         return float(said.mean()) if said.size else float("nan")
 
     def _shown(self, phase: Phase) -> Phase:
         """A metric of somebody's own may look at what all metrics share, and write nothing into it."""
-        return phase if METRICS.get(self.name) is self and self.name in OURS else phase.read_only()
+        return phase if self._is_ours else phase.read_only()
+
+    @property
+    def _is_ours(self) -> bool:
+        return METRICS.get(self.name) is self and self.name in OURS
+
+    @contextmanager
+    def _own_faults(self, of: str) -> Iterator[None]:
+        """What somebody's own metric raises is told with its name, its class and its place; an error of ours stays as it is."""
+        try:
+            yield
+        except Exception as error:  # whatever the metric's own code raises
+            if self._is_ours:
+                raise
+            whose = f" of {TAKEN_FROM[self.name]}" if self.name in TAKEN_FROM else ""
+            raise UsageError(
+                "metric",
+                f"the metric {self.name!r}{whose} raised {type(error).__name__}{f' on {of}' if of else ''}: {error} "
+                f"({_place(error)}). As long as it does, the core has no table, of other metrics neither: mend this metric, or "
+                "leave it out.",
+            ) from error
+
+
+def _place(error: Exception) -> str:
+    """File and line that raised an error."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{PurePath(last.filename).name}, line {last.lineno}"
 
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")

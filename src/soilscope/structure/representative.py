@@ -113,7 +113,9 @@ def representative_volume(
     for done, of in enumerate(groups, start=1):
         about = {"core": volume.core, "class": class_id(of), "name": " + ".join(core.names[k] for k in of)}
         with telling(say, f"windows of class {class_id(of)}", (done, done + 1), len(groups) + 1):
-            figures, middles, wholes = _class_figures(phases(core, of, rule), chosen, laid)
+            figures, middles, wholes = _class_figures(
+                phases(core, of, rule), chosen, laid, f"class {class_id(of)} {about['name']}"
+            )
         for k, metric in enumerate(chosen):
             curve = [
                 size | _spread(values[k], boxes) | {"centred": float(middle[k][0]) if middle[k].size else np.nan}
@@ -165,21 +167,23 @@ def _laid(volume: Volume, windows: WindowRule) -> Iterator[Laid]:
 
 
 def _class_figures(
-    pair: tuple[Phase, Phase], chosen: tuple[Metric, ...], laid: Sequence[Laid]
+    pair: tuple[Phase, Phase], chosen: tuple[Metric, ...], laid: Sequence[Laid], what: str
 ) -> tuple[list[list[NDArray[np.float64]]], list[list[NDArray[np.float64]]], list[float]]:
     """Of each size the figures of its boxes and of the one in the middle; and of each metric that of the whole core."""
     figures, middles = [], []
     *sizes, rest = stages(*(len(boxes) * about["voxels"] for about, boxes, _ in laid), pair[0].mask.size)
     for part, (_, boxes, middle) in zip(sizes, laid, strict=True):
         with part:
-            figures.append(_figures(pair, chosen, boxes))
-            middles.append(_figures(pair, chosen, [] if middle is None else [middle]))
+            figures.append(_figures(pair, chosen, boxes, what))
+            middles.append(_figures(pair, chosen, [] if middle is None else [middle], what))
     with rest:
-        wholes = [metric.total_of(_seen_by(metric, pair)) for metric in chosen]
+        wholes = [metric.total_of(_seen_by(metric, pair), what) for metric in chosen]
     return figures, middles, wholes
 
 
-def _figures(pair: tuple[Phase, Phase], chosen: tuple[Metric, ...], boxes: Sequence[Box]) -> list[NDArray[np.float64]]:
+def _figures(
+    pair: tuple[Phase, Phase], chosen: tuple[Metric, ...], boxes: Sequence[Box], what: str
+) -> list[NDArray[np.float64]]:
     """The figure of each box, for every metric."""
     made = np.full((len(chosen), len(boxes)), np.nan)
     for column, box in enumerate(boxes):
@@ -187,7 +191,7 @@ def _figures(pair: tuple[Phase, Phase], chosen: tuple[Metric, ...], boxes: Seque
         cut = tuple(Phase.of(p.mask[box], p.valid[box], p.spacing_mm, p.neighbours) for p in pair)
         with alone() if cut[0].mask.size < WORTH_THREADS else nullcontext():
             for row, metric in enumerate(chosen):
-                made[row, column] = metric.total_of(_seen_by(metric, (cut[0], cut[1])))
+                made[row, column] = metric.total_of(_seen_by(metric, (cut[0], cut[1])), f"a window of {what}")
     return list(made)
 
 

@@ -82,7 +82,7 @@ def target_profile(
         )
     core = Labelled(volume, checked_labels(volume, labels), {k: f"class{k}" for k in sorted(values)}, None)
     kept, removed = phases(core, values, rule)
-    return metric.profile_of(kept if metric.clusters == "kept" else removed)
+    return metric.profile_of(kept if metric.clusters == "kept" else removed, f"class {class_id(values)}")
 
 
 def _target(name: str) -> Metric:

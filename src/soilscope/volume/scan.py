@@ -64,7 +64,7 @@ class Volume:
             )
         if self.valid.dtype != np.bool_:
             raise UsageError("volume", f"valid must be bool, not {self.valid.dtype}.")
-        if len(self.spacing_mm) != 3 or not all(np.isfinite(s) and s > 0 for s in self.spacing_mm):
+        if np.shape(self.spacing_mm) != (3,) or not all(np.isfinite(s) and s > 0 for s in self.spacing_mm):
             raise UsageError(
                 "volume", f"spacing_mm {self.spacing_mm} must be three positive lengths (dz, dy, dx) in mm."
             )
