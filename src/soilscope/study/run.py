@@ -112,7 +112,7 @@ def outlook(study: str | Path, steps: Iterable[str] = STEPS) -> list[str]:
     budget_gb = memory_gb(plan)
     for item in items(folder, plan, ledger):
         recipe = item.recipe(made)
-        if ledger.holds(item.key, recipe, budget_gb):
+        if ledger.holds(item.key, recipe, budget_gb if item.step in asked else 0.0):
             made[item.key] = ledger.entries[item.key].recipe
         elif item.step in asked:
             todo.append(item.key)

@@ -99,7 +99,8 @@ class Work:
         self._growing = [item for item in mine if item.grows]
         while ready := [item for item in left if self._ready(item, left)]:
             left = [item for item in left if item not in ready]
-            todo = [item for item in ready if not self._held_already(item)]
+            budget_gb = 0.0 if only_look else self._budget_gb
+            todo = [item for item in ready if not self._held_already(item, budget_gb)]
             self.skipped += 0 if only_look else sum(not self._kept(item) for item in ready if item not in todo)
             if only_look or not todo:
                 continue
@@ -129,8 +130,8 @@ class Work:
     def _recipe(self, item: Item) -> str:
         return item.recipe({key: self.ledger.entries[key].recipe for key in self.held})
 
-    def _held_already(self, item: Item) -> bool:
-        if not self.ledger.holds(item.key, self._recipe(item), self._budget_gb):
+    def _held_already(self, item: Item, budget_gb: float) -> bool:
+        if not self.ledger.holds(item.key, self._recipe(item), budget_gb):
             return False
         self._hold(item.key)
         return True
