@@ -301,7 +301,7 @@ def main() -> int:
                 (asked.keep / f"{asked.seed}-{found}-{one.name}").write_bytes(one.data)
     from soilscope.ingest import decoding
 
-    decoding.end_all()  # only ended processes are counted
+    decoding.CHILDREN.end_all()  # only ended processes are counted
     heavy = peak_megabytes()
     print(  # noqa: T201
         f"{asked.count} mutants of {len(files)} files in {time.perf_counter() - start:.0f} s: {found} in trouble, {heavy:.0f} MB"

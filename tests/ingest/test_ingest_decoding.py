@@ -126,13 +126,13 @@ def test_a_decoding_process_that_was_killed_while_idle_costs_nothing(reference):
 
 def test_a_series_is_decoded_by_as_many_processes_as_there_are_threads(tmp_path):
     """19. ... one child decodes many slices."""
-    decoding.end_all()
+    decoding.CHILDREN.end_all()
     files = series(ramp(24, 64, 64))
     for one in files:
         one.compress(JPEG2000Lossless)
     volume = read(save(files, tmp_path))
     assert np.array_equal(volume.values, ramp(24, 64, 64).astype(int) - 1024)
-    assert 1 <= len(decoding._idle) <= fill._threads()
+    assert 1 <= len(decoding.CHILDREN.idle) <= fill._threads()
 
 
 def test_a_lying_run_length_is_refused(tmp_path):

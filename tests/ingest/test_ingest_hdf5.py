@@ -245,8 +245,8 @@ def test_a_damaged_file_in_an_archive_hangs_nobody_either(tmp_path, quickly):
 def test_a_process_that_was_killed_while_idle_costs_nothing(tmp_path):
     path = made(tmp_path / "scan.h5")
     read(path, spacing_mm=MM)
-    hdf5_trial._idle[-1]._process.kill()
-    hdf5_trial._idle[-1]._process.wait()
+    hdf5_trial.CHILDREN.idle[-1].process.kill()
+    hdf5_trial.CHILDREN.idle[-1].process.wait()
     assert np.array_equal(read(path, spacing_mm=MM).values, VALUES)
 
 
@@ -254,12 +254,12 @@ def test_a_file_that_kills_the_process_is_refused(tmp_path, monkeypatch):
     """A library that dies of a file takes nothing with it."""
     path = made(tmp_path / "scan.h5")
     monkeypatch.setattr(hdf5_trial, "MODULE", "soilscope.ingest.none_such")
-    hdf5_trial.end()
+    hdf5_trial.CHILDREN.end_all()
     assert "scan.h5" in refused(path, "file-damaged", spacing_mm=MM)
 
 
 def test_no_process_outlives_the_one_that_asks(tmp_path):
     read(made(tmp_path / "scan.h5"), spacing_mm=MM)
-    child = hdf5_trial._idle[-1]._process.pid
-    hdf5_trial.end()
+    child = hdf5_trial.CHILDREN.idle[-1].process.pid
+    hdf5_trial.CHILDREN.end_all()
     assert not psutil.pid_exists(child)
