@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from soilscope.classes.loops import compiled
+
 torch = pytest.importorskip("torch", reason="learning needs PyTorch")
-from soilscope.learn import fitting, network  # noqa: E402  (after the skip)
-from soilscope.learn.winograd import Grid, Winograd, for_precision, worth_it  # noqa: E402
+from soilscope.learn import elements, fitting, network, winograd  # noqa: E402  (after the skip)
+from soilscope.learn.winograd import Winograd, for_precision, for_training, worth_it  # noqa: E402
 
 pytestmark = pytest.mark.learn
 
@@ -51,7 +54,7 @@ def test_output_and_all_gradients_equal_the_direct_sum(n, into, out, height, wid
 @pytest.mark.parametrize(("pixels", "tile"), [(8, 4), (12, 4), (16, 4), (5, 5), (10, 5), (24, 5), (25, 5)])
 def test_each_size_of_image_takes_the_tile_with_fewer_products_and_both_are_right(pixels, tile):
     arrays = tensors(2, 16, 24, pixels, pixels, pixels)
-    assert Grid.over(arrays[0].permute(0, 2, 3, 1)).tile == tile
+    assert {grid.tile for _, grid in Winograd(1).grids(arrays[0].permute(0, 2, 3, 1), 24)} == {tile}
     close_to_the_direct_sum(arrays)
 
 
@@ -91,8 +94,12 @@ def test_a_whole_wide_network_gives_the_same_numbers_with_and_without():
     assert with_it.numpy() == pytest.approx(without.numpy(), rel=1e-3, abs=1e-5)
 
 
-def test_only_convolutions_in_fp32_are_done_so():
+def test_predictions_in_bf16_take_the_direct_sums():
     assert for_precision("bf16", 2) is None
+    assert for_precision("fp32", 2) is not None
+
+
+def test_only_wide_convolutions_followed_by_a_relu_are_done_so():
     relu, wide = torch.nn.ReLU(), torch.nn.Conv2d(64, 64, 3, padding=1)
     assert worth_it(wide, relu, 200, 200)
     assert not worth_it(relu, wide, 200, 200)
@@ -104,3 +111,85 @@ def test_not_a_number_goes_through_the_relu():
     inputs, weight, bias, _ = tensors(1, 3, 4, 8, 8, 0)
     inputs[0, 1, 3, 3] = torch.nan
     assert torch.isnan(Winograd(1).convolve(inputs, weight, bias)[0, :, 3, 3]).all()
+
+
+# bf16
+
+
+def test_elements_of_bf16_are_those_of_pytorch():
+    draw = torch.Generator().manual_seed(0)
+    bits = torch.randint(-(2**31), 2**31 - 1, (20000,), generator=draw, dtype=torch.int32)
+    special = torch.tensor(
+        [0.0, -0.0, 1.0, 1.00390625, 1.01171875, 3.4e38, -3.4e38, 1e-40, torch.inf, -torch.inf, torch.nan]
+    )
+    numbers = torch.cat([bits.view(torch.float32), special])
+    numbers = numbers[
+        torch.isfinite(numbers) | torch.isinf(numbers) | (numbers.view(torch.int32) == special[-1:].view(torch.int32))
+    ]
+    stored = np.zeros(len(numbers), np.uint16)
+    narrowed(numbers.numpy(), stored)
+    ours, theirs = torch.from_numpy(stored).view(torch.bfloat16), numbers.to(torch.bfloat16)
+    assert torch.equal(torch.isnan(ours), torch.isnan(theirs))
+    known = ~torch.isnan(theirs)
+    assert torch.equal(ours[known].view(torch.int16), theirs[known].view(torch.int16))
+    back = np.zeros(len(numbers), np.float32)
+    widened(stored, back)
+    assert torch.equal(torch.from_numpy(back)[known], theirs.float()[known])
+
+
+@compiled
+def narrowed(numbers, stored):
+    for i in range(numbers.size):
+        stored[i] = elements.element(numbers[i], stored)
+
+
+@compiled
+def widened(stored, numbers):
+    for i in range(stored.size):
+        numbers[i] = elements.number(stored[i])
+
+
+def test_the_same_elements_without_a_compiler():
+    like = np.zeros(1, np.uint16)
+    for value in np.array([0.0, 1.00390625, -3.14159, 65504.0, np.inf], np.float32):
+        stored = elements.element(value, like)
+        assert elements.number(stored) == torch.tensor(value).to(torch.bfloat16).float().item()
+    assert elements.element(np.float32(0.1), np.zeros(1, np.float32)) == np.float32(0.1)
+
+
+def in_bf16(arrays):
+    """Tensors that bf16 holds exactly, so that only what is computed differs."""
+    return [
+        a.to(torch.bfloat16).float().contiguous(memory_format=torch.channels_last) if a.ndim == 4 else a for a in arrays
+    ]
+
+
+@pytest.mark.parametrize(("channels", "pixels", "n"), [(32, 24, 4), (64, 25, 3), (48, 13, 2)])
+def test_training_in_bf16_errs_by_a_few_percent_without_leaning_to_one_side(channels, pixels, n):
+    arrays = in_bf16(tensors(n, channels, channels, pixels, pixels, pixels))
+    leaves = [arrays[0].to(torch.bfloat16).requires_grad_(), *(a.clone().requires_grad_() for a in arrays[1:3])]
+    out = for_training("bf16", 2).convolve(*leaves)
+    out.backward(arrays[3].to(torch.bfloat16))
+    exact = directly(arrays, out.detach() > 0)
+    for mine, true in zip([out.detach(), *(leaf.grad for leaf in leaves)], exact, strict=True):
+        error, size = mine.double() - true, true.square().mean().sqrt()
+        assert error.square().mean().sqrt() <= 0.05 * size
+        assert abs(error.mean()) <= 0.01 * size
+
+
+def test_images_in_groups_give_what_all_at_once_give(monkeypatch):
+    arrays = in_bf16(tensors(5, 32, 32, 17, 17, 3))
+    found = []
+    for near, more in ((1, 0), (1 << 30, 0)):
+        monkeypatch.setattr(winograd, "NEAR_BYTES", near)
+        monkeypatch.setattr(winograd, "MORE_THAN_KERNELS", more)
+        found.append(results(Winograd(2).convolve, arrays))
+        assert len(list(Winograd(1).grids(arrays[0].permute(0, 2, 3, 1), 32))) == (5 if near == 1 else 1)
+    for one, all_at_once in zip(*found, strict=True):
+        assert one.numpy() == pytest.approx(all_at_once.numpy(), rel=1e-4, abs=1e-4 * float(all_at_once.abs().max()))
+
+
+def test_the_number_of_tile_threads_changes_no_byte_in_bf16():
+    arrays = in_bf16(tensors(2, 32, 32, 18, 13, 0))
+    one, three = (results(lambda *a, k=k: Winograd(k, half=True).convolve(*a).float(), arrays) for k in (1, 3))
+    assert all(torch.equal(a, b) for a, b in zip(one, three, strict=True))

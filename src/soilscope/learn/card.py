@@ -20,10 +20,12 @@ from soilscope.learn.schedule import Schedule
 from soilscope.learn.slices import Slices, digest
 from soilscope.learn.standing import Fitted
 from soilscope.learn.torch_extra import require_torch
-from soilscope.learn.winograd import Winograd, for_precision
+from soilscope.learn.winograd import Winograd, for_training
 
 __all__ = ["Outcome", "Plan", "finish"]
 
+WAYS = {"bf16": "winograd in bf16 where wide and training, else direct", "fp32": "winograd where wide"}
+"""How convolutions are multiplied in each precision (:mod:`soilscope.learn.winograd`)."""
 PREDICTED_AT_ONCE = 64
 """Rows gathered at a time, so that a large training set is never copied whole."""
 
@@ -73,14 +75,14 @@ class Plan:
             "donor": None if self.donor is None else dict(self.donor),
             "data": [digest(part) for part in self.parts],
             "torch": str(require_torch().__version__),
-            "convolutions": "direct" if self.precision == "bf16" else "winograd where wide",
+            "convolutions": WAYS[self.precision],
             "isa": machine.instruction_set(),
             "software": f"soilscope {__version__}",
         }
 
-    def convolver(self) -> Winograd | None:
-        """How wide convolutions are multiplied."""
-        return for_precision(self.precision, self.threads)
+    def convolver(self) -> Winograd:
+        """How wide convolutions are multiplied in a step of training."""
+        return for_training(self.precision, self.threads)
 
     def identity(self) -> str:
         """Digest of the plan: the same one gives the same weights."""

@@ -139,12 +139,13 @@ def _step(
 
 def _validate(module: Any, validation: Examples, run: Run) -> float:
     torch = require_torch()
+    convolve = run.convolve if run.precision == "fp32" else None  # as in predictions: bf16 cells are for training alone
     total = 0.0
     with torch.inference_mode():
         for first in range(0, len(validation), run.schedule.batch):
             places = np.arange(first, min(first + run.schedule.batch, len(validation)))
             inputs, targets = (_tensor(a) for a in validation.batch(places, None))
-            error = forward(module, inputs, run.precision, run.convolve)[:, 0] - targets
+            error = forward(module, inputs, run.precision, convolve)[:, 0] - targets
             total += float(error.square().sum())
     return total / len(validation)
 

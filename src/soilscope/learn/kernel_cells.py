@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.classes.loops import compiled
+from soilscope.learn.elements import element, number
 
 __all__ = ["TRANSFORMS", "kernels_from_cells", "kernels_to_cells"]
 
@@ -60,11 +61,11 @@ def _three(factors: Array, g0: Array, g1: Array, g2: Array, out: Array) -> None:
     """A weighted sum of three vectors."""
     first, second, third = factors[0], factors[1], factors[2]
     for c in range(g0.shape[0]):
-        out[c] = first * g0[c] + second * g1[c] + third * g2[c]
+        out[c] = element(first * g0[c] + second * g1[c] + third * g2[c], out)
 
 
 @compiled
 def _add(factor: np.float32, more: Array, total: Array) -> None:
     """Add a multiple of a vector."""
     for c in range(more.shape[0]):
-        total[c] += factor * more[c]
+        total[c] += factor * number(more[c])

@@ -30,7 +30,7 @@ class Run:
     precision : {"bf16", "fp32"}
     seed : int
     convolve : Winograd, optional
-        How wide convolutions are multiplied in fp32; PyTorch's own way by default.
+        How wide convolutions are multiplied in a step of training; PyTorch's own way by default.
     identity : str
         Digest of everything the result depends on; a checkpoint of another identity is not used.
     keep : Path, optional

@@ -35,7 +35,8 @@ def is_large_dense(layer: Any, inputs: Any) -> bool:
 
 def dense(own: Winograd, inputs: Any, layer: Any) -> Any:
     """A dense layer of some images (n, i), differentiable; shape (n, o)."""
-    return _dense_function().apply(own, inputs, layer.weight, layer.bias)
+    with require_torch().autocast("cpu", enabled=False):  # casting the weights would take longer than using them once
+        return _dense_function().apply(own, inputs.float(), layer.weight, layer.bias)
 
 
 @cache

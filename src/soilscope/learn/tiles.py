@@ -1,17 +1,23 @@
 """Image to tiles and back for Winograd's F(4 x 4, 3 x 3) and F(5 x 5, 3 x 3): the transforms, compiled, one row of tiles at a time.
 
-Arrays are (n, y, x, channels) and (cells, tiles, channels), float32; outside the image is 0. A tile of m x m outputs has
-(m + 2)**2 cells. The polynomials of m = 4 have the roots 0, 1, -1, 2, -2 and infinity; those of m = 5 also -1/2, so its
-transform of an image is that of m = 4 on d[i + 1] + d[i] / 2, with one row more. Each transform is done down the rows and then
-across, or the other way round; a loop runs over channels or over a whole row of pixels, loading all before it stores.
+Images are (n, y, x, channels), tables (cells, tiles, channels), both float32 or bf16 (:mod:`soilscope.learn.elements`); sums
+are float32. Outside the image is 0. A tile of m x m outputs has (m + 2)**2 cells. The polynomials of m = 4 have the roots 0, 1,
+-1, 2, -2 and infinity; those of m = 5 also -1/2, so its transform of an image is that of m = 4 on d[i + 1] + d[i] / 2, with one
+row more.
+
+A row of pixels is first dealt out to m strips, pixel x to strip x % m, so that a transform is one long loop over tiles and
+channels at once, down the rows or across the strips; compilers make such loops fast. Each loads all it needs before it stores.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.classes.loops import compiled
+from soilscope.learn.elements import element, number
 
 __all__ = [
     "TILES",
@@ -25,6 +31,7 @@ TILES = (4, 5)
 """Outputs a side of a tile."""
 
 Array = NDArray[np.float32]
+Stored = NDArray[Any]
 Number = np.float32
 Six = tuple[Number, Number, Number, Number, Number, Number]
 Seven = tuple[Number, Number, Number, Number, Number, Number, Number]
@@ -33,68 +40,103 @@ TWO, FOUR, FIVE, EIGHT, SIXTEEN = np.float32(2), np.float32(4), np.float32(5), n
 HALF, QUARTER, EIGHTH, SIXTEENTH = np.float32(0.5), np.float32(0.25), np.float32(0.125), np.float32(0.0625)
 
 
+# Pixels to strips and back
+
+
+@compiled
+def _dealt_out(pixels: Stored, margin: int, strips: Array) -> None:
+    """Deal pixels (x, channels) out to strips (tile, tiles, channels), the first of them to strip ``margin``."""
+    tile = strips.shape[0]
+    for x in range(pixels.shape[0]):
+        t, j = (x + margin) // tile, (x + margin) % tile
+        for c in range(pixels.shape[1]):
+            strips[j, t, c] = number(pixels[x, c])
+
+
+@compiled
+def _gathered(strips: Array, margin: int, pixels: Stored) -> None:
+    """Gather pixels (x, channels) from strips: the opposite of :func:`_dealt_out`."""
+    tile = strips.shape[0]
+    for x in range(pixels.shape[0]):
+        t, j = (x + margin) // tile, (x + margin) % tile
+        for c in range(pixels.shape[1]):
+            pixels[x, c] = element(strips[j, t, c], pixels)
+
+
+# Rows of a table to float32 and back: passes of their own, since a loop that also sums is compiled to slower code
+
+
+@compiled
+def _loaded(table: Stored, k: int, start: int, rows: Array) -> None:
+    """Rows k, k + 1 ... of a table (cells, tiles * channels) from ``start`` on."""
+    for i in range(rows.shape[0]):
+        source, row = table[k + i, start : start + rows.shape[1]], rows[i]
+        for p in range(row.shape[0]):
+            row[p] = number(source[p])
+
+
+@compiled
+def _stored(rows: Array, k: int, start: int, table: Stored) -> None:
+    """The opposite of :func:`_loaded`."""
+    for i in range(rows.shape[0]):
+        row, target = rows[i], table[k + i, start : start + rows.shape[1]]
+        for p in range(row.shape[0]):
+            target[p] = element(row[p], target)
+
+
 # Images to cells: B' d B
 
 
 @compiled
-def inputs_to_cells(tile: int, first: int, end: int, inputs: Array, table: Array) -> None:
+def inputs_to_cells(tile: int, first: int, end: int, inputs: Stored, table: Stored) -> None:
     """B' d B for some tile rows."""
     _, height, width, channels = inputs.shape
     down, across, side = -(-height // tile), -(-width // tile), tile + 2
-    rows = np.zeros((side, (tile * across + 2) * channels), np.float32)
-    band = np.zeros((side, width * channels), np.float32)
+    strips = np.zeros((side, tile, across + 1, channels), np.float32)
+    flat, cells = strips.reshape(side, -1), table.reshape(side * side, -1)
+    row = np.empty((side, across * channels), np.float32)
     for place in range(first, end):
         n, top = place // down, place % down * tile - 1
-        image = inputs[n].reshape(height, width * channels)
-        if top >= 0 and top + side <= height:
-            _inputs_down(tile, image, top, channels, rows)
-        else:
-            for i in range(side):
-                if 0 <= top + i < height:
-                    band[i] = image[top + i]
-                else:
-                    band[i] = 0
-            _inputs_down(tile, band, 0, channels, rows)
         for i in range(side):
-            _inputs_across(tile, rows[i].reshape(-1, channels), side * i, place * across, across, table)
+            if 0 <= top + i < height:
+                _dealt_out(inputs[n, top + i], 1, strips[i])
+            else:
+                strips[i] = 0
+        _inputs_down(tile, flat)
+        for i in range(side):
+            _inputs_across(tile, strips[i].reshape(tile, -1), channels, row)
+            _stored(row, side * i, place * row.shape[1], cells)
 
 
 @compiled
-def _inputs_down(tile: int, image: Array, y: int, margin: int, rows: Array) -> None:
+def _inputs_down(tile: int, r: Array) -> None:
     if tile == 4:
-        for p in range(image.shape[1]):
-            t0, t1, t2, t3, t4, t5 = _six(
-                image[y, p], image[y + 1, p], image[y + 2, p], image[y + 3, p], image[y + 4, p], image[y + 5, p]
+        for p in range(r.shape[1]):
+            r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p] = _six(
+                r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p]
             )
-            q = p + margin
-            rows[0, q], rows[1, q], rows[2, q], rows[3, q], rows[4, q], rows[5, q] = t0, t1, t2, t3, t4, t5
         return
-    for p in range(image.shape[1]):
-        t0, t1, t2, t3, t4, t5, t6 = _seven(
-            image[y, p], image[y + 1, p], image[y + 2, p], image[y + 3, p], image[y + 4, p], image[y + 5, p],
-            image[y + 6, p],
-        )  # fmt: skip
-        q = p + margin
-        rows[0, q], rows[1, q], rows[2, q], rows[3, q], rows[4, q], rows[5, q] = t0, t1, t2, t3, t4, t5
-        rows[6, q] = t6
+    for p in range(r.shape[1]):
+        r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p], r[6, p] = _seven(
+            r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p], r[6, p]
+        )
 
 
 @compiled
-def _inputs_across(tile: int, r: Array, k: int, start: int, across: int, table: Array) -> None:
-    for t in range(across):
-        x, to = tile * t, start + t
-        if tile == 4:
-            for c in range(r.shape[1]):
-                t0, t1, t2, t3, t4, t5 = _six(r[x, c], r[x + 1, c], r[x + 2, c], r[x + 3, c], r[x + 4, c], r[x + 5, c])
-                table[k, to, c], table[k + 1, to, c], table[k + 2, to, c] = t0, t1, t2
-                table[k + 3, to, c], table[k + 4, to, c], table[k + 5, to, c] = t3, t4, t5
-        else:
-            for c in range(r.shape[1]):
-                t0, t1, t2, t3, t4, t5, t6 = _seven(
-                    r[x, c], r[x + 1, c], r[x + 2, c], r[x + 3, c], r[x + 4, c], r[x + 5, c], r[x + 6, c]
-                )
-                table[k, to, c], table[k + 1, to, c], table[k + 2, to, c] = t0, t1, t2
-                table[k + 3, to, c], table[k + 4, to, c], table[k + 5, to, c], table[k + 6, to, c] = t3, t4, t5, t6
+def _inputs_across(tile: int, r: Array, step: int, w: Array) -> None:
+    """From the strips of one row; ``step`` further on is the next tile, whose first pixels are this tile's last."""
+    if tile == 4:
+        for p in range(w.shape[1]):
+            q = p + step
+            w[0, p], w[1, p], w[2, p], w[3, p], w[4, p], w[5, p] = _six(
+                r[0, p], r[1, p], r[2, p], r[3, p], r[0, q], r[1, q]
+            )
+        return
+    for p in range(w.shape[1]):
+        q = p + step
+        w[0, p], w[1, p], w[2, p], w[3, p], w[4, p], w[5, p], w[6, p] = _seven(
+            r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[0, q], r[1, q]
+        )
 
 
 @compiled
@@ -124,59 +166,52 @@ def _seven(d0: Number, d1: Number, d2: Number, d3: Number, d4: Number, d5: Numbe
 
 
 @compiled
-def outputs_from_cells(tile: int, first: int, end: int, product: Array, bias: Array, floor: Number, out: Array) -> None:
+def outputs_from_cells(
+    tile: int, first: int, end: int, product: Stored, bias: Array, floor: Number, out: Stored
+) -> None:
     """A' m A for some tile rows, plus the bias, and not below a floor: 0 is the ReLU's."""
     _, height, width, channels = out.shape
     down, across, side = -(-height // tile), -(-width // tile), tile + 2
-    rows = np.empty((side, tile * across * channels), np.float32)
-    band = np.empty((tile, width * channels), np.float32)
-    more = np.empty((width, channels), np.float32)
+    strips = np.empty((side, tile, across, channels), np.float32)
+    flat, cells = strips.reshape(side, -1), product.reshape(side * side, -1)
+    row = np.empty((side, across * channels), np.float32)
+    more = np.empty((tile, across, channels), np.float32)
     more[:] = bias
     for place in range(first, end):
         n, top = place // down, place % down * tile
-        image = out[n].reshape(height, width * channels)
         for i in range(side):
-            _outputs_across(tile, product, side * i, place * across, across, rows[i].reshape(-1, channels))
-        if top + tile <= height:
-            _outputs_down(tile, rows, more.reshape(-1), floor, image, top)
-        else:
-            _outputs_down(tile, rows, more.reshape(-1), floor, band, 0)
-            for i in range(height - top):
-                image[top + i] = band[i]
+            _loaded(cells, side * i, place * row.shape[1], row)
+            _outputs_across(tile, row, strips[i].reshape(tile, -1))
+        _outputs_down(tile, flat, more.reshape(-1), floor)
+        for i in range(min(tile, height - top)):
+            _gathered(strips[i], 0, out[n, top + i])
 
 
 @compiled
-def _outputs_across(tile: int, m: Array, k: int, start: int, across: int, r: Array) -> None:
-    for t in range(across):
-        x, at = tile * t, start + t
-        if tile == 4:
-            for c in range(r.shape[1]):
-                y0, y1, y2, y3 = _four(
-                    m[k, at, c], m[k + 1, at, c], m[k + 2, at, c], m[k + 3, at, c], m[k + 4, at, c], m[k + 5, at, c]
-                )
-                r[x, c], r[x + 1, c], r[x + 2, c], r[x + 3, c] = y0, y1, y2, y3
-        else:
-            for c in range(r.shape[1]):
-                y0, y1, y2, y3, y4 = _five(
-                    m[k, at, c], m[k + 1, at, c], m[k + 2, at, c], m[k + 3, at, c], m[k + 4, at, c], m[k + 5, at, c],
-                    m[k + 6, at, c],
-                )  # fmt: skip
-                r[x, c], r[x + 1, c], r[x + 2, c], r[x + 3, c], r[x + 4, c] = y0, y1, y2, y3, y4
-
-
-@compiled
-def _outputs_down(tile: int, r: Array, more: Array, floor: Number, image: Array, y: int) -> None:
+def _outputs_across(tile: int, m: Array, r: Array) -> None:
     if tile == 4:
-        for p in range(image.shape[1]):
-            y0, y1, y2, y3 = _four(r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p])
-            image[y, p], image[y + 1, p] = _not_below(y0 + more[p], floor), _not_below(y1 + more[p], floor)
-            image[y + 2, p], image[y + 3, p] = _not_below(y2 + more[p], floor), _not_below(y3 + more[p], floor)
+        for p in range(r.shape[1]):
+            r[0, p], r[1, p], r[2, p], r[3, p] = _four(m[0, p], m[1, p], m[2, p], m[3, p], m[4, p], m[5, p])
         return
-    for p in range(image.shape[1]):
+    for p in range(r.shape[1]):
+        r[0, p], r[1, p], r[2, p], r[3, p], r[4, p] = _five(
+            m[0, p], m[1, p], m[2, p], m[3, p], m[4, p], m[5, p], m[6, p]
+        )
+
+
+@compiled
+def _outputs_down(tile: int, r: Array, more: Array, floor: Number) -> None:
+    if tile == 4:
+        for p in range(r.shape[1]):
+            y0, y1, y2, y3 = _four(r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p])
+            r[0, p], r[1, p] = _not_below(y0 + more[p], floor), _not_below(y1 + more[p], floor)
+            r[2, p], r[3, p] = _not_below(y2 + more[p], floor), _not_below(y3 + more[p], floor)
+        return
+    for p in range(r.shape[1]):
         y0, y1, y2, y3, y4 = _five(r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p], r[6, p])
-        image[y, p], image[y + 1, p] = _not_below(y0 + more[p], floor), _not_below(y1 + more[p], floor)
-        image[y + 2, p], image[y + 3, p] = _not_below(y2 + more[p], floor), _not_below(y3 + more[p], floor)
-        image[y + 4, p] = _not_below(y4 + more[p], floor)
+        r[0, p], r[1, p] = _not_below(y0 + more[p], floor), _not_below(y1 + more[p], floor)
+        r[2, p], r[3, p] = _not_below(y2 + more[p], floor), _not_below(y3 + more[p], floor)
+        r[4, p] = _not_below(y4 + more[p], floor)
 
 
 @compiled
@@ -213,60 +248,67 @@ def _not_below(value: Number, floor: Number) -> Number:
 
 
 @compiled
-def gradients_to_cells(tile: int, first: int, end: int, out: Array, gradient: Array, sums: Array, table: Array) -> None:
+def gradients_to_cells(
+    tile: int, first: int, end: int, out: Stored, gradient: Stored, sums: Array, table: Stored
+) -> None:
     """A g A' for some tile rows, g being the gradient where the ReLU passed something on, and ``sums`` of g (rows, channels)."""
     _, height, width, channels = gradient.shape
     down, across, side = -(-height // tile), -(-width // tile), tile + 2
-    rows = np.zeros((side, tile * across * channels), np.float32)
-    band = np.zeros((tile, tile * across, channels), np.float32)
+    strips = np.zeros((side, tile, across, channels), np.float32)
+    flat, cells = strips.reshape(side, -1), table.reshape(side * side, -1)
+    row = np.empty((side, across * channels), np.float32)
+    passed = np.empty((width, channels), np.float32)
     for place in range(first, end):
         n, top = place // down, place % down * tile
         sums[place] = 0
         for i in range(tile):
             if top + i < height:
-                _where_positive(out[n, top + i], gradient[n, top + i], band[i], sums[place])
+                _where_positive(out[n, top + i], gradient[n, top + i], passed, sums[place])
+                _dealt_out(passed, 0, strips[i])
             else:
-                band[i] = 0
-        _gradients_down(tile, band.reshape(tile, -1), rows)
+                strips[i] = 0
+        if across * tile > width:  # the transform of the tile row before left something beyond the edge
+            for i in range(tile):
+                for x in range(width, across * tile):
+                    strips[i, x % tile, x // tile] = 0
+        _gradients_down(tile, flat)
         for i in range(side):
-            _gradients_across(tile, rows[i].reshape(-1, channels), side * i, place * across, across, table)
+            _gradients_across(tile, strips[i].reshape(tile, -1), row)
+            _stored(row, side * i, place * row.shape[1], cells)
 
 
 @compiled
-def _where_positive(out: Array, gradient: Array, passed: Array, total: Array) -> None:
+def _where_positive(out: Stored, gradient: Stored, passed: Array, total: Array) -> None:
     """The gradient of a ReLU, and its part of the sum."""
     for x in range(out.shape[0]):
         for c in range(out.shape[1]):
-            passed[x, c] = np.float32(0) if out[x, c] <= 0 else gradient[x, c]
+            passed[x, c] = np.float32(0) if number(out[x, c]) <= 0 else number(gradient[x, c])
         for c in range(out.shape[1]):
             total[c] += passed[x, c]
 
 
 @compiled
-def _gradients_down(tile: int, g: Array, r: Array) -> None:
+def _gradients_down(tile: int, r: Array) -> None:
     if tile == 4:
-        for p in range(g.shape[1]):
-            r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p] = _back_four(g[0, p], g[1, p], g[2, p], g[3, p])
+        for p in range(r.shape[1]):
+            r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p] = _back_four(r[0, p], r[1, p], r[2, p], r[3, p])
         return
-    for p in range(g.shape[1]):
-        t0, t1, t2, t3, t4, t5, t6 = _back_five(g[0, p], g[1, p], g[2, p], g[3, p], g[4, p])
-        r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p], r[6, p] = t0, t1, t2, t3, t4, t5, t6
+    for p in range(r.shape[1]):
+        r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p], r[6, p] = _back_five(
+            r[0, p], r[1, p], r[2, p], r[3, p], r[4, p]
+        )
 
 
 @compiled
-def _gradients_across(tile: int, r: Array, k: int, start: int, across: int, table: Array) -> None:
-    for t in range(across):
-        x, to = tile * t, start + t
-        if tile == 4:
-            for c in range(r.shape[1]):
-                t0, t1, t2, t3, t4, t5 = _back_four(r[x, c], r[x + 1, c], r[x + 2, c], r[x + 3, c])
-                table[k, to, c], table[k + 1, to, c], table[k + 2, to, c] = t0, t1, t2
-                table[k + 3, to, c], table[k + 4, to, c], table[k + 5, to, c] = t3, t4, t5
-        else:
-            for c in range(r.shape[1]):
-                t0, t1, t2, t3, t4, t5, t6 = _back_five(r[x, c], r[x + 1, c], r[x + 2, c], r[x + 3, c], r[x + 4, c])
-                table[k, to, c], table[k + 1, to, c], table[k + 2, to, c] = t0, t1, t2
-                table[k + 3, to, c], table[k + 4, to, c], table[k + 5, to, c], table[k + 6, to, c] = t3, t4, t5, t6
+def _gradients_across(tile: int, r: Array, w: Array) -> None:
+    if tile == 4:
+        for p in range(r.shape[1]):
+            w[0, p], w[1, p], w[2, p], w[3, p], w[4, p], w[5, p] = _back_four(r[0, p], r[1, p], r[2, p], r[3, p])
+        return
+    for p in range(r.shape[1]):
+        w[0, p], w[1, p], w[2, p], w[3, p], w[4, p], w[5, p], w[6, p] = _back_five(
+            r[0, p], r[1, p], r[2, p], r[3, p], r[4, p]
+        )
 
 
 @compiled
@@ -290,48 +332,58 @@ def _back_five(g0: Number, g1: Number, g2: Number, g3: Number, g4: Number) -> Se
 
 
 @compiled
-def inputs_from_cells(tile: int, first: int, end: int, product: Array, out: Array) -> None:
-    """B t B' for some images, summed where tiles overlap, from the top of an image to its bottom."""
+def inputs_from_cells(tile: int, first: int, end: int, product: Stored, out: Stored) -> None:
+    """B t B' for some tile rows, summed where tiles overlap.
+
+    A tile row ends two pixel rows below where the next begins: it writes those of its own and leaves the last two to the next.
+    """
     _, height, width, channels = out.shape
     down, across, side = -(-height // tile), -(-width // tile), tile + 2
-    rows = np.empty((side, (tile * across + 2) * channels), np.float32)
-    carried = np.empty((2, rows.shape[1]), np.float32)
-    inside = slice(channels, (width + 1) * channels)
-    for n in range(first, end):
-        image = out[n].reshape(height, width * channels)
-        carried[:] = 0
-        for row in range(down):
-            for i in range(side):
-                start = (n * down + row) * across
-                _inputs_back_across(tile, product, side * i, start, across, rows[i].reshape(-1, channels))
-            _inputs_back_down(tile, rows, carried)
-            ready = tile if row < down - 1 else side
-            for i in range(ready):
-                y = row * tile - 1 + i
-                if 0 <= y < height:
-                    image[y] = rows[i, inside]
+    strips = np.zeros((side, tile, across + 1, channels), np.float32)
+    flat, cells = strips.reshape(side, -1), product.reshape(side * side, -1)
+    row = np.empty((side, across * channels), np.float32)
+    ends = np.empty((2, across * channels), np.float32)
+    carried = np.empty((2, flat.shape[1]), np.float32)
+    for place in range(first if first % down == 0 else first - 1, end):
+        n, k = place // down, place % down
+        if k == 0:
+            carried[:] = 0
+        for i in range(side):
+            line = strips[i].reshape(tile, -1)
+            _loaded(cells, side * i, place * row.shape[1], row)
+            _inputs_back_across(tile, row, line, ends)
+            line[:, ends.shape[1] :] = 0
+            _add_ends(line, channels, ends)
+        _inputs_back_down(tile, flat, carried)
+        if place < first:  # only what it carries over
+            continue
+        ready = tile if k < down - 1 else side
+        for i in range(ready):
+            y = k * tile - 1 + i
+            if 0 <= y < height:
+                _gathered(strips[i], 1, out[n, y])
 
 
 @compiled
-def _inputs_back_across(tile: int, m: Array, k: int, start: int, across: int, r: Array) -> None:
-    r[:2] = 0
-    for t in range(across):
-        x, at = tile * t, start + t
-        if tile == 4:
-            for c in range(r.shape[1]):
-                d0, d1, d2, d3, d4, d5 = _back_six(
-                    m[k, at, c], m[k + 1, at, c], m[k + 2, at, c], m[k + 3, at, c], m[k + 4, at, c], m[k + 5, at, c]
-                )
-                r[x, c], r[x + 1, c] = r[x, c] + d0, r[x + 1, c] + d1
-                r[x + 2, c], r[x + 3, c], r[x + 4, c], r[x + 5, c] = d2, d3, d4, d5
-        else:
-            for c in range(r.shape[1]):
-                d0, d1, d2, d3, d4, d5, d6 = _back_seven(
-                    m[k, at, c], m[k + 1, at, c], m[k + 2, at, c], m[k + 3, at, c], m[k + 4, at, c], m[k + 5, at, c],
-                    m[k + 6, at, c],
-                )  # fmt: skip
-                r[x, c], r[x + 1, c] = r[x, c] + d0, r[x + 1, c] + d1
-                r[x + 2, c], r[x + 3, c], r[x + 4, c], r[x + 5, c], r[x + 6, c] = d2, d3, d4, d5, d6
+def _inputs_back_across(tile: int, m: Array, r: Array, ends: Array) -> None:
+    if tile == 4:
+        for p in range(m.shape[1]):
+            r[0, p], r[1, p], r[2, p], r[3, p], ends[0, p], ends[1, p] = _back_six(
+                m[0, p], m[1, p], m[2, p], m[3, p], m[4, p], m[5, p]
+            )
+        return
+    for p in range(m.shape[1]):
+        r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], ends[0, p], ends[1, p] = _back_seven(
+            m[0, p], m[1, p], m[2, p], m[3, p], m[4, p], m[5, p], m[6, p]
+        )
+
+
+@compiled
+def _add_ends(r: Array, step: int, ends: Array) -> None:
+    """Add the last two pixels of each tile to the first two of the next, ``step`` further on."""
+    for j in range(2):
+        for p in range(ends.shape[1]):
+            r[j, p + step] += ends[j, p]
 
 
 @compiled

@@ -14,9 +14,9 @@ against the direct sum the error is about 1e-5 of the largest value, because the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import pairwise
 from typing import Any
@@ -28,8 +28,12 @@ from soilscope.learn.kernel_cells import TRANSFORMS, kernels_from_cells, kernels
 from soilscope.learn.tiles import TILES, gradients_to_cells, inputs_from_cells, inputs_to_cells, outputs_from_cells
 from soilscope.learn.torch_extra import require_torch
 
-__all__ = ["Winograd", "for_precision", "worth_it"]
+__all__ = ["Winograd", "for_precision", "for_training", "worth_it"]
 
+NEAR_BYTES = 12 << 20
+"""Cells of one group of images: what a processor's last cache holds of them (measured)."""
+MORE_THAN_KERNELS = 6
+"""And no less than so many times the kernels' cells, whose gradients are added up from group to group."""
 LEAST_CHANNELS, LEAST_PIXELS, LEAST_PRODUCT = 32, 8, 1600
 """Below these, and below this product of channels and pixels a side, the transforms cost more than they save (measured)."""
 
@@ -44,8 +48,13 @@ def worth_it(layer: Any, after: Any, height: int, width: int) -> bool:
 
 
 def for_precision(precision: str, threads: int) -> Winograd | None:
-    """The way to multiply in a precision; bf16 has its own in hardware."""
+    """The way to multiply in a precision where every digit counts: bf16 has its own direct sums in hardware."""
     return Winograd(threads) if precision == "fp32" else None
+
+
+def for_training(precision: str, threads: int) -> Winograd:
+    """The way to multiply in a precision while a network learns."""
+    return Winograd(threads, half=precision == "bf16")
 
 
 class Winograd:
@@ -54,12 +63,17 @@ class Winograd:
     Parameters
     ----------
     threads : int
-        Each row of tiles, and each image's gradient, is summed by one thread, so the number changes no byte here.
+        Each row of tiles is summed by one thread, so the number changes no byte here.
+    half : bool
+        Images, gradients and cells in bf16 and tiles of 4 only; the transforms themselves are still computed in fp32.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, half: bool = False) -> None:
+        torch = require_torch()
         self.pool = ThreadPoolExecutor(threads)
         self.pieces = threads * 4
+        self.dtype = torch.bfloat16 if half else torch.float32
+        self.tiles = TILES[:1] if half else TILES
         self.scratch: dict[str, Any] = {}
 
     def convolve(self, inputs: Any, weight: Any, bias: Any) -> Any:
@@ -67,14 +81,22 @@ class Winograd:
 
         The ReLU is done as the outputs are written, its gradient as gradients are read: two passes over memory less.
         """
-        return _function().apply(self, inputs, weight, bias)
+        return _function().apply(self, inputs.to(self.dtype), weight, bias)
+
+    def empty(self, *shape: int) -> Any:
+        """Memory of a shape."""
+        return require_torch().empty(*shape, dtype=self.dtype)
+
+    def images(self, n: int, channels: int, height: int, width: int) -> Any:
+        """Memory of channels-last images."""
+        torch = require_torch()
+        return torch.empty(n, channels, height, width, dtype=self.dtype, memory_format=torch.channels_last)
 
     def take(self, name: str, *shape: int) -> Any:
         """Scratch memory of a shape; what it held before is lost."""
-        torch = require_torch()
         size = int(np.prod(shape))
         if name not in self.scratch or self.scratch[name].numel() < size:
-            self.scratch[name] = torch.empty(size)
+            self.scratch[name] = self.empty(size)
         return self.scratch[name][:size].view(*shape)
 
     def spread(self, kernel: Callable[..., None], rows: int, *arrays: Any) -> None:
@@ -84,51 +106,52 @@ class Winograd:
         for job in jobs:
             job.result()
 
-    def transformed(self, inputs: Any, grid: Grid, table: Any = None) -> Any:
-        """B' d B of all tiles, shape (cells, tiles, c), in a table to keep or in scratch memory."""
-        table = self.take("inputs", grid.cells, grid.tiles, inputs.shape[3]) if table is None else table
-        self.spread(partial(inputs_to_cells, grid.tile), grid.rows, inputs.numpy(), table.numpy())
+    def grids(self, pixels: Any, most: int) -> Iterator[tuple[slice, Grid]]:
+        """Groups of images (n, y, x, channels) whose cells of ``most`` channels stay near the processor, and their tiles."""
+        n, height, width, _ = pixels.shape
+        whole = min((Grid(n, height, width, tile) for tile in self.tiles), key=lambda grid: grid.cells * grid.tiles)
+        each = whole.cells * whole.tiles // n * most * self.dtype.itemsize
+        kernels = whole.cells * most**2 * self.dtype.itemsize
+        step = max(1, min(n, max(NEAR_BYTES, MORE_THAN_KERNELS * kernels) // each))
+        for first in range(0, n, step):
+            group = slice(first, min(first + step, n))
+            yield group, replace(whole, n=group.stop - first)
+
+    def transformed(self, inputs: Any, grid: Grid, table: Any) -> Any:
+        """B' d B of all tiles into a table (cells, tiles, c)."""
+        self.spread(partial(inputs_to_cells, grid.tile), grid.rows, _array(inputs), _array(table))
         return table
 
-    def kernels(self, weight: Any, tile: int, table: Any = None) -> Any:
-        """G g G', from (k, 3, 3, c) to (cells, k, c), in a table to keep or in scratch memory."""
-        shape = ((tile + 2) ** 2, weight.shape[0], weight.shape[3])
-        table = self.take("kernels", *shape) if table is None else table
-        self.spread(kernels_to_cells, weight.shape[0], TRANSFORMS[tile], weight, table.numpy())
+    def kernels(self, weight: Any, tile: int, table: Any) -> Any:
+        """G g G', from (k, 3, 3, c) into a table (cells, k, c)."""
+        self.spread(kernels_to_cells, weight.shape[0], TRANSFORMS[tile], weight, _array(table))
         return table
 
-    def rectified(self, cells: Any, grid: Grid, kernels: Any, bias: Any) -> Any:
-        """The convolution proper and its ReLU: cells (cells, tiles, c), kernels (cells, k, c) -> channels-last (n, k, y, x)."""
-        torch = require_torch()
-        out = torch.empty(grid.n, kernels.shape[1], grid.height, grid.width, memory_format=torch.channels_last)
+    def rectified(self, cells: Any, grid: Grid, kernels: Any, bias: Any, out: Any) -> None:
+        """The convolution proper and its ReLU: cells (cells, tiles, c), kernels (cells, k, c) -> (n, y, x, k)."""
         product = self.take("product", *cells.shape[:2], kernels.shape[1])
-        torch.bmm(cells, kernels.transpose(1, 2), out=product)
-        arrays = (product.numpy(), bias.numpy(), np.float32(0), out.permute(0, 2, 3, 1).numpy())
+        require_torch().bmm(cells, kernels.transpose(1, 2), out=product)
+        arrays = (_array(product), bias.numpy(), np.float32(0), _array(out))
         self.spread(partial(outputs_from_cells, grid.tile), grid.rows, *arrays)
-        return out
 
     def spread_gradient(self, out: Any, gradient: Any, grid: Grid) -> tuple[Any, Any]:
         """A g A' of all tiles, shape (cells, tiles, k), g being the gradient where ``out`` is positive; and g's sum (k,)."""
         table = self.take("product", grid.cells, grid.tiles, gradient.shape[3])
         sums = require_torch().empty(grid.rows, gradient.shape[3])
-        arrays = (a.numpy() for a in (out, gradient, sums, table))
+        arrays = (_array(a) for a in (out, gradient, sums, table))
         self.spread(partial(gradients_to_cells, grid.tile), grid.rows, *arrays)
         return table, sums.sum(dim=0)
 
-    def gradient_of_inputs(self, table: Any, grid: Grid, kernels: Any) -> Any:
-        """The transpose of the convolution: (cells, tiles, k), kernels (cells, k, c) -> channels-last (n, c, y, x)."""
-        torch = require_torch()
-        out = torch.empty(grid.n, kernels.shape[2], grid.height, grid.width, memory_format=torch.channels_last)
+    def gradient_of_inputs(self, table: Any, grid: Grid, kernels: Any, out: Any) -> None:
+        """The transpose of the convolution: (cells, tiles, k), kernels (cells, k, c) -> (n, y, x, c)."""
         product = self.take("inputs", *table.shape[:2], kernels.shape[2])
-        torch.bmm(table, kernels, out=product)
-        arrays = (product.numpy(), out.permute(0, 2, 3, 1).numpy())
-        self.spread(partial(inputs_from_cells, grid.tile), grid.n, *arrays)
-        return out
+        require_torch().bmm(table, kernels, out=product)
+        self.spread(partial(inputs_from_cells, grid.tile), grid.rows, _array(product), _array(out))
 
     def gradient_of_kernels(self, cells: Any, tile: int) -> Any:
         """The transpose of :meth:`kernels`, as channels-last (k, c, 3, 3)."""
         weight = require_torch().empty(cells.shape[1], 3, 3, cells.shape[2])
-        self.spread(kernels_from_cells, cells.shape[1], TRANSFORMS[tile], cells.numpy(), weight.numpy())
+        self.spread(kernels_from_cells, cells.shape[1], TRANSFORMS[tile], _array(cells), weight.numpy())
         return weight.permute(0, 3, 1, 2)
 
 
@@ -140,12 +163,6 @@ class Grid:
     height: int
     width: int
     tile: int
-
-    @classmethod
-    def over(cls, pixels: Any) -> Grid:
-        """The grid with the fewest products over images (n, y, x, channels)."""
-        n, height, width, _ = pixels.shape
-        return min((cls(n, height, width, tile) for tile in TILES), key=lambda grid: grid.cells * grid.tiles)
 
     @property
     def cells(self) -> int:
@@ -172,31 +189,53 @@ def _function() -> Any:
     class Convolution(base):  # type: ignore[misc]  # torch is imported only when it is needed
         @staticmethod
         def forward(ctx: Any, own: Winograd, inputs: Any, weight: Any, bias: Any) -> Any:
-            pixels = _pixels(inputs)
-            learns = any(ctx.needs_input_grad)
-            grid = Grid.over(pixels)
-            shapes = (grid.cells, grid.tiles, pixels.shape[3]), (grid.cells, weight.shape[0], pixels.shape[3])
-            kept = [torch.empty(*shape) if learns else None for shape in shapes]  # the gradients want both again
-            cells = own.transformed(pixels, grid, kept[0])
-            kernels = own.kernels(_rows(weight), grid.tile, kept[1])
-            out = own.rectified(cells, grid, kernels, bias.detach())
-            ctx.own = own
+            pixels, learns = _pixels(inputs), any(ctx.needs_input_grad)
+            (n, height, width, into), channels = pixels.shape, len(weight)
+            groups = list(own.grids(pixels, max(into, channels)))
+            side, tile = groups[0][1].cells, groups[0][1].tile
+            make = own.empty if learns else partial(own.take, "kernels")  # the gradients want them again
+            kernels = own.kernels(_rows(weight), tile, make(side, channels, into))
+            out = own.images(n, channels, height, width)
+            kept = []
+            for group, grid in groups:
+                shape = (grid.cells, grid.tiles, into)
+                cells = own.transformed(
+                    pixels[group], grid, own.empty(*shape) if learns else own.take("inputs", *shape)
+                )
+                own.rectified(cells, grid, kernels, bias.detach(), _pixels(out)[group])
+                kept.append(cells)
+            ctx.own, ctx.groups = own, groups
             if learns:
-                ctx.save_for_backward(cells, kernels, out)
+                ctx.save_for_backward(kernels, out, *kept)
             return out
 
         @staticmethod
         def backward(ctx: Any, gradient: Any) -> tuple[None, Any, Any, Any]:
-            own, (seen, kernels, out) = ctx.own, ctx.saved_tensors
-            grid = Grid.over(_pixels(out))
-            table, of_bias = own.spread_gradient(_pixels(out), _pixels(gradient), grid)
-            cells = own.take("kernels", *kernels.shape)
-            torch.bmm(table.transpose(1, 2), seen, out=cells)
-            of_weight = own.gradient_of_kernels(cells, grid.tile)
-            of_inputs = own.gradient_of_inputs(table, grid, kernels) if ctx.needs_input_grad[1] else None
-            return None, of_inputs, of_weight, of_bias
+            own, (kernels, out, *seen) = ctx.own, ctx.saved_tensors
+            above, outputs = _pixels(gradient), _pixels(out)
+            n, height, width, _ = outputs.shape
+            of_inputs = own.images(n, kernels.shape[2], height, width) if ctx.needs_input_grad[1] else None
+            of_cells, of_bias = own.take("kernels", *kernels.shape), torch.zeros(len(kernels[0]))
+            total = of_cells if len(seen) == 1 else torch.zeros(kernels.shape)
+            for (group, grid), cells in zip(ctx.groups, seen, strict=True):
+                table, sums = own.spread_gradient(outputs[group], above[group], grid)
+                torch.bmm(table.transpose(1, 2), cells, out=of_cells)
+                if total is not of_cells:
+                    total += of_cells
+                of_bias += sums
+                if of_inputs is not None:
+                    own.gradient_of_inputs(table, grid, kernels, _pixels(of_inputs)[group])
+            return None, of_inputs, own.gradient_of_kernels(total, grid.tile), of_bias
 
     return Convolution
+
+
+def _array(tensor: Any) -> NDArray[Any]:
+    """Memory of a tensor as an array, bf16 as uint16 (:mod:`soilscope.learn.elements`)."""
+    torch = require_torch()
+    bits = tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor
+    array: NDArray[Any] = bits.numpy()
+    return array
 
 
 def _pixels(images: Any) -> Any:
