@@ -11,7 +11,7 @@ from soilscope.classes.loops import compiled
 
 torch = pytest.importorskip("torch", reason="learning needs PyTorch")
 from soilscope.learn import elements, fitting, network, winograd  # noqa: E402  (after the skip)
-from soilscope.learn.winograd import Winograd, for_precision, for_training, worth_it  # noqa: E402
+from soilscope.learn.winograd import Winograd, for_precision, for_training  # noqa: E402
 
 pytestmark = pytest.mark.learn
 
@@ -82,8 +82,8 @@ def test_scratch_memory_of_an_earlier_larger_image_does_not_shine_through():
 
 def test_a_whole_wide_network_gives_the_same_numbers_with_and_without():
     module = network.build("small", image_size=96, width=1.0, seed=1).to(memory_format=torch.channels_last)
-    assert worth_it(*module.features[3:5], 20, 20) is False
-    assert worth_it(*module.features[3:5], 100, 100)
+    assert Winograd(1).gains(*module.features[3:5], 20, 20) is False
+    assert Winograd(1).gains(*module.features[3:5], 100, 100)
     inputs = torch.randn(1, 3, 200, 200, generator=torch.Generator().manual_seed(0)).contiguous(
         memory_format=torch.channels_last
     )
@@ -101,10 +101,12 @@ def test_predictions_in_bf16_take_the_direct_sums():
 
 def test_only_wide_convolutions_followed_by_a_relu_are_done_so():
     relu, wide = torch.nn.ReLU(), torch.nn.Conv2d(64, 64, 3, padding=1)
-    assert worth_it(wide, relu, 200, 200)
-    assert not worth_it(relu, wide, 200, 200)
-    assert not worth_it(torch.nn.Conv2d(3, 64, 3, padding=1), relu, 200, 200)
-    assert not worth_it(wide, torch.nn.MaxPool2d(2), 200, 200), "a convolution whose ReLU does not follow"
+    for own in (for_training("fp32", 1), for_training("bf16", 1)):
+        assert own.gains(wide, relu, 200, 200)
+        assert not own.gains(relu, wide, 200, 200)
+        assert not own.gains(torch.nn.Conv2d(3, 64, 3, padding=1), relu, 200, 200)
+        assert not own.gains(wide, torch.nn.MaxPool2d(2), 200, 200), "a convolution whose ReLU does not follow"
+        assert own.gains(wide, relu, 32, 32) is not own.half
 
 
 def test_not_a_number_goes_through_the_relu():
@@ -193,3 +195,20 @@ def test_the_number_of_tile_threads_changes_no_byte_in_bf16():
     arrays = in_bf16(tensors(2, 32, 32, 18, 13, 0))
     one, three = (results(lambda *a, k=k: Winograd(k, half=True).convolve(*a).float(), arrays) for k in (1, 3))
     assert all(torch.equal(a, b) for a, b in zip(one, three, strict=True))
+
+
+def test_a_wide_networks_gradients_in_bf16_point_where_those_in_fp32_do():
+    module = network.build("vgg16", image_size=64, width=1.0, head="pooled", seed=1).to(
+        memory_format=torch.channels_last
+    )
+    draw = torch.Generator().manual_seed(0)
+    noise, targets = torch.randn(4, 3, 68, 68, generator=draw), torch.randn(4, generator=draw)
+    images = (5 * torch.nn.functional.avg_pool2d(noise, 5, 1)).contiguous(memory_format=torch.channels_last)
+    found = []
+    for precision, convolve in (("fp32", None), ("bf16", for_training("bf16", 2))):
+        module.zero_grad(set_to_none=True)
+        (fitting.forward(module, images, precision, convolve)[:, 0] - targets).square().mean().backward()
+        found.append([p.grad.flatten() for p in module.parameters()])
+    for exact, ours in zip(*found, strict=True):
+        assert torch.nn.functional.cosine_similarity(exact, ours, dim=0) >= 0.7
+    assert torch.nn.functional.cosine_similarity(*(torch.cat(gradients) for gradients in found), dim=0) >= 0.9

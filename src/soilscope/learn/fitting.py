@@ -15,7 +15,7 @@ from soilscope.learn.machine import autocast
 from soilscope.learn.schedule import Schedule
 from soilscope.learn.standing import Fitted, Run
 from soilscope.learn.torch_extra import require_torch
-from soilscope.learn.winograd import Winograd, worth_it
+from soilscope.learn.winograd import Winograd
 
 __all__ = ["answer", "fit", "forward", "pooled_features"]
 
@@ -52,7 +52,7 @@ def pooled_features(module: Any, inputs: Any, precision: str, convolve: Winograd
         for layer, after in zip(layers, [*layers[1:], None], strict=True):
             if rectified:  # this ReLU was done with its convolution
                 rectified = False
-            elif convolve is not None and worth_it(layer, after, *inputs.shape[2:]):
+            elif convolve is not None and convolve.gains(layer, after, *inputs.shape[2:]):
                 inputs, rectified = convolve.convolve(inputs, layer.weight, layer.bias), True
             else:
                 # in place here, where nobody looks at a convolution's output

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from soilscope.classes.loops import compiled
 from soilscope.learn.elements import element, number
+from soilscope.learn.tile_sums import back_five, back_four, back_seven, back_six, five, four, seven, six
 
 __all__ = [
     "TILES",
@@ -32,12 +33,6 @@ TILES = (4, 5)
 
 Array = NDArray[np.float32]
 Stored = NDArray[Any]
-Number = np.float32
-Six = tuple[Number, Number, Number, Number, Number, Number]
-Seven = tuple[Number, Number, Number, Number, Number, Number, Number]
-
-TWO, FOUR, FIVE, EIGHT, SIXTEEN = np.float32(2), np.float32(4), np.float32(5), np.float32(8), np.float32(16)
-HALF, QUARTER, EIGHTH, SIXTEENTH = np.float32(0.5), np.float32(0.25), np.float32(0.125), np.float32(0.0625)
 
 
 # Pixels to strips and back
@@ -112,12 +107,12 @@ def inputs_to_cells(tile: int, first: int, end: int, inputs: Stored, table: Stor
 def _inputs_down(tile: int, r: Array) -> None:
     if tile == 4:
         for p in range(r.shape[1]):
-            r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p] = _six(
+            r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p] = six(
                 r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p]
             )
         return
     for p in range(r.shape[1]):
-        r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p], r[6, p] = _seven(
+        r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p], r[6, p] = seven(
             r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p], r[6, p]
         )
 
@@ -128,38 +123,15 @@ def _inputs_across(tile: int, r: Array, step: int, w: Array) -> None:
     if tile == 4:
         for p in range(w.shape[1]):
             q = p + step
-            w[0, p], w[1, p], w[2, p], w[3, p], w[4, p], w[5, p] = _six(
+            w[0, p], w[1, p], w[2, p], w[3, p], w[4, p], w[5, p] = six(
                 r[0, p], r[1, p], r[2, p], r[3, p], r[0, q], r[1, q]
             )
         return
     for p in range(w.shape[1]):
         q = p + step
-        w[0, p], w[1, p], w[2, p], w[3, p], w[4, p], w[5, p], w[6, p] = _seven(
+        w[0, p], w[1, p], w[2, p], w[3, p], w[4, p], w[5, p], w[6, p] = seven(
             r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[0, q], r[1, q]
         )
-
-
-@compiled
-def _six(d0: Number, d1: Number, d2: Number, d3: Number, d4: Number, d5: Number) -> Six:
-    """B' of six."""
-    even, odd, near, far = d4 - FOUR * d2, d3 - FOUR * d1, d4 - d2, TWO * (d3 - d1)
-    return (
-        FOUR * d0 - FIVE * d2 + d4,
-        even + odd,
-        even - odd,
-        near + far,
-        near - far,
-        FOUR * d1 - FIVE * d3 + d5,
-    )  # fmt: skip
-
-
-@compiled
-def _seven(d0: Number, d1: Number, d2: Number, d3: Number, d4: Number, d5: Number, d6: Number) -> Seven:
-    """B' of seven."""
-    t0, t1, t2, t3, t4, t6 = _six(
-        d1 + HALF * d0, d2 + HALF * d1, d3 + HALF * d2, d4 + HALF * d3, d5 + HALF * d4, d6 + HALF * d5
-    )
-    return t0, t1, t2, t3, t4, FOUR * d1 - FIVE * d3 + d5, t6
 
 
 # Cells to outputs: A' m A
@@ -167,7 +139,7 @@ def _seven(d0: Number, d1: Number, d2: Number, d3: Number, d4: Number, d5: Numbe
 
 @compiled
 def outputs_from_cells(
-    tile: int, first: int, end: int, product: Stored, bias: Array, floor: Number, out: Stored
+    tile: int, first: int, end: int, product: Stored, bias: Array, floor: np.float32, out: Stored
 ) -> None:
     """A' m A for some tile rows, plus the bias, and not below a floor: 0 is the ReLU's."""
     _, height, width, channels = out.shape
@@ -191,55 +163,31 @@ def outputs_from_cells(
 def _outputs_across(tile: int, m: Array, r: Array) -> None:
     if tile == 4:
         for p in range(r.shape[1]):
-            r[0, p], r[1, p], r[2, p], r[3, p] = _four(m[0, p], m[1, p], m[2, p], m[3, p], m[4, p], m[5, p])
+            r[0, p], r[1, p], r[2, p], r[3, p] = four(m[0, p], m[1, p], m[2, p], m[3, p], m[4, p], m[5, p])
         return
     for p in range(r.shape[1]):
-        r[0, p], r[1, p], r[2, p], r[3, p], r[4, p] = _five(
+        r[0, p], r[1, p], r[2, p], r[3, p], r[4, p] = five(
             m[0, p], m[1, p], m[2, p], m[3, p], m[4, p], m[5, p], m[6, p]
         )
 
 
 @compiled
-def _outputs_down(tile: int, r: Array, more: Array, floor: Number) -> None:
+def _outputs_down(tile: int, r: Array, more: Array, floor: np.float32) -> None:
     if tile == 4:
         for p in range(r.shape[1]):
-            y0, y1, y2, y3 = _four(r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p])
+            y0, y1, y2, y3 = four(r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p])
             r[0, p], r[1, p] = _not_below(y0 + more[p], floor), _not_below(y1 + more[p], floor)
             r[2, p], r[3, p] = _not_below(y2 + more[p], floor), _not_below(y3 + more[p], floor)
         return
     for p in range(r.shape[1]):
-        y0, y1, y2, y3, y4 = _five(r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p], r[6, p])
+        y0, y1, y2, y3, y4 = five(r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p], r[6, p])
         r[0, p], r[1, p] = _not_below(y0 + more[p], floor), _not_below(y1 + more[p], floor)
         r[2, p], r[3, p] = _not_below(y2 + more[p], floor), _not_below(y3 + more[p], floor)
         r[4, p] = _not_below(y4 + more[p], floor)
 
 
 @compiled
-def _four(
-    m0: Number, m1: Number, m2: Number, m3: Number, m4: Number, m5: Number
-) -> tuple[Number, Number, Number, Number]:
-    """A' of six."""
-    even, odd, far, side = m1 + m2, m1 - m2, m3 + m4, m3 - m4
-    return m0 + even + far, odd + TWO * side, even + FOUR * far, odd + EIGHT * side + m5
-
-
-@compiled
-def _five(
-    m0: Number, m1: Number, m2: Number, m3: Number, m4: Number, m5: Number, m6: Number
-) -> tuple[Number, Number, Number, Number, Number]:
-    """A' of seven."""
-    even, odd, far, side = m1 + m2, m1 - m2, m3 + m4, m3 - m4
-    return (
-        m0 + even + far + m5,
-        odd + TWO * side - HALF * m5,
-        even + FOUR * far + QUARTER * m5,
-        odd + EIGHT * side - EIGHTH * m5,
-        even + SIXTEEN * far + SIXTEENTH * m5 + m6,
-    )
-
-
-@compiled
-def _not_below(value: Number, floor: Number) -> Number:
+def _not_below(value: np.float32, floor: np.float32) -> np.float32:
     """NaN stays NaN."""
     return floor if value < floor else value
 
@@ -291,10 +239,10 @@ def _where_positive(out: Stored, gradient: Stored, passed: Array, total: Array) 
 def _gradients_down(tile: int, r: Array) -> None:
     if tile == 4:
         for p in range(r.shape[1]):
-            r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p] = _back_four(r[0, p], r[1, p], r[2, p], r[3, p])
+            r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p] = back_four(r[0, p], r[1, p], r[2, p], r[3, p])
         return
     for p in range(r.shape[1]):
-        r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p], r[6, p] = _back_five(
+        r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p], r[6, p] = back_five(
             r[0, p], r[1, p], r[2, p], r[3, p], r[4, p]
         )
 
@@ -303,29 +251,12 @@ def _gradients_down(tile: int, r: Array) -> None:
 def _gradients_across(tile: int, r: Array, w: Array) -> None:
     if tile == 4:
         for p in range(r.shape[1]):
-            w[0, p], w[1, p], w[2, p], w[3, p], w[4, p], w[5, p] = _back_four(r[0, p], r[1, p], r[2, p], r[3, p])
+            w[0, p], w[1, p], w[2, p], w[3, p], w[4, p], w[5, p] = back_four(r[0, p], r[1, p], r[2, p], r[3, p])
         return
     for p in range(r.shape[1]):
-        w[0, p], w[1, p], w[2, p], w[3, p], w[4, p], w[5, p], w[6, p] = _back_five(
+        w[0, p], w[1, p], w[2, p], w[3, p], w[4, p], w[5, p], w[6, p] = back_five(
             r[0, p], r[1, p], r[2, p], r[3, p], r[4, p]
         )
-
-
-@compiled
-def _back_four(g0: Number, g1: Number, g2: Number, g3: Number) -> Six:
-    """A of four."""
-    even, odd = g0 + g2, g1 + g3
-    wide, side = g0 + FOUR * g2, TWO * g1 + EIGHT * g3
-    return g0, even + odd, even - odd, wide + side, wide - side, g3
-
-
-@compiled
-def _back_five(g0: Number, g1: Number, g2: Number, g3: Number, g4: Number) -> Seven:
-    """A of five."""
-    even, odd = g0 + g2 + g4, g1 + g3
-    wide, side = g0 + FOUR * g2 + SIXTEEN * g4, TWO * g1 + EIGHT * g3
-    narrow = (g0 + QUARTER * g2 + SIXTEENTH * g4) - (HALF * g1 + EIGHTH * g3)
-    return g0, even + odd, even - odd, wide + side, wide - side, narrow, g4
 
 
 # Cells to the gradient of the inputs: B t B', the transpose of B' d B
@@ -368,12 +299,12 @@ def inputs_from_cells(tile: int, first: int, end: int, product: Stored, out: Sto
 def _inputs_back_across(tile: int, m: Array, r: Array, ends: Array) -> None:
     if tile == 4:
         for p in range(m.shape[1]):
-            r[0, p], r[1, p], r[2, p], r[3, p], ends[0, p], ends[1, p] = _back_six(
+            r[0, p], r[1, p], r[2, p], r[3, p], ends[0, p], ends[1, p] = back_six(
                 m[0, p], m[1, p], m[2, p], m[3, p], m[4, p], m[5, p]
             )
         return
     for p in range(m.shape[1]):
-        r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], ends[0, p], ends[1, p] = _back_seven(
+        r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], ends[0, p], ends[1, p] = back_seven(
             m[0, p], m[1, p], m[2, p], m[3, p], m[4, p], m[5, p], m[6, p]
         )
 
@@ -391,42 +322,13 @@ def _inputs_back_down(tile: int, r: Array, carried: Array) -> None:
     """In place: rows of cells become rows of pixels; the last two, which the next tiles add to, are carried."""
     if tile == 4:
         for p in range(r.shape[1]):
-            d0, d1, d2, d3, d4, d5 = _back_six(r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p])
+            d0, d1, d2, d3, d4, d5 = back_six(r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p])
             r[0, p], r[1, p] = d0 + carried[0, p], d1 + carried[1, p]
             r[2, p], r[3, p], r[4, p], r[5, p] = d2, d3, d4, d5
             carried[0, p], carried[1, p] = d4, d5
         return
     for p in range(r.shape[1]):
-        d0, d1, d2, d3, d4, d5, d6 = _back_seven(r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p], r[6, p])
+        d0, d1, d2, d3, d4, d5, d6 = back_seven(r[0, p], r[1, p], r[2, p], r[3, p], r[4, p], r[5, p], r[6, p])
         r[0, p], r[1, p] = d0 + carried[0, p], d1 + carried[1, p]
         r[2, p], r[3, p], r[4, p], r[5, p], r[6, p] = d2, d3, d4, d5, d6
         carried[0, p], carried[1, p] = d5, d6
-
-
-@compiled
-def _back_six(t0: Number, t1: Number, t2: Number, t3: Number, t4: Number, t5: Number) -> Six:
-    """B of six."""
-    even, odd, far, side = t1 + t2, t1 - t2, t3 + t4, t3 - t4
-    return (
-        FOUR * t0,
-        FOUR * (t5 - odd) - TWO * side,
-        -(FIVE * t0 + FOUR * even + far),
-        odd + TWO * side - FIVE * t5,
-        t0 + even + far,
-        t5,
-    )
-
-
-@compiled
-def _back_seven(t0: Number, t1: Number, t2: Number, t3: Number, t4: Number, t5: Number, t6: Number) -> Seven:
-    """B of seven."""
-    u0, u1, u2, u3, u4, u5 = _back_six(t0, t1, t2, t3, t4, t6)
-    return (
-        HALF * u0,
-        u0 + HALF * u1 + FOUR * t5,
-        u1 + HALF * u2,
-        u2 + HALF * u3 - FIVE * t5,
-        u3 + HALF * u4,
-        u4 + HALF * u5 + t5,
-        u5,
-    )
