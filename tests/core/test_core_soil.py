@@ -317,7 +317,9 @@ def test_uneven_porous_soil_ends_where_its_blurred_edge_is_half_way(blur, pores,
     soil = np.where(texture < np.quantile(texture, pores), -900, 500 + 80 * texture / texture.std())
     truth = (away < 15) & (z >= 8) & (z < 33)
     sharp = np.where(truth, soil, np.where((away >= 15) & (away < 18), 100, -1000))
-    values = ndimage.gaussian_filter(sharp.astype(float), (blur / 0.5, blur / 0.4, blur / 0.4)) + rng.normal(0, noise, away.shape)
+    values = ndimage.gaussian_filter(sharp.astype(float), (blur / 0.5, blur / 0.4, blur / 0.4)) + rng.normal(
+        0, noise, away.shape
+    )
     found = find_core(Volume(np.rint(values).astype(np.int16), np.ones(values.shape, bool), (0.5, 0.4, 0.4), "HU"))
     assert (found.source["soil"]["top"], found.source["soil"]["bottom"]) == (8, 33)
 
