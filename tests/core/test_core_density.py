@@ -104,7 +104,7 @@ def placed(densities, places) -> list[Rod]:
 )
 def test_rods_of_which_a_denser_one_reads_no_more_are_refused(densities, values):
     scan, places = with_rods(*values)
-    with pytest.raises(InputRefused, match="c1: rod .* values must rise with density") as caught:
+    with pytest.raises(InputRefused, match=r"c1: rod .* values must rise with density") as caught:
         measure_rods(scan, placed(densities, places))
     assert caught.value.code == "rods-alike"
 

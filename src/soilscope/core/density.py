@@ -24,7 +24,7 @@ ROD_SHARE = 0.7
 LEAST_ROD_VOXELS = 30
 
 APART = 0.1
-"""Rods of nearly one density, in g/cm³, may read in either order, as their atoms differ: polystyrene (1.05) reads less than water."""
+"""Rods of nearly one density (g/cm³) may read in either order, as their atoms differ: polystyrene (1.05) reads less than water."""
 
 ALIKE = 0.1
 """Rods that differ by less than this share of what their densities let expect, by the median of all pairs, read alike: no scanner's
@@ -140,15 +140,15 @@ class Density:
         return beyond / max(int(np.count_nonzero(core.valid)), 1)
 
     def findings(self, core: Volume) -> tuple[Finding, ...]:
-        """What the calibration is, how well it fits, how much of the core lies beyond the rods; and a warning where it fits badly."""
+        """What the calibration is and how well it fits, with a warning where it fits badly."""
         worst = int(np.argmax(np.abs(self.residuals)))
         if abs(self.residuals[worst]) <= MISFIT:
             return (self.finding(core),)
         rod = self.rods[worst]
         text = (
-            f"the calibration misses rod {rod.name!r} ({rod.density:g} g/cm³ at {rod.value:.1f}) by {self.residuals[worst]:+.2f} g/cm³, "
-            f"more than {MISFIT:g}; masses are off by as much: look whether each rod stands where it was said to and is of its density, or "
-            "take a curve (density_degree = 2)."
+            f"the calibration misses rod {rod.name!r} ({rod.density:g} g/cm³ at {rod.value:.1f}) by "
+            f"{self.residuals[worst]:+.2f} g/cm³, more than {MISFIT:g}; masses are off by as much: look whether each rod stands where "
+            "it was said to and is of its density, or take a curve (density_degree = 2)."
         )
         return self.finding(core), Finding("density-misfit", "warning", text)
 
@@ -280,13 +280,14 @@ def _refuse_alike(core: str, rods: Sequence[Rod], seen: Sequence[_Seen]) -> None
         least = max(ALIKE * usual * by, SURE * float(np.hypot(seen[a].error, seen[b].error)))
         if more > least and not among_noise:
             continue
-        how = "less than" if more < 0 else "the same as"
+        how = "less than" if more < 0 else "hardly more than"
         light, dense = rods[a], rods[b]
         raise InputRefused(
             "rods-alike",
-            f"{core}: rod {dense.name!r} of {dense.density:g} g/cm³ reads {seen[b].value:.1f}{_at(dense)}, {how} rod {light.name!r} of "
-            f"{light.density:g} g/cm³, {seen[a].value:.1f}{_at(light)}; values must rise with density, so one of them is not where it was "
-            "said to be, or is of another density. Mind that mm count from the centre of the first voxel, (y, x).",
+            f"{core}: rod {dense.name!r} of {dense.density:g} g/cm³ reads {seen[b].value:.1f}{_at(dense)}, {how} rod "
+            f"{light.name!r} of {light.density:g} g/cm³, {seen[a].value:.1f}{_at(light)}; values must rise with density, so one of "
+            "them is not where it was said to be, or is of another density. Mind that mm count from the centre of the first voxel, "
+            "(y, x).",
         )
 
 
