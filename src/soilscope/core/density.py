@@ -147,8 +147,8 @@ class Density:
         rod = self.rods[worst]
         text = (
             f"the calibration misses rod {rod.name!r} ({rod.density:g} g/cm³ at {rod.value:.1f}) by "
-            f"{self.residuals[worst]:+.2f} g/cm³, more than {MISFIT:g}; masses are off by as much: look whether each rod stands where "
-            "it was said to and is of its density, or take a curve (density_degree = 2)."
+            f"{self.residuals[worst]:+.2f} g/cm³, more than {MISFIT:g}; masses are off by as much: look whether each rod stands "
+            "where it was said to and is of its density, or take a curve (density_degree = 2)."
         )
         return self.finding(core), Finding("density-misfit", "warning", text)
 
