@@ -75,6 +75,80 @@ def test_rods_are_read_where_they_stand():
     assert caught.value.code == "rod-not-seen"
 
 
+def with_rods(*values, noise=20.0) -> tuple[Volume, list[tuple[float, float]]]:
+    """A scan of air with rods of 3 mm radius in a row, and where they stand."""
+    places = [(6.0, 6.0 + 10.0 * k) for k in range(len(values))]
+    y, x = np.mgrid[:30, : 24 + 25 * len(values)] * 0.4
+    plane = np.full(y.shape, -1000.0)
+    for value, (at_y, at_x) in zip(values, places, strict=True):
+        plane[np.hypot(y - at_y, x - at_x) <= 3.0] = value
+    seen = plane + np.random.default_rng(0).normal(0, noise, (20, *plane.shape))
+    scan = Volume(np.rint(seen).astype(np.int16), np.ones(seen.shape, bool), (0.5, 0.4, 0.4), "HU", core="c1")
+    return scan, places
+
+
+def placed(densities, places) -> list[Rod]:
+    return [Rod(f"{d:g}", d, centre_mm=at, radius_mm=3.0) for d, at in zip(densities, places, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("densities", "values"),
+    [
+        ((0.0012, 1.0, 1.5, 2.0), (-1000, -997, 600, 1100)),  # water's place holds air
+        ((0.0012, 1.0, 1.5, 2.0), (-1000, -1000, 600, 1100)),
+        ((0.0012, 1.0, 1.5, 2.0), (-1000, 600, 0, 1100)),  # two places exchanged
+        ((1.0, 2.0), (0, -1000)),
+        ((0.0012, 1.0), (-1000, -998)),
+        ((1.0, 1.5, 2.0), (-1000, -999, -998)),
+    ],
+)
+def test_rods_of_which_a_denser_one_reads_no_more_are_refused(densities, values):
+    scan, places = with_rods(*values)
+    with pytest.raises(InputRefused, match=r"c1: rod .* values must rise with density") as caught:
+        measure_rods(scan, placed(densities, places))
+    assert caught.value.code == "rods-alike"
+
+
+def test_a_rod_whose_place_is_4_mm_off_is_named():
+    scan, places = with_rods(-1000, 0, 600, 1100)
+    off = [places[0], (places[1][0] - 4.5, places[1][1]), *places[2:]]
+    with pytest.raises(InputRefused, match=r"rod '1' of 1 g/cm³ reads -\d+\.\d at \[1.5, 16.0\] mm") as caught:
+        measure_rods(scan, placed((0.0012, 1.0, 1.5, 2.0), off))
+    assert caught.value.code == "rods-alike"
+
+
+@pytest.mark.parametrize("noise", [0.0, 20.0, 150.0])
+@pytest.mark.parametrize(
+    ("densities", "values"),
+    [
+        ((0.0012, 1.0, 2.2), (-1000, 0, 900)),  # a response that bends: honest
+        ((0.0012, 1.0, 2.2), (-1000, 0, 2200)),
+        ((1.0, 1.23, 2.2), (64, 272, 1345)),
+        ((0.0012, 1.05, 1.0, 1.4), (-1000, -35, 0, 365)),  # polystyrene and water
+        ((0.0012, 1.0), (-1000, 0)),
+        ((1.0, 1.23), (64, 272)),
+    ],
+)
+def test_honest_rods_are_not_refused(densities, values, noise):
+    scan, places = with_rods(*values, noise=noise)
+    assert [rod.value for rod in measure_rods(scan, placed(densities, places))] == pytest.approx(
+        values, abs=max(1, noise / 8)
+    )
+
+
+def test_a_misfit_beyond_what_published_rods_leave_is_a_warning():
+    """A line through three rods of which the middle one is 300 HU too high misses it by a fifth of a g/cm³ (least squares by hand:
+    0.3 times 2/3)."""
+    scan = Volume(np.zeros((1, 2, 2), np.int16), np.ones((1, 2, 2), bool), (1.0, 1.0, 1.0), "HU")
+    fit = fit_density([Rod("air", 0.0, -1000.0), Rod("water", 1.0, 300.0), Rod("glass", 2.0, 1000.0)])
+    assert max(map(abs, fit.residuals)) == pytest.approx(0.2, abs=1e-9)
+    note, warning = fit.findings(scan)
+    assert (note.code, note.severity) == ("density-calibration", "note")
+    assert (warning.code, warning.severity) == ("density-misfit", "warning")
+    assert "misses rod 'water' (1 g/cm³ at 300.0) by -0.20 g/cm³" in warning.text
+    assert [f.code for f in fit_density(PRESETS["coreCT"]).findings(scan)] == ["density-calibration"]
+
+
 def test_a_calibration_reads_back_from_its_plain_values():
     line = fit_density(PRESETS["coreCT"], name="coreCT")
     assert Density.from_dict(line.as_dict()) == line

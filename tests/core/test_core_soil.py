@@ -290,6 +290,41 @@ def test_a_blur_of_six_tenths_of_a_millimetre_hides_no_end(soil, tilt_deg):
 
 
 @pytest.mark.parametrize(
+    ("soil", "width", "seed", "headspace"),
+    [
+        ("grassland", 128, 120, (0, 6)),
+        ("compacted", 128, 156, (4, 6)),
+        ("grassland", 200, 124, (4, 8)),
+        ("compacted", 200, 160, (0, 8)),
+    ],
+)
+def test_a_blur_of_nine_tenths_of_a_millimetre_adds_no_slice_at_an_end(soil, width, seed, headspace):
+    """Blurred by three and a half slices, the first slice of air reads 0.44 of the soil; noise and uneven soil lift some of it over
+    half."""
+    scanner = Scanner(blur_mm=0.9, headspace=headspace, noise_hu=80)
+    found = find_core(unfound(phantoms.make(soil, seed=seed, shape=(40, width, width), scanner=scanner))).source["soil"]
+    assert (found["top"], found["bottom"]) == (headspace[0], 40 - headspace[1])
+
+
+@pytest.mark.parametrize("noise", [20, 100])
+@pytest.mark.parametrize("pores", [0.25, 0.5])
+@pytest.mark.parametrize("blur", [0.6, 1.0])
+def test_uneven_porous_soil_ends_where_its_blurred_edge_is_half_way(blur, pores, noise):
+    rng = np.random.default_rng(3)
+    z, y, x = np.mgrid[:40, :110, :110]
+    away = np.hypot(y - 54.5, x - 54.5) * 0.4
+    texture = ndimage.gaussian_filter(rng.normal(size=away.shape), 2.0)
+    soil = np.where(texture < np.quantile(texture, pores), -900, 500 + 80 * texture / texture.std())
+    truth = (away < 15) & (z >= 8) & (z < 33)
+    sharp = np.where(truth, soil, np.where((away >= 15) & (away < 18), 100, -1000))
+    values = ndimage.gaussian_filter(sharp.astype(float), (blur / 0.5, blur / 0.4, blur / 0.4)) + rng.normal(
+        0, noise, away.shape
+    )
+    found = find_core(Volume(np.rint(values).astype(np.int16), np.ones(values.shape, bool), (0.5, 0.4, 0.4), "HU"))
+    assert (found.source["soil"]["top"], found.source["soil"]["bottom"]) == (8, 33)
+
+
+@pytest.mark.parametrize(
     ("soil", "width", "blur"),
     [
         ("pine-forest", 64, 0.35),

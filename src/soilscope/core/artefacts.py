@@ -31,6 +31,9 @@ NOTABLE_SHARE = 0.01
 SURE = {"beam-hardening": 3.0, "drift": 4.0}
 """An artefact smaller than so many times its error is none: three standard errors of a slope; the range of slices' scatter."""
 
+LEAST_DRIFT = 0.005
+"""Drift below this share of the wall's height above air is none: the soil that blur mixes into a wall is taken out to so much."""
+
 MOST_SLICES = 160
 
 
@@ -224,7 +227,7 @@ def _told(measured: Artefacts, name: str, found: Cupping | Drift, core: Volume, 
         share = _changed(measured, name, core, edges)
         how = "Evening it out moved" if done else "Evening it out would move"
         text += f" {how} {share:.2%} of the soil's voxels into another class of {edges.name}."
-    sure = abs(found.size) > SURE[name] * found.error
+    sure = _sure(found)
     if not sure:
         text += (
             " That is no more than the soil's own unevenness."
@@ -234,6 +237,16 @@ def _told(measured: Artefacts, name: str, found: Cupping | Drift, core: Volume, 
     layered = isinstance(found, Drift) and found.reference == "matrix"  # the soil's own layers are no fault of the scan
     notable = share >= NOTABLE_SHARE and sure and not done and not layered
     return Finding(name, "warning" if notable else "note", text)
+
+
+def _sure(found: Cupping | Drift) -> bool:
+    """Whether an artefact is larger than what noise and the soil's own unevenness make of none."""
+    name = "beam-hardening" if isinstance(found, Cupping) else "drift"
+    return abs(found.size) > max(SURE[name] * found.error, _least(found))
+
+
+def _least(found: Cupping | Drift) -> float:
+    return 0.0 if isinstance(found, Cupping) else LEAST_DRIFT * float(np.median(found.values) - np.median(found.air))
 
 
 def _size_in_words(found: Cupping | Drift, unit: str) -> str:
@@ -260,8 +273,7 @@ def _corrected(measured: Artefacts, name: str, units: str) -> Finding:
     doubts = []
     if isinstance(found, Drift) and found.reference == "matrix":
         doubts.append("The reference was the soil's own matrix, so its layers were evened out too.")
-    if found is not None and not abs(size) > SURE[name] * found.error:
-        doubts.append(
-            f"That is no more than {SURE[name]:g} times its error of {found.error:.1f}: it may be the soil's own."
-        )
+    if found is not None and not _sure(found):
+        least = max(_least(found), SURE[name] * found.error)
+        doubts.append(f"Below {least:.1f}, with its error of {found.error:.1f}, it may be the soil's own.")
     return Finding(f"{name}-corrected", "warning" if doubts else "note", " ".join([text, *doubts]))

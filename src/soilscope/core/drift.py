@@ -25,6 +25,10 @@ OUTLIERS = 5
 
 REACH = 1.5
 
+END_PX = 3.0
+"""Soil nearer to the headspace than so many voxels' width holds some of its air; its value there is that of the slices beyond, as
+their line goes on."""
+
 Profile = NDArray[np.float64]
 
 
@@ -98,11 +102,29 @@ def measure_drift(scan: Volume, core: Volume, level: float, air: float) -> Drift
     seen = _matrix(core, level) if wall is None else wall
     if seen is None or np.isfinite(seen[top:bottom]).sum() < LEAST_SLICES:
         return None
-    raw = _filled(seen[top:bottom])
-    values = _smooth(raw, SMOOTH[kind])
+    out = (0, 0) if kind == "wall" else _blurred_ends(core, (top, bottom))
+    if bottom - top - sum(out) < LEAST_SLICES or not np.isfinite(seen[top + out[0] : bottom - out[1]]).any():
+        return None
+    raw = _filled(seen[top + out[0] : bottom - out[1]])
+    smooth = _smooth(raw, SMOOTH[kind])
+    values = _lengthened(smooth, out)
     around = np.full(bottom - top, air) if beside is None else _smooth(_filled(beside[top:bottom]), SMOOTH["wall"])
-    error = float(np.std(raw - values))
+    error = float(np.std(raw - smooth))
     return Drift(kind, float(np.ptp(values)), error, top, tuple(map(float, values)), tuple(map(float, around)))
+
+
+def _blurred_ends(core: Volume, ends: tuple[int, int]) -> tuple[int, int]:
+    """How many slices at the top and bottom of the soil hold some of the air beyond them."""
+    dz, dy, dx = core.spacing_mm
+    count = int(np.ceil(END_PX * max(dy, dx) / dz))
+    return (count if ends[0] > 0 else 0), (count if ends[1] < core.shape[0] else 0)
+
+
+def _lengthened(values: Profile, by: tuple[int, int]) -> Profile:
+    """More slices above and below, as the line goes on there."""
+    above = values[0] - (values[1] - values[0]) * np.arange(by[0], 0, -1)
+    below = values[-1] + (values[-1] - values[-2]) * np.arange(1, by[1] + 1)
+    return np.concatenate([above, values, below])
 
 
 def _matrix(core: Volume, level: float) -> Profile | None:

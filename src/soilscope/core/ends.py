@@ -25,6 +25,11 @@ PART_AIR = 0.2
 LEAST_REACHED = 0.1
 """In a slice of soil at least this share of what is solid just beneath is solid too, even in loose litter; of a shadow, none is."""
 
+CLEAR = 0.65
+LEAST_CLEAR = 0.15
+"""Noise and a soil of uneven density lift some of a shadow over half, but less than this share of that over 0.65; of loose litter,
+where air lies beside what is solid, more reaches that far."""
+
 
 def soil_ends(values: ValueVolume, inside: BoolVolume, level: float, air: float) -> tuple[int, int] | None:
     """First slice of the soil and the slice after its last, or None where there is nothing but air.
@@ -42,7 +47,8 @@ def soil_ends(values: ValueVolume, inside: BoolVolume, level: float, air: float)
     -----
     Beside headspace the blur of the first soil slice lifts air above the level. A step that is blurred evenly to both sides
     passes half its height at the step, so an end slice whose voxels hardly anywhere reach half of what the six slices next
-    to it hold there is the soil's shadow, and no soil; at most six slices at an end are.
+    to it hold there is the soil's shadow, and no soil; at most six slices at an end are. So is one of which less than half
+    reaches that half, and hardly any goes well beyond it.
     """
     share = _share(values, inside, level)
     there = np.flatnonzero(share >= SOIL_SHARE)
@@ -82,6 +88,8 @@ def _settled(scan: tuple[ValueVolume, BoolVolume], ends: tuple[int, int], level:
         # what is part air itself is blurred sideways too, and shows nothing
         solid &= highest >= np.quantile(highest[solid], PART_AIR)
         part = (values[k][solid] - air) / (highest[solid] - air)
-        if np.mean(part >= HALF) >= LEAST_REACHED:
+        reached = float(np.mean(part >= HALF))
+        clear = reached >= HALF or float(np.mean(part >= CLEAR)) >= LEAST_CLEAR * reached
+        if reached >= LEAST_REACHED and clear:
             return k
     return min(first + MOST_BLURRED, last)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from soilscope.core.half import Cut
 from soilscope.core.wall import distance_mm
-from soilscope.core.wall_value import TubeWall, wall_value
+from soilscope.core.wall_value import TubeWall, WallShape, wall_shape, wall_value
 from soilscope.errors import InputRefused
 from soilscope.volume import Volume
 
@@ -26,6 +27,18 @@ AIR_TO = 1.25
 """Air is looked at from three voxels outside the tube to a quarter of its radius further out: beyond may lie a table."""
 
 LEAST_VOXELS = 8
+FROM_BLURS = 1.0
+"""The wall is looked at from a standard deviation of the blur inside its inner edge on: the soil is a sixth there at most."""
+
+SECTORS = 16
+"""Parts of the circle in which the wall's value is taken; their median is that of the slice."""
+
+LEAST_SEEN = 0.05
+"""Spread that the usual profile must have where it is looked at, as a share of the wall's height above air."""
+
+NO_SOIL = 1e-9
+"""Keeps the fit solvable where without blur nothing of the soil is seen."""
+
 LEAST_SLICES = 0.8
 """Share of the soil's slices in which a reference must be seen."""
 
@@ -52,7 +65,7 @@ class References:
 
 
 def reference_profiles(scan: Volume, core: Volume) -> tuple[Profile | None, Profile | None]:
-    """Median of the wall and of the air around it in each slice, arrays of shape (z,), NaN above and below the soil.
+    """What the wall and the air around it read in each slice, arrays of shape (z,), NaN above and below the soil.
 
     Parameters
     ----------
@@ -65,26 +78,67 @@ def reference_profiles(scan: Volume, core: Volume) -> tuple[Profile | None, Prof
     -------
     wall, air
         None for what cannot be seen: no tube, a wall too thin, or no air beside it.
+
+    Notes
+    -----
+    The air's is a median. The wall's is freed from the soil that the blur mixes with it, for the soil is another at every
+    depth, and none at the ends. From the wall to the air around, a slice is ``c + g p(r) + s F((r_i - r) / blur)``: the core's
+    mean profile p by a factor, and the soil's blurred edge. These are fitted in sixteen sectors, and the wall reads what the
+    first two give where p is the wall's; the median of the sectors is free of what lies beside the tube in a few of them.
     """
-    soil, on_axis = core.source.get("soil", {}), core.axis_mm()
-    if on_axis is None or "outer_radius_mm" not in soil:
+    soil, tube = core.source.get("soil", {}), _tube(core)
+    if tube is None:
         return None, None
     pixel = max(core.spacing_mm[1:])
-    inner, outer = float(soil["radius_mm"]), float(soil["outer_radius_mm"])
-    bands = [(outer + AIR_FROM_PX * pixel, AIR_TO * outer + AIR_FROM_PX * pixel)]
-    has_wall = soil.get("wall") is not None and outer - inner - 2 * EDGE_PX * pixel >= LEAST_WALL_PX * pixel
-    if has_wall:
-        bands.append((inner + EDGE_PX * pixel, outer - EDGE_PX * pixel))
+    beside = (tube.outer + AIR_FROM_PX * pixel, AIR_TO * tube.outer + AIR_FROM_PX * pixel)
     found = np.full((2, scan.shape[0]), np.nan)
-    for k in range(int(soil["top"]), int(soil["bottom"])):
-        away = _beside_cut(distance_mm(scan.shape[1:], (on_axis[0][k], on_axis[1][k]), scan.spacing_mm[1:]), core, k)
-        for row, (low, high) in enumerate(bands):
-            values = scan.values[k][(away >= low) & (away <= high) & scan.valid[k]]
-            if values.size >= LEAST_VOXELS:
-                found[row, k] = np.median(values)
-    height = int(soil["bottom"]) - int(soil["top"])
-    air, wall = (row if np.isfinite(row).sum() >= LEAST_SLICES * height else None for row in found)
-    return wall, air
+    planes = range(*tube.ends)
+    for k in planes:
+        away = _away(scan, core, tube, k)
+        values = scan.values[k][(away >= beside[0]) & (away <= beside[1]) & scan.valid[k]]
+        if values.size >= LEAST_VOXELS:
+            found[1, k] = np.median(values)
+    least = LEAST_SLICES * len(planes)
+    if np.isfinite(found[1]).sum() < least:
+        return None, None
+    has_wall = soil.get("wall") is not None and tube.outer - tube.inner >= (2 * EDGE_PX + LEAST_WALL_PX) * pixel
+    shape = wall_shape(scan, tube, float(np.nanmedian(found[1]))) if has_wall else None
+    if shape is not None:
+        for k in planes:
+            found[0, k] = _wall_in(scan, core, tube, (k, shape))
+    return found[0] if np.isfinite(found[0]).sum() >= least else None, found[1]
+
+
+def _away(scan: Volume, core: Volume, tube: TubeWall, k: int) -> NDArray[np.float64]:
+    """Distance of each voxel of a slice from the axis."""
+    return _beside_cut(distance_mm(scan.shape[1:], (float(tube.y[k]), float(tube.x[k])), scan.spacing_mm[1:]), core, k)
+
+
+def _wall_in(scan: Volume, core: Volume, tube: TubeWall, of: tuple[int, WallShape]) -> float:
+    """What the wall reads in one slice; NaN where too little of it is seen."""
+    (k, shape), pixel = of, max(scan.spacing_mm[1:])
+    away = _away(scan, core, tube, k)
+    first = tube.inner + FROM_BLURS * shape.blur
+    rows, columns = np.nonzero((away >= first) & (away <= shape.outer + AIR_FROM_PX * pixel) & scan.valid[k])
+    if not rows.size:
+        return float("nan")
+    far = away[rows, columns]
+    usual = (np.interp(far, shape.radius, shape.mean) - shape.air) / (shape.wall - shape.air)
+    soil = ndtr((tube.inner - far) / shape.blur)
+    y, x = rows * scan.spacing_mm[1] - tube.y[k], columns * scan.spacing_mm[2] - tube.x[k]
+    sector = np.minimum((np.arctan2(y, x) / (2 * np.pi) + 0.5) * SECTORS, SECTORS - 1).astype(int)
+    seen = scan.values[k][rows, columns].astype(np.float64) - shape.air
+    parts = (np.ones(far.size), usual, soil)
+    left = np.array([[np.bincount(sector, a * b, SECTORS) for b in parts] for a in parts]).transpose(2, 0, 1)
+    right = np.array([np.bincount(sector, a * seen, SECTORS) for a in parts]).T
+    number = left[:, 0, 0]
+    left[:, 2, 2] += NO_SOIL * number
+    spread = left[:, 1, 1] - left[:, 0, 1] ** 2 / np.maximum(number, 1)
+    enough = (number >= LEAST_VOXELS) & (spread >= number * LEAST_SEEN**2)
+    if not enough.any():
+        return float("nan")
+    found = np.linalg.solve(left[enough], right[enough][:, :, None])[:, :, 0]
+    return shape.air + float(np.median(found[:, 0] + found[:, 1]))
 
 
 def _beside_cut(away: NDArray[np.float64], core: Volume, k: int) -> NDArray[np.float64]:

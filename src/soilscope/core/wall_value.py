@@ -13,7 +13,7 @@ from soilscope.core.half import Cut
 from soilscope.core.wall import distance_mm
 from soilscope.volume import Volume
 
-__all__ = ["TubeWall", "WallValue", "wall_value"]
+__all__ = ["TubeWall", "WallShape", "WallValue", "wall_shape", "wall_value"]
 
 BINS_PER_PIXEL = 4
 MOST_SLICES = 40
@@ -66,6 +66,22 @@ class WallValue:
     blur_mm: float
 
 
+@dataclass(frozen=True, slots=True)
+class WallShape:
+    """The wall's mean profile, shape (ring,), and what fits it: the wall's value, its outer edge, and the blur, lengths in mm.
+
+    ``highest`` is the most that the profile reaches within the wall.
+    """
+
+    radius: Profile
+    mean: Profile
+    air: float
+    wall: float
+    outer: float
+    blur: float
+    highest: float
+
+
 def wall_value(scan: Volume, tube: TubeWall, air: float) -> WallValue | None:
     """The value of the wall where nothing but wall is seen, or where that is nowhere, from the shape of its blurred profile.
 
@@ -84,11 +100,31 @@ def wall_value(scan: Volume, tube: TubeWall, air: float) -> WallValue | None:
 
     Notes
     -----
+    The fit is that of :func:`wall_shape`. Where a voxel or more lies further than three s from both edges, the value is the
+    mean of the plateau there; where there is no blur, the highest of the profile.
+    """
+    pixel = max(scan.spacing_mm[1:])
+    seen = wall_shape(scan, tube, air)
+    if seen is None:
+        return None
+    outer, blur, highest = seen.outer, seen.blur, seen.highest
+    margin = max(EDGE_PX * pixel, EDGE_BLURS * blur)
+    if outer - tube.inner - 2 * margin >= LEAST_PLATEAU_PX * pixel:
+        plateau = (seen.radius >= tube.inner + margin) & (seen.radius <= outer - margin)
+        return WallValue(float(seen.mean[plateau].mean()), highest, blur)
+    seen_enough = outer - tube.inner >= max(LEAST_WALL_PX * pixel, LEAST_BLURS * blur)
+    return WallValue(highest if blur < SHARP_PX * pixel else seen.wall, highest, blur) if seen_enough else None
+
+
+def wall_shape(scan: Volume, tube: TubeWall, air: float) -> WallShape | None:
+    """The profile across the wall and the air beside it, and its fit; None where no wall is seen. Parameters as before.
+
+    Notes
+    -----
     A Gaussian blur of standard deviation s turns the steps from soil to wall (at r_i) and from wall to air (at r_o) into
     ``p(r) = soil F((r_i - r) / s) + wall (F((r - r_i) / s) - F((r - r_o) / s)) + air F((r - r_o) / s)``, F being the normal
     distribution. Wall, r_o and s are fitted to the mean over all angles and slices from the middle of the wall outwards, where no
-    soil is; r_i is the radius that was found. Where a voxel or more lies further than three s from both edges, the value is the
-    mean of the plateau there; where there is no blur, the highest of the profile.
+    soil is; r_i is the radius that was found.
     """
     pixel = max(scan.spacing_mm[1:])
     radius, mean = _profile(scan, tube, pixel)
@@ -119,12 +155,7 @@ def wall_value(scan: Volume, tube: TubeWall, air: float) -> WallValue | None:
         for start in STARTS_PX
     ]
     wall, outer, blur = (float(v) for v in min(fits, key=lambda fit: float(fit.cost)).x)
-    margin = max(EDGE_PX * pixel, EDGE_BLURS * blur)
-    if outer - tube.inner - 2 * margin >= LEAST_PLATEAU_PX * pixel:
-        plateau = (radius >= tube.inner + margin) & (radius <= outer - margin)
-        return WallValue(float(mean[plateau].mean()), highest, blur)
-    seen_enough = outer - tube.inner >= max(LEAST_WALL_PX * pixel, LEAST_BLURS * blur)
-    return WallValue(highest if blur < SHARP_PX * pixel else wall, highest, blur) if seen_enough else None
+    return WallShape(radius, mean, air, wall, outer, blur, highest)
 
 
 def _profile(scan: Volume, tube: TubeWall, pixel: float) -> tuple[Profile, Profile]:

@@ -219,4 +219,4 @@ def _with_density(scan: Volume, core: Volume, plan: Plan) -> Volume:
         return core
     density = plan.core.fitted(measure_rods(scan, plan.core.known_rods()))
     kept = replace(core, source={**core.source, "density": density.as_dict()})
-    return kept.with_findings(density.finding(core))
+    return kept.with_findings(*density.findings(core))
