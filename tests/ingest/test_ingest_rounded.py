@@ -15,7 +15,7 @@ PLANES = 12
 
 
 def soil(planes: int = PLANES) -> np.ndarray:
-    return np.random.default_rng(5).integers(0, 3000, (planes, 16, 14)).astype(np.int16)
+    return np.random.default_rng(5).integers(1, 3000, (planes, 16, 14)).astype(np.int16)
 
 
 def written(folder, places, decimals: int, digits: int = 10, style: str = "f", **tags):
