@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import struct
 
 import numpy as np
 import pytest
 from dicom_files import ramp, save, series
-from pydicom import dcmread
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom import Dataset, dcmread
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 from soilscope import study
 from soilscope.errors import InputRefused
@@ -213,3 +219,61 @@ def test_a_deflated_file_without_group_length_is_read(tmp_path):
     for at in (134, 150, 200):
         (tmp_path / "0.dcm").write_bytes(data[:at])
         assert refusal(tmp_path).code in ("file-damaged", "file-cut")
+
+
+def nested(depth: int, *, known: bool, implicit: bool, tag: tuple[int, int]) -> bytes:
+    """An element of sequences in one another, with their lengths or with delimiters."""
+    body = b""
+    for _ in range(depth):
+        if known:
+            body = b"\xfe\xff\x00\xe0" + struct.pack("<I", len(body)) + body
+        else:
+            body = (
+                b"\xfe\xff\x00\xe0"
+                + b"\xff" * 4
+                + body
+                + b"\xfe\xff\x0d\xe0"
+                + bytes(4)
+                + b"\xfe\xff\xdd\xe0"
+                + bytes(4)
+            )
+        size = struct.pack("<I", len(body)) if known else b"\xff" * 4
+        body = struct.pack("<HH", *tag) + (b"" if implicit else b"SQ\0\0") + size + body
+    return body
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("depth", [3, 400])
+def test_sequences_in_one_another_are_refused_whether_their_lengths_are_known_or_not(tmp_path, depth, known, implicit):
+    """19. ... 400-deep sequence ... -> one finding within the time and memory cap."""
+    syntax = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    files = series(ramp())
+    for one in files:
+        one.file_meta.TransferSyntaxUID = syntax
+    save(files, tmp_path)
+    bare = files[3].SOPInstanceUID.encode()
+    path = tmp_path / "003.dcm"
+    data = path.read_bytes()
+    at = data.rindex(bare) + len(bare) + len(bare) % 2  # behind (0008,0018)
+    path.write_bytes(data[:at] + nested(depth, known=known, implicit=implicit, tag=(0x0008, 0x0051)) + data[at:])
+    if depth == 3:
+        assert read(tmp_path).shape == ramp().shape
+        return
+    error = refusal(tmp_path)
+    assert (error.code, error.files) == ("file-damaged", ("003.dcm",))
+    assert "sequences within sequences" in error.text
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_a_long_sequence_is_not_a_deep_one(tmp_path, syntax):
+    files = series(ramp())
+    for one in files:
+        one.file_meta.TransferSyntaxUID = syntax
+        one.ReferencedImageSequence = [Dataset() for _ in range(500)]
+        for item in one.ReferencedImageSequence:
+            item.ReferencedSOPInstanceUID = "1.2.3"
+        one["PixelData"].VR = "OW"
+        if syntax == ExplicitVRBigEndian:
+            one.PixelData = np.frombuffer(one.PixelData, "<i2").astype(">i2").tobytes()
+    np.testing.assert_array_equal(read(save(files, tmp_path)).values, ramp() - 1024)

@@ -19,9 +19,10 @@ from soilscope.errors import InputRefused
 from soilscope.ingest.behind import cut, elements_to_the_end
 from soilscope.ingest.limits import MOST_EXPANSION, MOST_INFLATED_BYTES, SMALL_FRAME_BYTES, SMALL_HEADER_BYTES
 from soilscope.ingest.members import stamp
+from soilscope.ingest.nesting import too_deep
 from soilscope.ingest.plain import Odd, PlainFile, meta_end, walk
 from soilscope.ingest.shown import shown
-from soilscope.ingest.verdict import counted, refuse
+from soilscope.ingest.verdict import IN_WORDS, counted, refuse
 
 __all__ = ["Parsed", "PixelElement", "as_part10", "parse", "read_tags"]
 
@@ -146,6 +147,7 @@ def _parse(stream: BinaryIO, path: Path, wanted: list[str], seen: tuple[int, int
     dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=wanted)
     try:
         _header_is_whole(stream, path, dataset)
+        _not_too_deep(stream, path, dataset.original_encoding)
         pixels = _pixels(stream, path, dataset.original_encoding)
         if deflated:
             _no_bomb(path, seen[0], stream.seek(0, io.SEEK_END), _claimed(dataset) if pixels else 0)
@@ -169,6 +171,22 @@ def _header_is_whole(stream: BinaryIO, path: Path, dataset: Any) -> None:
     if not ends and _meta_end(dataset.file_meta, size) >= size:
         refuse(
             "file-cut", f"{shown(path)} ends within its first elements; copy the file again from the scanner.", [path]
+        )
+
+
+def _not_too_deep(stream: BinaryIO, path: Path, encoding: tuple[bool, bool]) -> None:
+    """Refuse sequences within sequences, more than any scanner writes, which pydicom passes over where they have lengths."""
+    end = stream.tell()
+    stream.seek(0)
+    header = stream.read(end)
+    try:
+        start = meta_end(header)[0]
+    except (Odd, struct.error):
+        return  # an unusual beginning says nothing of depth, and is judged elsewhere
+    if too_deep(header, start, implicit=encoding[0], little=encoding[1]):
+        deep = IN_WORDS["RecursionError"]
+        refuse(
+            "file-damaged", f"{shown(path)} is damaged ({deep} in its header); copy it again from the scanner.", [path]
         )
 
 

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["Odd", "Plain", "PlainFile", "meta_end", "walk"]
+from soilscope.ingest.limits import MOST_NESTED
+
+__all__ = ["LONG", "SHORT", "UNDEFINED", "Odd", "Plain", "PlainFile", "meta_end", "walk"]
 
 SYNTAXES = {b"1.2.840.10008.1.2": True, b"1.2.840.10008.1.2.1": False}
 """Transfer syntaxes walked here, and whether their value representations are implicit."""
@@ -31,6 +33,8 @@ META_GROUP, PIXELS, UNDEFINED = 0x0002, 0x7FE00010, 0xFFFFFFFF
 FIRST_UNUSUAL = 0x7FE00001
 """Elements from here on other than Pixel Data are float pixels, offset tables, or out of order."""
 LONGEST_VALUE = 1024
+ITEM, NESTED_BYTES = b"\xfe\xff\x00\xe0", 16 * MOST_NESTED
+"""An item of a sequence, and the fewest bytes of sequences that lie too deep in one another."""
 NUMBER = re.compile(rb" *([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?) *")
 WHOLE = re.compile(rb" *([+-]?\d{1,9}) *")
 IDENTIFIER = re.compile(rb"([0-9.]*)[\0 ]*")
@@ -277,6 +281,8 @@ def _walk_explicit(head: bytes, at: int, found: _Found) -> tuple[int, int]:
                 raise Odd
             (length,) = LENGTH.unpack_from(head, at)
             at += 4
+            if kind == b"SQ" and length > NESTED_BYTES:
+                _few_items(head, at, length)
         tag = group << 16 | element
         if tag == PIXELS and length != UNDEFINED and kind in LONG:
             return at, length
@@ -304,10 +310,18 @@ def _walk_implicit(head: bytes, at: int, found: _Found) -> tuple[int, int]:
             return at, length
         if tag <= last or length == UNDEFINED or tag >= FIRST_UNUSUAL:
             raise Odd
+        if length > NESTED_BYTES:
+            _few_items(head, at, length)
         if tag in wanted:
             _keep(found, tag, None, head[at : at + length], length)
         last = tag
         at += length
+
+
+def _few_items(head: bytes, at: int, length: int) -> None:
+    """Leave to others what holds so many items that they may lie too deep in one another."""
+    if head.count(ITEM, at, at + length) > MOST_NESTED:
+        raise Odd
 
 
 def _looks_explicit(kind: bytes) -> bool:

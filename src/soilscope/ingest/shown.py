@@ -46,6 +46,6 @@ def repeated(names: Iterable[str]) -> frozenset[str]:
 
 def shown(file: str | Path) -> str:
     """What messages call a file; the folders above the given path may hold what is personal and are left out."""
-    if isinstance(file, ShownPath):
-        return file.shown
-    return file if isinstance(file, str) and not file.startswith("/") else Path(file).name
+    if isinstance(file, str):
+        return Path(file).name if file.startswith("/") else file
+    return file.shown if isinstance(file, ShownPath) else file.name

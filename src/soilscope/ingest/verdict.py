@@ -11,7 +11,7 @@ from soilscope.errors import InputRefused, SoilscopeError
 from soilscope.findings import Finding
 from soilscope.ingest.shown import shown
 
-__all__ = ["as_finding", "counted", "names", "note", "nothing_readable", "parsing", "refuse", "warn"]
+__all__ = ["IN_WORDS", "as_finding", "counted", "names", "note", "nothing_readable", "parsing", "refuse", "warn"]
 
 RUST_PANIC = "PanicException"
 """What decoders written in Rust raise; the class has no public name."""
