@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 from soilscope import phantoms
 from soilscope.cli.output import Mode, Output
@@ -72,6 +73,43 @@ def test_a_phantom_never_replaces_what_a_folder_holds(tmp_path):
     assert done.returncode == 2
     assert json.loads(done.stdout)["error"]["code"] == "out-exists"
     assert list((tmp_path / "mine" / "dicom").iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["absent", "empty", "pipe", "archive.zip"])
+def test_what_cannot_be_looked_at_holds_no_series(tmp_path, path):
+    """One object with `series` and `skipped`, as the contract has it, and beside them the error."""
+    (tmp_path / "empty").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "archive.zip").write_bytes(b"PK\3\4 and no more")
+    done = soilscope("inspect", tmp_path / path, "--json")
+    assert done.returncode == 3
+    found = json.loads(done.stdout)
+    assert found["series"] == []
+    assert found["skipped"] == 0
+    assert set(found["error"]) == {"code", "text", "files"}
+
+
+def test_a_series_that_is_not_there_is_refused_beside_those_that_are(phantom, tmp_path):
+    done = soilscope("inspect", phantom / "dicom", "--series", "1.2.3", "--montage", tmp_path / "m.png", "--json")
+    assert done.returncode == 3
+    found = json.loads(done.stdout)
+    assert found["error"]["code"] == "no-such-series"
+    assert found["series"][0]["usable"]
+
+
+def test_a_series_uid_chooses_a_scan(phantom, tmp_path):
+    uid = str(dcmread(next((phantom / "dicom").iterdir())).SeriesInstanceUID)
+    assert soilscope("init", tmp_path, "--cores", phantom / "dicom", "--series", uid).returncode == 0
+    assert uid not in (tmp_path / "study.toml").read_text()
+
+
+def test_findings_of_inspect_name_their_files(phantom, tmp_path):
+    shutil.copytree(phantom / "dicom", tmp_path / "scan")
+    files = sorted((tmp_path / "scan").iterdir())
+    files[4].unlink()
+    (series,) = json.loads(soilscope("inspect", tmp_path / "scan", "--json").stdout)["series"]
+    told = next(f for f in series["findings"] if f["code"] == "gap")
+    assert sorted(told["files"]) == [files[3].name, files[5].name]
 
 
 def test_failures_are_told_in_one_order_whatever_ended_first():

@@ -15,7 +15,7 @@ PLANES = 12
 
 
 def soil(planes: int = PLANES) -> np.ndarray:
-    return np.random.default_rng(5).integers(0, 3000, (planes, 16, 14)).astype(np.int16)
+    return np.random.default_rng(5).integers(1, 3000, (planes, 16, 14)).astype(np.int16)
 
 
 def written(folder, places, decimals: int, digits: int = 10, style: str = "f", **tags):
@@ -96,7 +96,8 @@ def test_a_missing_slice_among_rounded_positions_is_a_gap_with_its_millimetres(t
     places = np.delete(stack(0.625, 120), [40, *range(70, 112)], axis=0)
     folder = written(tmp_path, places, 2, SliceThickness=0.625)
     with pytest.raises(
-        InputRefused, match=r"1 slice missing between z = 24\.38 and 25\.62 mm; 42 slices missing"
+        InputRefused,
+        match=r"1 slice missing between z = 24\.38 and 25\.62 mm \(039.dcm and 040.dcm\); 42 slices missing",
     ) as caught:
         read(folder)
     assert caught.value.code == "gap"

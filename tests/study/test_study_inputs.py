@@ -63,6 +63,15 @@ def test_a_file_that_went_since_init_is_named_and_refused(begun):
     assert files[-1].name in failure.error.text
 
 
+def test_a_file_from_the_middle_that_went_is_named_though_its_gap_is_refused(begun):
+    folder, files = begun
+    files[4].unlink()
+    (failure,) = study.run(folder, study.steps_until("import")).failures
+    assert failure.error.code == "gap"
+    assert failure.error.files == (files[4].name, files[3].name, files[5].name)
+    assert f"gone: {files[4].name}." in failure.error.text
+
+
 def test_a_note_put_beside_the_scan_is_no_change(begun):
     folder, files = begun
     (files[0].parent / "notes.txt").write_text("dug on a rainy day")

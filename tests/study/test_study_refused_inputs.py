@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -116,3 +117,29 @@ def test_a_study_whose_only_scan_is_refused_has_no_tables(tmp_path):
     study.write_plan(tmp_path, two_cores().model_copy(update={"cores": two_cores().cores[:1]}))
     assert next(failure.key for failure in until_measure(tmp_path).failures) == "import:sandy"
     assert list(tmp_path.glob("tables/*")) == []
+
+
+def test_a_refused_mask_of_the_only_core_is_refused_as_its_scan_would_be(tmp_path):
+    """Exit code 3 (input refused) where nothing is done beside what failed, 4 (done in part) where something is."""
+    for soil in CORES:
+        phantoms.write(phantoms.make(soil, shape=(10, 32, 32)), tmp_path / "scans" / soil)
+    (tmp_path / "masks").mkdir()
+
+    def mask(soil: str, planes: int) -> None:
+        np.save(tmp_path / "masks" / f"{soil}.npy", np.ones((planes, 32, 32), np.uint8))
+
+    def ran() -> tuple[int, dict]:
+        done = CliRunner().invoke(app, ["run", str(tmp_path), "--until", "measure", "--json"])
+        return done.exit_code, json.loads(done.stdout.splitlines()[0])
+
+    masks = two_cores(labels="masks/{core}.npy", label_names={1: "soil"})
+    masks = masks.model_copy(update={"cores": tuple(c.model_copy(update={"soil": "whole"}) for c in masks.cores)})
+    study.write_plan(tmp_path, masks.model_copy(update={"cores": masks.cores[:1]}))
+    for planes, code in ((9, 3), (10, 0), (9, 3)):
+        mask("sandy", planes)
+        assert ran()[0] == code
+    replan(tmp_path, masks)
+    mask("arable", 10)
+    code, said = ran()
+    assert (code, said["error"]["code"]) == (4, "done-in-part")
+    assert said["error"]["files"] == ["sandy.npy"]

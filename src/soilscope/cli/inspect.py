@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,7 +12,7 @@ import typer
 from soilscope.cli.found import Quick, drawn, watching
 from soilscope.cli.lengths import Length, spacing
 from soilscope.cli.output import Json, Mode, Output, Quiet
-from soilscope.errors import UsageError
+from soilscope.errors import SoilscopeError, UsageError
 
 if TYPE_CHECKING:
     from soilscope.findings import Finding
@@ -27,6 +28,9 @@ TAGS = {
     "SliceThickness": "slices {} mm thick",
 }
 """Technical tags told in words; all of them are in the JSON."""
+
+NOTHING: dict[str, Any] = {"series": [], "skipped": 0, "findings": []}
+"""What was found at a path that cannot be looked at."""
 
 
 def register(app: typer.Typer) -> None:
@@ -92,7 +96,7 @@ def inspect(
         if picture is not None:
             _may_hold(picture, ingest.divided(path)[0])
     stated = ingest.options_of(units, spacing(spacing_mm), on_gap, length_mm=length_mm)
-    with watching(output) as progress:
+    with _told_beside(output, NOTHING), watching(output) as progress:
         found = ingest.inspect(path, None, stated, progress, pixels=not quick)
     rows = [_row(s) for s in found.series]
     shown = len(COLUMNS) - all(s.usable for s in found.series)
@@ -103,19 +107,29 @@ def inspect(
         output.findings(s.findings)
     output.findings(found.findings)
     value = found.as_dict()
-    if found.refusal is not None:
-        output.refused(found.refusal, value)
-        raise typer.Exit(found.refusal.exit_code)
-    if montage is not None:
-        told = [f for s in found.series for f in s.findings]
-        value["montage"] = _montage((path, series, montage), stated, told, output)
-    if core is not None:
-        value |= drawn(output, core, (path, series), stated)
-    if digests is not None:
-        value["digests"] = {"file": str(digests), "files": studies.write_digests(digests, path)}
+    with _told_beside(output, value):
+        if found.refusal is not None:
+            raise found.refusal
+        if montage is not None:
+            told = [f for s in found.series for f in s.findings]
+            value["montage"] = _montage((path, series, montage), stated, told, output)
+        if core is not None:
+            value |= drawn(output, core, (path, series), stated)
+        if digests is not None:
+            value["digests"] = {"file": str(digests), "files": studies.write_digests(digests, path)}
     usable = sum(s.usable for s in found.series)
     words = f"{len(found.series)} series, {usable} usable, {found.skipped} files skipped"
     output.result(value, words if montage is None else f"{words}\nmontage: {montage}")
+
+
+@contextlib.contextmanager
+def _told_beside(output: Output, value: Mapping[str, Any]) -> Iterator[None]:
+    """Turns a refusal into the end of the command, told in one object with what was found until then."""
+    try:
+        yield
+    except SoilscopeError as error:
+        output.refused(error, value)
+        raise typer.Exit(error.exit_code) from None
 
 
 def _may_hold(picture: Path, path: Path) -> None:

@@ -107,14 +107,15 @@ def run_study(study: Path, steps: tuple[str, ...], output: Output) -> None:
 
 
 def _told(summary: Summary, output: Output) -> Exception:
-    """The error that ends the command: the first real one where nothing was done, else "done in part"."""
+    """The error that ends the command: the first real one where nothing is done beside what failed, else "done in part"."""
     failures = sorted(summary.failures, key=lambda f: f.key)
     real = [f for f in failures if not f.waits] or list(failures)
     first: Exception = real[0].error
-    if summary.done + summary.skipped == 0:
+    if summary.done == 0 and 0 in (summary.skipped, summary.beside):
         return first
     text = "; ".join(map(str, real[:SHOWN_AT_MOST]))
     if waiting := [f.key for f in failures if f.waits and f not in real]:
         text += f"; not begun for want of it: {', '.join(waiting)}"
     output.hint("the rest is done and kept; mend the cause and run the same command again")
-    return PartlyDone("done-in-part", text, [])
+    files = dict.fromkeys(file for f in real if isinstance(f.error, SoilscopeError) for file in f.error.files)
+    return PartlyDone("done-in-part", text, files)

@@ -4,6 +4,7 @@ from soilscope.ingest.candidates import Options
 from soilscope.ingest.identity import ID_TAGS
 from soilscope.ingest.inspect import Inspection, SeriesInfo, Watcher, identity_of, inspect
 from soilscope.ingest.labels import check_label_grid, check_not_turned, label_values, read_labels
+from soilscope.ingest.naming import ids, named
 from soilscope.ingest.read import OpenScan, open_scan, options_of, read
 from soilscope.ingest.sources import divided
 from soilscope.ingest.stream import LargeScan
@@ -20,8 +21,10 @@ __all__ = [
     "check_not_turned",
     "divided",
     "identity_of",
+    "ids",
     "inspect",
     "label_values",
+    "named",
     "open_scan",
     "options_of",
     "read",

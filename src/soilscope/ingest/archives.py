@@ -28,6 +28,7 @@ from soilscope.ingest.limits import (
     SMALL_MEMBER_BYTES,
 )
 from soilscope.ingest.members import Archive, Entry
+from soilscope.ingest.shown import repeated
 from soilscope.ingest.verdict import parsing, refuse
 
 __all__ = ["inside"]
@@ -56,7 +57,9 @@ def inside(path: Path) -> Iterator[Found]:
     with contextlib.ExitStack() as stack:
         with parsing("archive-damaged", f"{path.name} is damaged, encrypted or no archive ({{error}}).", [path]):
             listed = _zip(path, stack) if _is_zip(path) else _tar(path, stack)
-        archive = Archive(path.name, path.stat().st_mtime_ns, listed.files, frozenset({".", *listed.above.values()}))
+        folders = frozenset({".", *listed.above.values()})
+        same = repeated(key.rpartition("/")[2] for key in listed.files)
+        archive = Archive(path.name, path.stat().st_mtime_ns, listed.files, folders, same)
         root = archive.root(path.name.split(".")[0] or path.name)
         members = sorted((root / key for key in listed.files), key=lambda p: natural(p.relative_to(root).as_posix()))
         yield Found(root, tuple(members))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from soilscope.ingest.plain import LONG, SHORT
+from soilscope.ingest.shown import shown
 from soilscope.ingest.verdict import counted, refuse
 
 __all__ = ["cut", "elements_to_the_end"]
@@ -35,7 +36,7 @@ def cut(path: Path, size: int, wanted: int) -> NoReturn:
     InputRefused
         Code ``file-cut``.
     """
-    text = f"{path.name} ends at byte {size}, but its header promises {wanted} bytes; copy the file again from the scanner."
+    text = f"{shown(path)} ends at byte {size}, but its header promises {wanted} bytes; copy the file again from the scanner."
     refuse("file-cut", text, [path])
 
 
@@ -146,7 +147,7 @@ class _Tail:
         many = counted(self.size - at, "byte")
         refuse(
             "excess-bytes",
-            f"{self.path.name} holds {many} after its pixels (byte {at} on) that belong to nothing; copy it again "
+            f"{shown(self.path)} holds {many} after its pixels (byte {at} on) that belong to nothing; copy it again "
             "from the scanner.",
             [self.path],
         )

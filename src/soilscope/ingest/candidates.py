@@ -50,7 +50,8 @@ class Candidate:
     planes : function, optional
         Opens it for reading plane by plane, where its format allows that.
     packed : bool
-        Whether headers cannot tell that the values are whole: they are compressed, or carry checksums.
+        Whether headers cannot tell that the values are whole and of one scan: they are compressed, carry checksums, or no number
+        counts them.
     watched : bool
     tags : mapping
         Technical tags of the allow-list, such as the kernel.
@@ -62,6 +63,9 @@ class Candidate:
         False for reports and other objects that are listed and can be no scan, whatever is asked for.
     identity : Identity, optional
         What its headers call it, asked for one tag at a time; None where the format has no such tags.
+    marks : mapping
+        What may tell it from the other scans at a path, in words: its kernel, its folder; see
+        :func:`~soilscope.ingest.naming.apart`.
     """
 
     id: str
@@ -82,3 +86,4 @@ class Candidate:
     kind: str = ""
     objects: int = 0
     is_image: bool = True
+    marks: Mapping[str, str] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from soilscope.ingest.chunks import Presence, needed_chunks
 from soilscope.ingest.grey import as_volume, keepable, plausible
 from soilscope.ingest.members import Member
 from soilscope.ingest.planes import Planes, digest_files, from_array
+from soilscope.ingest.shown import shown
 from soilscope.ingest.spacing import needed, told_twice
 from soilscope.ingest.verdict import parsing, refuse
 from soilscope.types import Shape, Spacing
@@ -33,11 +34,11 @@ def hdf5_candidates(path: Path, options: Options) -> list[Candidate]:
     with _typed(path):
         names, default = hdf5.data_sets(path)
     if not names:
-        refuse("nothing-readable", f"{path.name} holds no three-dimensional data set of numbers.", [path])
+        refuse("nothing-readable", f"{shown(path)} holds no three-dimensional data set of numbers.", [path])
     return [
         replace(
             _candidate(
-                (f"{path.name}:{name}", "HDF5", path),
+                (f"{shown(path)}:{name}", "HDF5", path),
                 lambda n=name: hdf5.opened(path, n),  # type: ignore[misc]  # bound early
                 lambda: digest_files([path]),
                 options,
@@ -79,7 +80,7 @@ def zarr_candidates(root: Path, files: Collection[Path], options: Options) -> li
 
 
 def _typed(path: Path) -> contextlib.AbstractContextManager[None]:
-    return parsing("file-damaged", f"{path.name} is cut or damaged ({{error}}: it cannot be read).", [path])
+    return parsing("file-damaged", f"{shown(path)} is cut or damaged ({{error}}: it cannot be read).", [path])
 
 
 def _candidate(
@@ -112,7 +113,7 @@ def _candidate(
             present = held.presence.whole() if lacking else None
             stated = held.spacing_mm
         source = {"format": label, "input_digest": digest()}
-        return as_volume(values, stated, options, name, source, present, [path.name]).with_findings(*lacking)
+        return as_volume(values, stated, options, name, source, present, [shown(path)]).with_findings(*lacking)
 
     @contextlib.contextmanager
     def planes() -> Iterator[Planes]:
@@ -126,7 +127,7 @@ def _candidate(
                 present=held.presence.plane if lacking else None,
                 source={"format": label} | ({} if path.is_file() else {"input_digest": digest()}),
                 findings=lacking,
-                slices=[path.name],
+                slices=[shown(path)],
             )
 
     return Candidate(

@@ -26,6 +26,7 @@ from soilscope.ingest.limits import MOST_EXPANSION, SMALL_FRAME_BYTES
 from soilscope.ingest.members import stamp
 from soilscope.ingest.padding import beyond_stored_bits
 from soilscope.ingest.part10 import as_part10
+from soilscope.ingest.shown import shown
 from soilscope.ingest.verdict import parsing, refuse
 
 __all__ = ["Buffer", "Content", "check_decoder", "check_syntax", "content", "stored_values"]
@@ -58,7 +59,7 @@ class Content:
     """
 
     def __init__(self, one: Slice, raw: bytes | memoryview) -> None:
-        self._data = as_part10(raw, one.path.name)
+        self._data = as_part10(raw, shown(one.path))
         self._streams: Iterator[bytes] | None = None
         self._next = 0
 
@@ -282,7 +283,7 @@ class Buffer:
 
 
 def _unreadable(path: Path, error: OSError) -> NoReturn:
-    refuse("unreadable", f"{path.name} could not be read ({error.strerror}).", [path])
+    refuse("unreadable", f"{shown(path)} could not be read ({error.strerror}).", [path])
 
 
 def _changed(one: Slice) -> NoReturn:

@@ -13,14 +13,17 @@ from soilscope.findings import Finding, merge
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.decode import check_syntax, content, stored_values
 from soilscope.ingest.fill import Filled, Progress, fill, unwatched
-from soilscope.ingest.geometry import Grid, arrange
+from soilscope.ingest.geometry import Grid, arrange, positions_mm
 from soilscope.ingest.headers import Broken, NoImage, Slice, class_name, read_headers
 from soilscope.ingest.identity import Identity
 from soilscope.ingest.members import Member
-from soilscope.ingest.neighbours import told_alternating, told_jumps
+from soilscope.ingest.naming import LAST_MARK
+from soilscope.ingest.neighbours import may_be_two, told_alternating, told_jumps
 from soilscope.ingest.pixels import check_rescale, told
 from soilscope.ingest.series import Series, group
-from soilscope.ingest.tags import rekey
+from soilscope.ingest.shown import shown
+from soilscope.ingest.steps import MOST_NAMED, mm
+from soilscope.ingest.tags import plain, rekey
 from soilscope.ingest.verdict import counted, names, note, refuse, warn
 from soilscope.ingest.written import tagged
 from soilscope.types import Units
@@ -38,8 +41,8 @@ NEEDED = {*RESCALE, "ImagePositionPatient", "ImageOrientationPatient"}
 TOP_ASSUMED = note("top-assumed", "the slice at the lowest position was taken for the top of the core; check it.")
 
 
-def candidates(paths: Sequence[Path], options: Options) -> tuple[list[Candidate], int]:
-    """Every series in some DICOM files, judged from the headers, and the number of directory files, which are not opened.
+def candidates(paths: Sequence[Path], root: Path, options: Options) -> tuple[list[Candidate], int]:
+    """Every series in some DICOM files below a root, judged from the headers, and the number of directory files (not opened).
 
     Raises
     ------
@@ -50,7 +53,7 @@ def candidates(paths: Sequence[Path], options: Options) -> tuple[list[Candidate]
     found = group(headers)
     if not found and headers.broken:
         raise headers.broken[0].error
-    whole = [_candidate(series, options) for series in found] + _without_image(headers.no_image)
+    whole = [_candidate(series, root, options) for series in found] + _without_image(headers.no_image)
     known = {series.uid for series in found} | {None}
     lost = {b.series_uid: b for b in reversed(headers.broken) if b.series_uid not in known}
     return whole + [_damaged(lost[uid]) for uid in sorted(lost, key=str)], len(headers.directories)
@@ -67,7 +70,7 @@ def _without_image(found: Sequence[NoImage]) -> list[Candidate]:
 def _no_scan(key: str, found: Sequence[NoImage]) -> Candidate:
     first, count = found[0], len(found)
     text = (
-        f"{count} object{'' if count == 1 else 's'} of modality {first.modality} ({first.kind}; {first.path.name}"
+        f"{count} object{'' if count == 1 else 's'} of modality {first.modality} ({first.kind}; {shown(first.path)}"
         f"{'' if count == 1 else ' first'}): not a scan; choose the CT series beside {'it' if count == 1 else 'them'}."
     )
     refusal = InputRefused("not-an-image", text, names([one.path for one in found]))
@@ -90,7 +93,7 @@ def _damaged(broken: Broken) -> Candidate:
     return Candidate(rekey(uid), "DICOM", load, units="HU", is_scan=False, refusal=broken.error, alias=uid)
 
 
-def _candidate(series: Series, options: Options) -> Candidate:
+def _candidate(series: Series, root: Path, options: Options) -> Candidate:
     units: Units = options.units or "HU"
     is_scan = (series.is_ct or options.units is not None) and not series.is_scout
     first = series.slices[0]
@@ -121,13 +124,48 @@ def _candidate(series: Series, options: Options) -> Candidate:
         findings=found,
         refusal=refusal,
         alias=series.uid,
-        packed=any(s.encoding.pixels.length is None or isinstance(s.path, Member) for s in series.slices),
+        packed=_unseen(series, grid),
         watched=True,
-        tags=dict(first.tags),
+        tags=_tags(first),
         identity=Identity.of(s.path for s in series.slices),
         kind="scout" if series.is_scout else class_name(first.sop_class),
         objects=len(series.slices),
+        marks=_marks(series, root),
     )
+
+
+def _unseen(series: Series, grid: Grid | None) -> bool:
+    """Whether only values tell that the scan is sound: they are compressed, lie in an archive, or may be those of two scans."""
+    if any(s.encoding.pixels.length is None or isinstance(s.path, Member) for s in series.slices):
+        return True
+    return grid is not None and None not in grid.planes and may_be_two([p for p in grid.planes if p is not None])
+
+
+def _tags(first: Slice) -> dict[str, str | float]:
+    """The technical tags, which are read once a series UID; where it held two scans, their kernels are told apart."""
+    own = {"ConvolutionKernel": plain(first.kernel)} if first.kernel else {}
+    return {**first.tags, **own}
+
+
+def _marks(series: Series, root: Path) -> dict[str, str]:
+    """What may tell a scan from another one at the same path, in words."""
+    first, at = series.slices[0], positions_mm(series.slices)
+    acquisitions = sorted({one.acquisition for one in series.slices if one.acquisition is not None})
+    folders = {one.path.parent for one in series.slices}
+    told = {
+        "kernel": f"kernel {plain(first.kernel)}" if first.kernel else "no kernel named",
+        "acquisition": f"AcquisitionNumber {', '.join(map(str, acquisitions[:MOST_NAMED]))}" if acquisitions else "",
+        "volts": "" if first.kvp is None else f"{first.kvp:g} kV",
+        "thick": "" if not first.thickness else f"slices {first.thickness:g} mm thick",
+        "place": "" if at is None else f"z = {' to '.join(dict.fromkeys((mm(at.min()), mm(at.max()))))} mm",
+        "folder": _folder(first.path.parent.relative_to(root)) if len(folders) == 1 else "",
+        LAST_MARK: f"{first.name} first",
+    }
+    return {name: words for name, words in told.items() if words}
+
+
+def _folder(below: Path) -> str:
+    return f"folder {below.as_posix()}" if below.parts else "in no sub-folder"
 
 
 def _with_strangers(error: InputRefused, series: Series) -> InputRefused:
@@ -258,7 +296,7 @@ def _load(series: Series, options: Options, judged: tuple[Finding, ...], filled:
         "format": "DICOM",
         "input_digest": filled.digest,
         "series": series.id,
-        "tags": dict(series.slices[0].tags),
+        "tags": _tags(series.slices[0]),
         "grid": {"origin_mm": grid.origin_mm, "down": grid.down, "column": grid.column, "row": grid.row},
     }
     return Volume(filled.values, filled.valid, grid.spacing_mm, units, findings, source=source)

@@ -13,6 +13,7 @@ from typing import Any
 
 from soilscope.findings import Finding
 from soilscope.ingest.limits import MOST_DEPTH, MOST_FILES
+from soilscope.ingest.shown import Below, repeated
 from soilscope.ingest.verdict import counted, refuse, warn
 
 __all__ = ["Found", "discover", "natural"]
@@ -82,8 +83,11 @@ def _walk(root: Path) -> Found:
         )
     if closed:
         findings.append(warn("unreadable", f"{counted(len(closed), 'folder')} could not be listed.", closed))
-    ordered = sorted(files, key=lambda p: natural(p.relative_to(root).as_posix()))
-    return Found(root, tuple(ordered), len(links) + len(odd) + len(closed), tuple(findings))
+    below = {path: path.relative_to(root).as_posix() for path in files}
+    same = repeated(path.name for path in files)
+    ordered = sorted(files, key=lambda path: natural(below[path]))
+    called = (Below.of(path, below[path]) if path.name in same else path for path in ordered)
+    return Found(root, tuple(called), len(links) + len(odd) + len(closed), tuple(findings))
 
 
 def _entries(folder: Path, depth: int, closed: list[Path]) -> Iterator[tuple[str, Path]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from soilscope.ingest.shown import shown
 from soilscope.ingest.verdict import refuse
 from soilscope.ingest.written import asked
 
@@ -35,11 +36,13 @@ def functional_groups(dataset: Any, count: int, path: Path) -> list[Group]:
     if "PerFrameFunctionalGroupsSequence" not in dataset:
         if count == 1:
             return [top]
-        text = f"{path.name} holds {count} frames but says of none where it lies (no functional groups); export it as "
+        text = (
+            f"{shown(path)} holds {count} frames but says of none where it lies (no functional groups); export it as "
+        )
         refuse("multi-frame", text + "single slices.", [path])
     per_frame = dataset.PerFrameFunctionalGroupsSequence
     if len(per_frame) != count:
-        refuse("multi-frame", f"{path.name} holds {count} frames but describes {len(per_frame)}.", [path])
+        refuse("multi-frame", f"{shown(path)} holds {count} frames but describes {len(per_frame)}.", [path])
     shared = dataset.get("SharedFunctionalGroupsSequence") or [{}]
     common = top | _attributes(shared[0])
     if count > 1:

@@ -101,7 +101,8 @@ def arrange(slices: Sequence[Slice], same: Same, on_gap: str = "refuse", spacing
     ------
     InputRefused
         Codes ``mixed-size``, ``mixed-orientation``, ``mixed-spacing``, ``spacing-missing``, ``position-missing``,
-        ``orientation``, ``tilt``, ``duplicate-position``, ``unequal-spacing``, ``interleaved``, ``gap``, ``too-large``.
+        ``orientation``, ``tilt``, ``displaced-slice``, ``duplicate-position``, ``unequal-spacing``, ``interleaved``, ``gap``,
+        ``too-large``.
     """
     _uniform(slices, "mixed-size", "rows x columns", lambda s: (s.encoding.rows, s.encoding.columns), 0.0)
     _present(slices, spacing_mm)
@@ -227,6 +228,7 @@ def _not_tilted(slices: Sequence[Slice], axis: Vector, orientation: Vector) -> f
     worst = int(np.argmax(beyond))
     angle = np.degrees(np.arctan2(sideways[worst], abs(along[worst])))
     if beyond[worst] > LATERAL_MM or (beyond[worst] > TILT_SHIFT_MM and angle > TILT_DEGREES):
+        _not_displaced(slices, axis, along, lateral)
         declared = slices[worst].tags.get("GantryDetectorTilt")
         said = "the header names no tilt" if declared is None else f"the header says {declared:g} degrees"
         refuse(
@@ -236,6 +238,37 @@ def _not_tilted(slices: Sequence[Slice], axis: Vector, orientation: Vector) -> f
             [slices[worst].path],
         )
     return float(sideways.max())
+
+
+def _not_displaced(slices: Sequence[Slice], axis: Vector, along: Vector, lateral: Vector) -> None:
+    """Refuse single slices that lie beside a straight stack of the others, which is no tilt.
+
+    Most slices then lie beside no other, and the line through those, which a tilt would lean, passes by the rest.
+    """
+    off = np.linalg.norm(lateral - np.median(lateral, axis=0), axis=1)
+    straight = off <= LATERAL_MM
+    if straight.all() or 2 * straight.sum() <= len(slices):
+        return
+    base = np.c_[np.ones_like(along), along]
+    line = np.linalg.lstsq(base[straight], lateral[straight], rcond=None)[0]
+    beside = np.linalg.norm(lateral - base @ line, axis=1)
+    moved = np.flatnonzero(~straight)
+    if beside[moved].min() <= LATERAL_MM:
+        return
+    first, alone = int(moved[0]), len(moved) == 1
+    name, at = slices[first].name, float(np.dot(slices[first].position or (), axis))
+    place = f"by {beside[first]:.3g} mm at z = {steps.mm(at)} mm"
+    if alone:
+        text = (
+            f"{name} lies sideways of the other slices, which lie straight, {place}. Its header is damaged, the core moved, or it "
+            "is of another scan: copy it again from the scanner."
+        )
+    else:
+        text = (
+            f"{len(moved)} slices lie sideways of the others, which lie straight: {name} first, {place}. The core moved, or they "
+            "are of another scan: copy the scan again from the scanner, or scan the core again."
+        )
+    refuse("displaced-slice", text, [slices[int(k)].path for k in moved])
 
 
 def _scatter(along: Vector, lateral: Vector) -> float:

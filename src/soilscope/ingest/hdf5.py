@@ -23,6 +23,7 @@ from soilscope.ingest.chunks import Presence
 from soilscope.ingest.grey import within_limits
 from soilscope.ingest.limits import SPACING_SHARE
 from soilscope.ingest.members import seekable
+from soilscope.ingest.shown import shown
 from soilscope.ingest.units import mm_of, spacing_from
 from soilscope.ingest.verdict import refuse
 from soilscope.types import Shape, Spacing
@@ -131,7 +132,7 @@ def opened(path: Path, name: str) -> Iterator[HeldSet]:
 
 def _held(file: Any, name: str, path: Path) -> HeldSet:
     data = file[name]
-    shape = within_limits(data.shape, f"{path.name}:{name}")
+    shape = within_limits(data.shape, f"{shown(path)}:{name}")
     _own(path, name, data)
     _decodable(path, name, data)
     presence, depth = _presence(path, data, shape)
@@ -156,7 +157,9 @@ def _own(path: Path, name: str, data: Any) -> None:
     """Values must lie in this file: others are named by whoever wrote it, and read as fill where they are absent."""
     other = {source.file_name for source in data.virtual_sources()} - {"."} if data.is_virtual else set()
     if data.external or other:
-        text = f"{path.name}:{name} keeps its values in other files; copy the data set into one file (h5repack, h5py)."
+        text = (
+            f"{shown(path)}:{name} keeps its values in other files; copy the data set into one file (h5repack, h5py)."
+        )
         refuse("external-data", text, [path])
 
 
@@ -166,7 +169,7 @@ def _decodable(path: Path, name: str, data: Any) -> None:
     missing = [code for code in codes if code not in STANDARD_FILTERS and not h5py.h5z.filter_avail(code)]
     if missing:
         text = (
-            f"{path.name}:{name} is compressed by HDF5 filter {missing[0]}, which is not installed here; rewrite it with gzip "
+            f"{shown(path)}:{name} is compressed by HDF5 filter {missing[0]}, which is not installed here; rewrite it with gzip "
             "(h5repack -f GZIP=1), or install hdf5plugin and import it first."
         )
         refuse("filter-missing", text, [path])
@@ -177,7 +180,7 @@ def _presence(path: Path, data: Any, shape: Shape) -> tuple[Presence | None, int
         return None, 1
     if data.chunks is None:
         if data.id.get_storage_size() == 0:
-            refuse("chunks-missing", f"nothing was ever written to {path.name}:{data.name}.", [path])
+            refuse("chunks-missing", f"nothing was ever written to {shown(path)}:{data.name}.", [path])
         return None, 1
     counts = tuple(-(-n // c) for n, c in zip(data.shape, data.chunks, strict=True))
     there = np.zeros(counts, dtype=np.bool_)

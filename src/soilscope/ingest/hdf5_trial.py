@@ -14,6 +14,7 @@ from pathlib import Path
 
 from soilscope.ingest.children import Child, Children, Ended
 from soilscope.ingest.limits import HDF5_BYTES, HDF5_SECONDS
+from soilscope.ingest.shown import shown
 from soilscope.ingest.verdict import refuse
 
 __all__ = ["CHILDREN", "passed"]
@@ -44,10 +45,10 @@ def passed(path: Path, source: Path | io.BytesIO) -> None:
         answer, _ = CHILDREN.ask({"path": known, "seconds": HDF5_SECONDS, "memory": HDF5_BYTES}, content)
     except Ended as ended:
         if ended.status == ENDED_EARLY:
-            text = f"{path.name} is damaged: what it holds was not listed within {HDF5_SECONDS:g} s of processor time; {ADVICE}"
+            text = f"{shown(path)} is damaged: what it holds was not listed within {HDF5_SECONDS:g} s of processor time; {ADVICE}"
             refuse("decode-limit", text, [path])
         how = f"signal {-ended.status}" if ended.status < 0 else f"status {ended.status}"
-        refuse("file-damaged", f"{path.name} is damaged: the HDF5 library died of it ({how}); {ADVICE}", [path])
+        refuse("file-damaged", f"{shown(path)} is damaged: the HDF5 library died of it ({how}); {ADVICE}", [path])
     if answer["error"] == "MemoryError":
-        text = f"{path.name} is damaged: listing what it holds takes more than {HDF5_BYTES >> 20} MB; {ADVICE}"
+        text = f"{shown(path)} is damaged: listing what it holds takes more than {HDF5_BYTES >> 20} MB; {ADVICE}"
         refuse("decode-limit", text, [path])

@@ -15,6 +15,7 @@ from soilscope.errors import InputRefused
 from soilscope.ingest import frames
 from soilscope.ingest.limits import MOST_PIXELS, MOST_PLANES
 from soilscope.ingest.part10 import Parsed, PixelElement, parse
+from soilscope.ingest.shown import shown
 from soilscope.ingest.tags import TECHNICAL, joined, technical_tags
 from soilscope.ingest.verdict import parsing, refuse
 from soilscope.ingest.written import Unread, asked, length_of, number_of, numbers_of, tagged, whole_of
@@ -99,7 +100,7 @@ class Slice:
     @property
     def name(self) -> str:
         """File name, with the frame where a file holds several."""
-        return self.path.name if self.frames == 1 else f"{self.path.name} (frame {self.frame + 1})"
+        return shown(self.path) if self.frames == 1 else f"{shown(self.path)} (frame {self.frame + 1})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,7 @@ class _Pass:
             self.directories.append(path)
             return
         dataset: Any = None
-        damaged = f"{path.name} is damaged ({{error}} in its header); copy it again from the scanner."
+        damaged = f"{shown(path)} is damaged ({{error}} in its header); copy it again from the scanner."
         try:
             with parsing("file-damaged", damaged, [path]):
                 parsed = parse(path, PATIENT_FREE)
@@ -166,7 +167,7 @@ class _Pass:
                 if parsed.pixels is not None:
                     self.slices.extend(_slices(path, parsed, parsed.pixels, self._tags_of(dataset)))
                 elif _should_hold_pixels(dataset):
-                    text = f"{path.name} ends before its pixels; copy the file again from the scanner."
+                    text = f"{shown(path)} ends before its pixels; copy the file again from the scanner."
                     refuse("file-cut", text, [path])
                 else:
                     self.no_image.append(_no_image(path, dataset))
@@ -229,7 +230,7 @@ def _slices(path: Path, parsed: Parsed, pixels: PixelElement, tags: Tags) -> lis
     encoding = _encoding(path, dataset, pixels)
     count = _count(path, dataset, "NumberOfFrames", 1)
     if count > MOST_PLANES:
-        refuse("too-large", f"{path.name} claims {count} frames; the limit is {MOST_PLANES}.", [path])
+        refuse("too-large", f"{shown(path)} claims {count} frames; the limit is {MOST_PLANES}.", [path])
     _length_fits(path, encoding, count)
     groups = frames.functional_groups(dataset, count, path)
     file = _File(path, parsed.stamp, dataset, encoding, count, tags)
@@ -239,16 +240,16 @@ def _slices(path: Path, parsed: Parsed, pixels: PixelElement, tags: Tags) -> lis
 def _encoding(path: Path, dataset: Any, pixels: PixelElement) -> Encoding:
     rows, columns = _count(path, dataset, "Rows"), _count(path, dataset, "Columns")
     if rows * columns > MOST_PIXELS:
-        refuse("too-large", f"{path.name} claims {rows} x {columns} pixels; the limit is {MOST_PIXELS}.", [path])
+        refuse("too-large", f"{shown(path)} claims {rows} x {columns} pixels; the limit is {MOST_PIXELS}.", [path])
     if _count(path, dataset, "SamplesPerPixel", 1) != 1:
-        refuse("colour", f"{path.name} is a colour picture (several samples per pixel), not CT values.", [path])
+        refuse("colour", f"{shown(path)} is a colour picture (several samples per pixel), not CT values.", [path])
     allocated = _count(path, dataset, "BitsAllocated")
     stored = _count(path, dataset, "BitsStored", allocated)
     high_value = whole_of(asked(dataset, "HighBit"))
     high = high_value if isinstance(high_value, int) else stored - 1
     if allocated not in (8, 16, 32) or not 1 <= stored <= high + 1 <= allocated:
         text = (
-            f"{path.name}: {stored} bits stored up to bit {high} do not fit {allocated} bits allocated (8, 16 or 32)."
+            f"{shown(path)}: {stored} bits stored up to bit {high} do not fit {allocated} bits allocated (8, 16 or 32)."
         )
         refuse("bits", text, [path])
     syntax = str(dataset.file_meta.get("TransferSyntaxUID") or "")
@@ -269,7 +270,7 @@ def _count(path: Path, dataset: Any, name: str, absent: int | None = None) -> in
 
 def _no_count(path: Path, name: str, value: Any) -> NoReturn:
     said = "absent" if value is None else f"written as {value.text}" if isinstance(value, Unread) else str(value)
-    text = f"{path.name} is damaged: {tagged(name)} is {said}, and no picture has fewer than 1; copy it again from the scanner."
+    text = f"{shown(path)} is damaged: {tagged(name)} is {said}, and no picture has fewer than 1; copy it again from the scanner."
     refuse("file-damaged", text, [path])
 
 
@@ -281,7 +282,7 @@ def _length_fits(path: Path, encoding: Encoding, count: int) -> None:
     if found not in (wanted, wanted + wanted % 2):
         refuse(
             "pixel-length",
-            f"{path.name}: {encoding.rows} x {encoding.columns} pixels of {encoding.bits_allocated} bits in {count} frame(s) "
+            f"{shown(path)}: {encoding.rows} x {encoding.columns} pixels of {encoding.bits_allocated} bits in {count} frame(s) "
             f"are {wanted} bytes, but the file holds {found}.",
             [path],
         )

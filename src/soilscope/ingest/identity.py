@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from soilscope.ingest.part10 import read_tags
+from soilscope.ingest.shown import shown
 from soilscope.ingest.tags import joined
 from soilscope.ingest.verdict import parsing, refuse
 
@@ -63,15 +64,15 @@ class Identity:
             text = _text(tag, header.get(tag))
             if not text:
                 refuse(
-                    "id-missing", f"{file.name} has no {tag}, so that the core cannot be named after it; {ASK}.", [file]
+                    "id-missing",
+                    f"{shown(file)} has no {tag}, so that the core cannot be named after it; {ASK}.",
+                    [file],
                 )
             if "\N{REPLACEMENT CHARACTER}" in text or not (text.isascii() or header.get("SpecificCharacterSet")):
                 words = "holds letters whose character set the header does not name, or that are damaged"
-                refuse("id-unreadable", f"{tag} of {file.name} {words}; {ASK}.", [file])
+                refuse("id-unreadable", f"{tag} of {shown(file)} {words}; {ASK}.", [file])
             if first and text != first:
-                words = (
-                    f"{self.files[0].name} and {file.name} differ in {tag}: which one names the core, nobody can tell"
-                )
+                words = f"{shown(self.files[0])} and {shown(file)} differ in {tag}: which one names the core, nobody can tell"
                 refuse("id-differs", f"{words}; choose one series, or {ASK}.", [self.files[0], file])
             first = text
         return first
@@ -79,7 +80,7 @@ class Identity:
 
 @contextlib.contextmanager
 def _reading(file: Path) -> Iterator[None]:
-    damaged = f"{file.name} is damaged ({{error}} in its header); copy it again from the scanner."
+    damaged = f"{shown(file)} is damaged ({{error}} in its header); copy it again from the scanner."
     with parsing("file-damaged", damaged, [file]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's warnings quote values
         yield

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from soilscope.errors import Damaged, InputRefused
-from soilscope.findings import Finding, merge
+from soilscope.findings import Finding, merge, to_records
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.identity import ASK
 from soilscope.ingest.read import options_of
@@ -52,6 +52,10 @@ class SeriesInfo:
         What the files say they are, where the format tells kinds apart: a DICOM storage class in words, or ``"scout"``.
     objects : int
         How many slices or objects were found, where the format counts them.
+    marks : mapping
+        What may tell it from the other scans at a path, in words: its kernel, its folder.
+    alias : str
+        Another name that ``series`` takes and that is never written, such as a DICOM series UID.
     """
 
     id: str
@@ -66,6 +70,8 @@ class SeriesInfo:
     id_tags: tuple[str, ...] = ()
     kind: str = ""
     objects: int = 0
+    marks: Mapping[str, str] = field(default_factory=dict)
+    alias: str = field(default="", repr=False)
 
     @property
     def refusal(self) -> Finding | None:
@@ -81,12 +87,13 @@ class SeriesInfo:
             "spacing_mm": None if self.spacing_mm is None else list(self.spacing_mm),
             "units": self.units,
             "usable": self.usable,
-            "findings": [{"code": f.code, "severity": f.severity, "text": f.text} for f in self.findings],
+            "findings": to_records(self.findings),
             "is_scan": self.is_scan,
             "tags": dict(self.tags),
             "id_tags": list(self.id_tags),
             "kind": self.kind,
             "objects": self.objects,
+            "marks": dict(self.marks),
         }
 
 
@@ -105,7 +112,7 @@ class Inspection:
         return {
             "series": [one.as_dict() for one in self.series],
             "skipped": self.skipped,
-            "findings": [{"code": f.code, "severity": f.severity, "text": f.text} for f in self.findings],
+            "findings": to_records(self.findings),
         }
 
 
@@ -222,4 +229,6 @@ def _info(one: Candidate, options: Options) -> SeriesInfo:
         one.identity.filled() if one.identity is not None and one.is_scan else (),
         one.kind,
         one.objects,
+        one.marks,
+        one.alias,
     )

@@ -28,6 +28,7 @@ __all__ = [
     "MOST_HELD_BYTES",
     "MOST_INFLATED_BYTES",
     "MOST_MEMBERS",
+    "MOST_NESTED",
     "MOST_PIXELS",
     "MOST_PLANES",
     "MOST_VOXELS",
@@ -117,6 +118,9 @@ MOST_VOXELS = 2048**3 * 2
 
 MOST_INFLATED_BYTES = 1 << 28
 """Bytes a deflated DICOM file may grow to: one slice of 8192 x 8192 and its header."""
+
+MOST_NESTED = 64
+"""Sequences within sequences of a DICOM header: scanners write a handful, and parsers that follow hundreds die of it."""
 
 MOST_MEMBERS = 50_000
 """Members of one archive."""

@@ -13,10 +13,11 @@ import os
 import stat
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PosixPath
+from pathlib import Path
 from typing import IO, Any, cast
 
 from soilscope.ingest.limits import MOST_HELD_BYTES
+from soilscope.ingest.shown import ShownPath
 from soilscope.ingest.verdict import parsing, refuse
 
 __all__ = ["Archive", "Entry", "Member", "seekable", "stamp"]
@@ -32,12 +33,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """The files of an archive by their paths in it, and the archive's own name and time."""
+    """The files of an archive by their paths in it, its own name and time, and the names that several of its files have."""
 
     name: str
     time_ns: int
     files: Mapping[str, Entry]
     folders: frozenset[str] = field(repr=False)
+    repeated: frozenset[str] = field(default=frozenset(), repr=False)
 
     def root(self, name: str) -> Member:
         """The path under which all members lie, called ``name``."""
@@ -45,7 +47,7 @@ class Archive:
         return cast(Member, kind("/", name))
 
 
-class Member(PosixPath):
+class Member(ShownPath):
     """A path in an archive. What a path is joined with, and the folders above it, lie in the same archive."""
 
     __slots__ = ()
@@ -56,6 +58,11 @@ class Member(PosixPath):
     def key(self) -> str:
         """The path in the archive; ``.`` for its root."""
         return "/".join(self.parts[2:]) or "."
+
+    @property
+    def shown(self) -> str:
+        """What messages call it: its path in the archive where another member has its name."""
+        return self.key if self.name in self.archive.repeated else self.name
 
     def _entry(self) -> Entry:
         found = self.archive.files.get(self.key)

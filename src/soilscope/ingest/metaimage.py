@@ -18,6 +18,7 @@ from soilscope.findings import Finding
 from soilscope.ingest.grey import within_limits
 from soilscope.ingest.members import Member
 from soilscope.ingest.oriented import Oriented, Placement, place
+from soilscope.ingest.shown import shown
 from soilscope.ingest.units import mm_of
 from soilscope.ingest.verdict import note, refuse, warn
 from soilscope.types import Shape
@@ -133,7 +134,7 @@ def _keys(path: Path) -> tuple[dict[str, str], int]:
         at = end + 1
     missing = [k for k in ("NDims", "DimSize", "ElementType", "ElementDataFile") if k not in keys]
     if missing:
-        refuse("file-damaged", f"{path.name} is no whole MetaImage header: {', '.join(missing)} not found.", [path])
+        refuse("file-damaged", f"{shown(path)} is no whole MetaImage header: {', '.join(missing)} not found.", [path])
     return keys, at
 
 
@@ -142,13 +143,15 @@ def _data_file(path: Path, keys: dict[str, str]) -> Path:
     if name.upper() == "LOCAL":
         return path
     if name.upper().startswith("LIST") or "%" in name:
-        text = f"{path.name} spreads its values over several files; save it as one .mha, or read the slices themselves."
+        text = (
+            f"{shown(path)} spreads its values over several files; save it as one .mha, or read the slices themselves."
+        )
         refuse("detached-data", text, [path])
     data = path.parent / name
     if Path(name).name != name or "\\" in name or data.is_symlink():
-        refuse("detached-data", f"{path.name} points to data in another folder; put the data file beside it.", [path])
+        refuse("detached-data", f"{shown(path)} points to data in another folder; put the data file beside it.", [path])
     if not data.is_file():
-        refuse("detached-data", f"{path.name} needs {name} beside it, which is not there; copy both.", [path])
+        refuse("detached-data", f"{shown(path)} needs {name} beside it, which is not there; copy both.", [path])
     return data
 
 
@@ -156,16 +159,18 @@ def _about(path: Path) -> About:
     keys, end = _keys(path)
     sizes = [int(n) for n in keys["DimSize"].split()]
     if len(sizes) != int(keys["NDims"]):
-        refuse("file-damaged", f"{path.name}: DimSize {sizes} and NDims {keys['NDims']} disagree.", [path])
+        refuse("file-damaged", f"{shown(path)}: DimSize {sizes} and NDims {keys['NDims']} disagree.", [path])
     while len(sizes) > 3 and sizes[-1] == 1:
         sizes.pop()
     if len(sizes) == 2:
         sizes.append(1)
-    shape = within_limits(tuple(sizes), path.name)
+    shape = within_limits(tuple(sizes), shown(path))
     if int(keys.get("ElementNumberOfChannels", "1")) != 1:
-        refuse("colour", f"{path.name} holds several values a voxel; keep one.", [path])
+        refuse("colour", f"{shown(path)} holds several values a voxel; keep one.", [path])
     if keys["ElementType"].upper() not in TYPES or not _said(keys, "BinaryData", default=True):
-        refuse("dtype", f"{path.name} holds {keys['ElementType']} (or text), not binary numbers that are read.", [path])
+        refuse(
+            "dtype", f"{shown(path)} holds {keys['ElementType']} (or text), not binary numbers that are read.", [path]
+        )
     swapped = _said(keys, "BinaryDataByteOrderMSB") or _said(keys, "ElementByteOrderMSB")
     dtype = np.dtype((">" if swapped else "<") + TYPES[keys["ElementType"].upper()])
     data = _data_file(path, keys)
@@ -201,13 +206,13 @@ def _placed(keys: dict[str, str], shape: Shape, path: Path) -> tuple[Placement |
     findings = (
         ()
         if unit
-        else (note("length-unit-assumed", f"{path.name} names no unit of length; mm were taken, as ITK does."),)
+        else (note("length-unit-assumed", f"{shown(path)} names no unit of length; mm were taken, as ITK does."),)
     )
     if scale is None:
-        refuse("spacing-missing", f"{path.name} gives lengths in {unit!r}; give spacing_mm=(dz, dy, dx).", [path])
+        refuse("spacing-missing", f"{shown(path)} gives lengths in {unit!r}; give spacing_mm=(dz, dy, dx).", [path])
     if min(sizes) < 0:
         turned = " and ".join(name for name, size in zip("xyz", sizes, strict=True) if size < 0)
-        text = f"ElementSpacing of {path.name} is negative along {turned}: taken as an axis that runs the other way, as ITK does."
+        text = f"ElementSpacing of {shown(path)} is negative along {turned}: taken as an axis that runs the other way, as ITK does."
         findings = (*findings, warn("axis-reversed", text, [path]))
     matrix = _numbers(keys, PLACES, dims * dims) or list(np.eye(dims).ravel())
     axes = np.asarray(matrix).reshape(dims, dims)[:3, :3].T
@@ -215,7 +220,7 @@ def _placed(keys: dict[str, str], shape: Shape, path: Path) -> tuple[Placement |
     affine[:3, :3] = axes * np.asarray(sizes)
     affine[:3, 3] = _numbers(keys, ORIGINS, 3) or [0.0, 0.0, 0.0]
     affine[:3] *= scale
-    return place(affine, shape, path.name), findings
+    return place(affine, shape, shown(path)), findings
 
 
 def _sized(about: About, path: Path) -> None:
@@ -223,7 +228,7 @@ def _sized(about: About, path: Path) -> None:
     found = about.data.stat().st_size - about.offset
     if not about.compressed and found != about.size:
         text = (
-            f"{about.data.name} holds {found} bytes of values, but {path.name} claims {about.shape} voxels (x, y, z) of "
+            f"{shown(about.data)} holds {found} bytes of values, but {shown(path)} claims {about.shape} voxels (x, y, z) of "
             f"{about.dtype}, which are {about.size}; copy it again from where it was made."
         )
         refuse("file-cut" if found < about.size else "excess-bytes", text, [about.data, path])
@@ -238,8 +243,8 @@ def _inflated(about: About, path: Path) -> bytes:
     values = inflate.decompress(packed, about.size + 1)
     if len(values) != about.size or not inflate.eof:
         text = (
-            f"{about.data.name} does not inflate to the {about.size} bytes that {path.name} claims; copy it again from where it "
-            "was made."
+            f"{shown(about.data)} does not inflate to the {about.size} bytes that {shown(path)} claims; copy it again from where "
+            "it was made."
         )
         refuse("file-cut" if len(values) <= about.size else "excess-bytes", text, [about.data, path])
     return values

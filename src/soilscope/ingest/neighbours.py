@@ -15,7 +15,7 @@ from soilscope.ingest.limits import ALTERNATE_PLACES, ALTERNATE_TIMES, JUMP_SHAR
 from soilscope.ingest.verdict import refuse, warn
 from soilscope.types import BoolVolume
 
-__all__ = ["Watch", "alternates", "jumps", "told_alternating", "told_jumps"]
+__all__ = ["Watch", "alternates", "jumps", "may_be_two", "told_alternating", "told_jumps"]
 
 STATISTICS_EVERY = 8
 """Mean and spread of a slice are taken from every eighth row: a change that matters touches many rows."""
@@ -177,18 +177,26 @@ def told_alternating(mean: Sequence[float], spread: Sequence[float], slices: Seq
     lighter, noisier = alternates(mean, least), alternates(spread, least)
     if not lighter and not noisier:
         return ()
-    numbers = [one.instance for one in slices if one.instance is not None]
-    counted = len(numbers) == len(slices) and (np.abs(np.diff(numbers)) == 1).all()
     by_header = _by_header(mean, least, slices)
     what = "lighter and darker" if lighter else "noisier and smoother"
     text = f"slices are {what} in turn ({slices[0].name} and {slices[1].name} first), as two scans put between one another are"
-    if lighter and not counted and not by_header and len({one.path for one in slices}) > 1:
+    if lighter and not by_header and may_be_two(slices):
         text += ", and no InstanceNumber says that they are one scan. Put each scan into a folder of its own."
         refuse("interleaved", text, [one.path for one in slices[:2]])
     if by_header:
         ways = f"{_rescale(slices[0])} and {_rescale(slices[1])}"
         text += f"; their stored values are not, but slope and intercept are {ways} in turn"
     return (warn("slices-alternate", f"{text}; look at them.", [one.path for one in slices[:2]]),)
+
+
+def may_be_two(slices: Sequence[Slice]) -> bool:
+    """Whether slices, top first, may be two scans between one another for all their headers say.
+
+    No numbers count them then, no file holds them all, and they are enough to alternate.
+    """
+    numbers = [one.instance for one in slices if one.instance is not None]
+    counted = len(numbers) == len(slices) and bool((np.abs(np.diff(numbers)) == 1).all())
+    return not counted and len({one.path for one in slices}) > 1 and len(slices) >= FEWEST_ALTERNATING
 
 
 def _by_header(mean: Sequence[float], least: float, slices: Sequence[Slice]) -> bool:

@@ -21,6 +21,7 @@ from soilscope.findings import Finding
 from soilscope.ingest.grey import within_limits
 from soilscope.ingest.members import Member, seekable
 from soilscope.ingest.oriented import Oriented, Placement, place
+from soilscope.ingest.shown import shown
 from soilscope.ingest.verdict import note, refuse, warn
 from soilscope.types import Shape, Spacing
 
@@ -61,7 +62,7 @@ def files(path: Path) -> tuple[Path, ...]:
     beside = [path.with_suffix(ending) for ending in (PAIR[1], PAIR[1].upper())]
     found = [one for one in beside if one.is_file() and not one.is_symlink()]
     if not found:
-        text = f"{path.name} is the header of a NIfTI pair, and its values, {beside[0].name}, are not beside it; put them there."
+        text = f"{shown(path)} is the header of a NIfTI pair, and its values, {beside[0].name}, are not beside it; put them there."
         refuse("detached-data", text, [path])
     return path, found[0]
 
@@ -156,7 +157,7 @@ def _heard() -> Iterator[list[str]]:
 def _nothing_behind(excess: int, path: Path) -> None:
     if excess > 0:
         text = (
-            f"{path.name} goes on behind the values that its header claims: they are not of one image; save it again."
+            f"{shown(path)} goes on behind the values that its header claims: they are not of one image; save it again."
         )
         refuse("excess-bytes", text, [path])
 
@@ -172,33 +173,31 @@ def _about(opened: _Image, path: Path) -> tuple[Shape, Placement, Spacing | None
         sizes.pop()
     if len(sizes) == 2:
         sizes.append(1)
-    shape = within_limits(tuple(sizes), path.name)
+    shape = within_limits(tuple(sizes), shown(path))
     unit = int(image.header["xyzt_units"]) & UNITS_OF_LENGTH
     findings = []
     if unit == 0:
         findings.append(
-            note("length-unit-assumed", f"{path.name} names no unit of length; mm were taken, as is the custom.")
+            note("length-unit-assumed", f"{shown(path)} names no unit of length; mm were taken, as is the custom.")
         )
     if unit not in MM_PER_UNIT:
-        text = (
-            f"{path.name} names {unit} as its unit of length, which NIfTI does not know; its voxel size was not taken."
-        )
+        text = f"{shown(path)} names {unit} as its unit of length, which NIfTI does not know; its voxel size was not taken."
         findings.append(warn("length-unit-unknown", text))
     by_quaternion, by_matrix = int(image.header["qform_code"]), int(image.header["sform_code"])
     affine, sized = _affine(opened, by_quaternion=by_quaternion > 0, by_matrix=by_matrix > 0)
     diagonal = np.diag(affine)[:3]
     scanned = (by_quaternion > 0 or by_matrix == SCANNER) and (sized or by_matrix <= 0)
     if not scanned and np.array_equal(affine, np.diag([*diagonal, 1.0])) and (diagonal > 0).all():
-        findings.append(note(UNSTATED, _unstated(path.name, by_matrix)))
+        findings.append(note(UNSTATED, _unstated(shown(path), by_matrix)))
         turned = affine
     else:
         turned = RAS_TO_LPS @ affine
     sized = sized and unit in MM_PER_UNIT
     scale = np.diag([MM_PER_UNIT.get(unit, 1.0)] * 3 + [1.0])
-    placed = place(scale @ turned, shape, path.name)
+    placed = place(scale @ turned, shape, shown(path))
     mended = [words for words in opened.mended if not words.startswith("pixdim[1,2,3]")]  # told as a voxel size missing
     if mended:
-        findings.append(warn("header-mended", f"{path.name} has a faulty header, read as nibabel does: {mended[0]}."))
+        findings.append(warn("header-mended", f"{shown(path)} has a faulty header, read as nibabel does: {mended[0]}."))
     return shape, placed, placed.spacing_mm if sized else None, tuple(findings)
 
 

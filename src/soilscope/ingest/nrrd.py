@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from soilscope.ingest.grey import within_limits
 from soilscope.ingest.members import Member
 from soilscope.ingest.oriented import Oriented, Placement, place
+from soilscope.ingest.shown import shown
 from soilscope.ingest.units import mm_of
 from soilscope.ingest.verdict import refuse
 from soilscope.types import Shape, Spacing
@@ -91,7 +92,7 @@ def _nothing_behind(about: dict[str, Any], path: Path) -> None:
             start += stream.tell()
     excess = data.stat().st_size - start - math.prod(int(n) for n in about["sizes"]) * size
     if excess > 0:
-        text = f"{data.name} goes on for {excess} bytes behind the values that {path.name} claims; save it again."
+        text = f"{shown(data)} goes on for {excess} bytes behind the values that {shown(path)} claims; save it again."
         refuse("excess-bytes", text, [data, path])
 
 
@@ -115,9 +116,9 @@ def _header(path: Path) -> dict[str, Any]:
         about: dict[str, Any] = pynrrd.read_header(stream)
     data = about.get("data file", about.get("datafile"))
     if data is not None and (not isinstance(data, str) or Path(data).name != data or data.startswith((".", "LIST"))):
-        refuse("detached-data", f"{path.name} points to data in another folder; put the data file beside it.", [path])
+        refuse("detached-data", f"{shown(path)} points to data in another folder; put the data file beside it.", [path])
     if data is not None and (path.parent / data).is_symlink():
-        refuse("detached-data", f"{path.name} points to a link; put the data file itself beside it.", [path])
+        refuse("detached-data", f"{shown(path)} points to a link; put the data file itself beside it.", [path])
     return about
 
 
@@ -127,7 +128,7 @@ def _stored_shape(about: dict[str, Any], path: Path) -> Shape:
         sizes.pop()
     if len(sizes) == 2:
         sizes.append(1)
-    return within_limits(tuple(sizes), path.name)
+    return within_limits(tuple(sizes), shown(path))
 
 
 def _placed(about: dict[str, Any], shape: Shape, path: Path) -> tuple[Placement | None, Spacing | None]:
@@ -147,7 +148,7 @@ def _placed(about: dict[str, Any], shape: Shape, path: Path) -> tuple[Placement 
             if signs is None or not np.linalg.norm(rows, axis=1).all():
                 dx, dy, dz = np.linalg.norm(rows, axis=1)
                 return None, _positive((float(dz), float(dy), float(dx)))
-            placed = place(np.diag([*signs, 1.0]) @ affine, shape, path.name)
+            placed = place(np.diag([*signs, 1.0]) @ affine, shape, shown(path))
             return placed, placed.spacing_mm
     spacings = about.get("spacings")
     if spacings is not None and len(spacings) >= 3:
@@ -166,7 +167,7 @@ def _units(about: dict[str, Any], path: Path) -> NDArray[np.float64]:
     if None in known:
         refuse(
             "spacing-missing",
-            f"{path.name} gives lengths in {named[known.index(None)]!r}, which is no known unit of length; nothing is guessed: "
+            f"{shown(path)} gives lengths in {named[known.index(None)]!r}, which is no known unit of length; nothing is guessed: "
             "write the header in mm.",
             [path],
         )

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from soilscope.ingest.chunks import Presence
 from soilscope.ingest.grey import within_limits
+from soilscope.ingest.shown import shown
 from soilscope.ingest.units import mm_of, spacing_from
 from soilscope.ingest.verdict import refuse
 from soilscope.types import BoolVolume, Shape, Spacing
@@ -236,7 +237,7 @@ def _inner(shard: Path, counts: tuple[int, ...], ending: int) -> NDArray[np.bool
     size = 16 * int(np.prod(counts))
     with shard.open("rb") as stream:
         if stream.seek(0, 2) < size + ending:
-            refuse("file-cut", f"{shard.name} is shorter than a shard's index; copy the store again.", [shard])
+            refuse("file-cut", f"{shown(shard)} is shorter than a shard's index; copy the store again.", [shard])
         stream.seek(-(size + ending), 2)
         index = stream.read(size)
     pairs = np.asarray(struct.unpack(f"<{size // 8}Q", index), dtype=np.uint64).reshape(*counts, 2)

@@ -19,8 +19,10 @@ from soilscope.errors import InputRefused
 from soilscope.ingest.behind import cut, elements_to_the_end
 from soilscope.ingest.limits import MOST_EXPANSION, MOST_INFLATED_BYTES, SMALL_FRAME_BYTES, SMALL_HEADER_BYTES
 from soilscope.ingest.members import stamp
-from soilscope.ingest.plain import PlainFile, walk
-from soilscope.ingest.verdict import counted, refuse
+from soilscope.ingest.nesting import too_deep
+from soilscope.ingest.plain import Odd, PlainFile, meta_end, walk
+from soilscope.ingest.shown import shown
+from soilscope.ingest.verdict import IN_WORDS, counted, refuse
 
 __all__ = ["Parsed", "PixelElement", "as_part10", "parse", "read_tags"]
 
@@ -28,7 +30,7 @@ DEFLATED = b"1.2.840.10008.1.2.1.99"
 EXPLICIT = b"1.2.840.10008.1.2.1\0\0\0"
 MAGIC = b"\0" * 128 + b"DICM"
 META_PROBE_BYTES = 2048
-META_START = 144
+META_START, GROUP_LENGTH = 144, b"\2\0\0\0"
 """Preamble, DICM, and the group length of the file meta information."""
 HEAD_BYTES, LONG_HEAD_BYTES = 1 << 14, 1 << 19
 """Most headers are shorter than the first, nearly all than the second."""
@@ -70,8 +72,7 @@ def as_part10(raw: bytes | memoryview, name: str) -> bytes | memoryview:
     data = raw if raw[128:132] == b"DICM" else MAGIC + raw
     if DEFLATED not in bytes(data[:META_PROBE_BYTES]):
         return data
-    (group_length,) = struct.unpack("<I", data[140:144])
-    end = 144 + group_length
+    end = _meta_length(data, name)
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         body = inflater.decompress(data[end:], MOST_INFLATED_BYTES)
@@ -95,6 +96,18 @@ def as_part10(raw: bytes | memoryview, name: str) -> bytes | memoryview:
     return bytes(data[:end]).replace(DEFLATED, EXPLICIT) + body
 
 
+def _meta_length(data: bytes | memoryview, name: str) -> int:
+    """Where the file meta information of a deflated file ends: by its group length, or where its elements do."""
+    try:
+        if bytes(data[132:136]) == GROUP_LENGTH:
+            return META_START + int(struct.unpack_from("<I", data, META_START - 4)[0])
+        return meta_end(bytes(data[:META_PROBE_BYTES]))[0]
+    except (Odd, struct.error):
+        refuse(
+            "file-damaged", f"{name} is damaged in its first elements; copy the file again from the scanner.", [name]
+        )
+
+
 def parse(path: Path, wanted: list[str]) -> Parsed:
     """Header and the place of the pixels.
 
@@ -111,14 +124,14 @@ def parse(path: Path, wanted: list[str]) -> Parsed:
         raw.seek(0)
         if head[128:132] == b"DICM" and not deflated:
             return _parse(io.BufferedReader(raw), path, wanted, seen)
-        return _parse(io.BytesIO(as_part10(raw.readall(), path.name)), path, wanted, seen, deflated=deflated)
+        return _parse(io.BytesIO(as_part10(raw.readall(), shown(path))), path, wanted, seen, deflated=deflated)
 
 
 def read_tags(path: Path, wanted: list[str]) -> Any:
     """A data set of these elements alone, whatever else the header holds."""
     with path.open("rb") as stream:
         return pydicom.dcmread(
-            io.BytesIO(as_part10(stream.read(), path.name)), stop_before_pixels=True, specific_tags=wanted
+            io.BytesIO(as_part10(stream.read(), shown(path))), stop_before_pixels=True, specific_tags=wanted
         )
 
 
@@ -134,6 +147,7 @@ def _parse(stream: BinaryIO, path: Path, wanted: list[str], seen: tuple[int, int
     dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=wanted)
     try:
         _header_is_whole(stream, path, dataset)
+        _not_too_deep(stream, path, dataset.original_encoding)
         pixels = _pixels(stream, path, dataset.original_encoding)
         if deflated:
             _no_bomb(path, seen[0], stream.seek(0, io.SEEK_END), _claimed(dataset) if pixels else 0)
@@ -155,7 +169,25 @@ def _header_is_whole(stream: BinaryIO, path: Path, dataset: Any) -> None:
     if end > size:
         cut(path, size, end)
     if not ends and _meta_end(dataset.file_meta, size) >= size:
-        refuse("file-cut", f"{path.name} ends within its first elements; copy the file again from the scanner.", [path])
+        refuse(
+            "file-cut", f"{shown(path)} ends within its first elements; copy the file again from the scanner.", [path]
+        )
+
+
+def _not_too_deep(stream: BinaryIO, path: Path, encoding: tuple[bool, bool]) -> None:
+    """Refuse sequences within sequences, more than any scanner writes, which pydicom passes over where they have lengths."""
+    end = stream.tell()
+    stream.seek(0)
+    header = stream.read(end)
+    try:
+        start = meta_end(header)[0]
+    except (Odd, struct.error):
+        return  # an unusual beginning says nothing of depth, and is judged elsewhere
+    if too_deep(header, start, implicit=encoding[0], little=encoding[1]):
+        deep = IN_WORDS["RecursionError"]
+        refuse(
+            "file-damaged", f"{shown(path)} is damaged ({deep} in its header); copy it again from the scanner.", [path]
+        )
 
 
 def _meta_end(meta: Any, size: int) -> int:
@@ -187,8 +219,8 @@ def _no_bomb(path: Path, packed: int, inflated: int, pixels: int) -> None:
     ):
         refuse(
             "too-large",
-            f"{path.name} has {packed} bytes and inflates to {inflated}, {inflated // packed} times its size, of which its header "
-            f"accounts for {pixels} bytes of pixels; the limit is {MOST_EXPANSION} times. It is damaged, or made to fill "
+            f"{shown(path)} has {packed} bytes and inflates to {inflated}, {inflated // packed} times its size, of which its "
+            f"header accounts for {pixels} bytes of pixels; the limit is {MOST_EXPANSION} times. It is damaged, or made to fill "
             "the memory: copy it again from the scanner.",
             [path],
         )
@@ -205,7 +237,7 @@ def _pixels(stream: BinaryIO, path: Path, encoding: tuple[bool, bool]) -> PixelE
     if tag in OTHER_PIXELS:
         refuse(
             "float-pixels",
-            f"{path.name} holds {OTHER_PIXELS[tag]}, no whole numbers in Pixel Data (7FE0,0010): export it as "
+            f"{shown(path)} holds {OTHER_PIXELS[tag]}, no whole numbers in Pixel Data (7FE0,0010): export it as "
             "CT Image Storage, or save it as NIfTI or TIFF.",
             [path],
         )
@@ -234,5 +266,7 @@ def _end_of_fragments(stream: BinaryIO, offset: int, size: int, path: Path) -> i
         if (group, element) == DELIMITER:
             return at + 8
         if (group, element) != ITEM:
-            refuse("file-damaged", f"{path.name}: its compressed pixels are not a chain of items at byte {at}.", [path])
+            refuse(
+                "file-damaged", f"{shown(path)}: its compressed pixels are not a chain of items at byte {at}.", [path]
+            )
         at += 8 + length

@@ -19,6 +19,7 @@ from soilscope.findings import Finding
 from soilscope.ingest.decode import content
 from soilscope.ingest.limits import MOST_PIXELS, MOST_PLANES
 from soilscope.ingest.members import Member, seekable
+from soilscope.ingest.shown import shown
 from soilscope.ingest.tiff_pages import check_whole
 from soilscope.ingest.tiff_spacing import spacing_of
 from soilscope.ingest.verdict import note, parsing, refuse, warn
@@ -68,7 +69,7 @@ def picture_of(path: Path) -> Picture:
     InputRefused
         Codes ``file-damaged``, ``file-cut``, ``colour``, ``shape``, ``too-large``.
     """
-    with parsing("file-damaged", f"{path.name} is no readable picture ({{error}}).", [path]):
+    with parsing("file-damaged", f"{shown(path)} is no readable picture ({{error}}).", [path]):
         return _png_header(path) if path.suffix.lower() == ".png" else _tiff_header(path)
 
 
@@ -78,15 +79,15 @@ def _tiff_header(path: Path) -> Picture:
         series = tiff.series[0]
         shape = tuple(int(n) for n in series.shape if n != 1) or (1,)
         if page.samplesperpixel != 1 or page.photometric == tifffile.PHOTOMETRIC.RGB:
-            refuse("colour", f"{path.name} is a colour picture, not a slice of values.", [path])
+            refuse("colour", f"{shown(path)} is a colour picture, not a slice of values.", [path])
         rows, columns = int(page.imagelength), int(page.imagewidth)
         pages = int(np.prod(series.shape, dtype=np.int64)) // max(rows * columns, 1)
         if shape[-2:] != (rows, columns) and pages > 1:
             refuse(
-                "shape", f"{path.name} has axes {series.axes} {tuple(series.shape)}; one 3D stack is wanted.", [path]
+                "shape", f"{shown(path)} has axes {series.axes} {tuple(series.shape)}; one 3D stack is wanted.", [path]
             )
         if len([n for n in series.shape if n != 1]) > 3:
-            text = f"{path.name} has {len(series.shape)} axes ({series.axes}); keep one channel and one time."
+            text = f"{shown(path)} has {len(series.shape)} axes ({series.axes}); keep one channel and one time."
             refuse("shape", text, [path])
         dtype = np.dtype(series.dtype)
         signed, findings = _calibration(tiff, dtype)
@@ -129,15 +130,13 @@ def _png_header(path: Path) -> Picture:
     columns, rows = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
     depth, colour = head[24], head[25]
     if colour != 0:
-        refuse("colour", f"{path.name} is a colour, palette or transparent picture, not a slice of values.", [path])
+        refuse("colour", f"{shown(path)} is a colour, palette or transparent picture, not a slice of values.", [path])
     return _sized(Picture(path, 1, rows, columns, np.dtype(np.uint16 if depth == 16 else np.uint8)))
 
 
 def _sized(picture: Picture) -> Picture:
     if not 1 <= picture.rows * picture.columns <= MOST_PIXELS or not 1 <= picture.pages <= MOST_PLANES:
-        text = (
-            f"{picture.path.name} claims {picture.pages} pages of {picture.rows} x {picture.columns} pixels: too large."
-        )
+        text = f"{shown(picture.path)} claims {picture.pages} pages of {picture.rows} x {picture.columns} pixels: too large."
         refuse("too-large", text, [picture.path])
     return picture
 

@@ -23,6 +23,7 @@ __all__ = ["Ends", "Plane", "check_rescale", "fill_plane", "mask_outside", "told
 
 INT16 = np.iinfo(np.int16)
 CEILINGS_HU = (3071, 32767)
+FLOORS_HU = (-1024, -32768)
 """Where 12-bit scanners (with intercept -1024) and 16-bit values end."""
 
 MOST_CLIPPED = 0.5
@@ -38,7 +39,8 @@ class Plane:
     """What was counted while one plane was filled. ``low`` and ``high`` are values of valid voxels, with their counts.
 
     Where another plane had gone further already, they are not the scan's ends and nobody counts them: None. ``corners_alike`` where
-    the four corners hold one valid value, ``corners_beyond`` where that was stored as more than any 16-bit HU.
+    the four corners hold one valid value, ``corners_beyond`` where that was stored as more than any 16-bit HU. ``least`` is the
+    lowest value that can be stored.
     """
 
     voxels: int
@@ -54,6 +56,7 @@ class Plane:
     spread: float = math.nan
     corners_alike: bool = False
     corners_beyond: bool = False
+    least: int = INT16.min
 
 
 @dataclass(slots=True)
@@ -132,10 +135,22 @@ def _makes_values(one: Slice) -> bool:
     """Whether two stored values at least can become values of 16 bits."""
     if one.slope is None or one.intercept is None:
         return True
-    bits, signed = one.encoding.bits_stored, one.encoding.signed
-    lowest, highest = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
+    lowest, highest = _stored_ends(one)
     ends = sorted(((INT16.min - one.intercept) / one.slope, (INT16.max - one.intercept) / one.slope))
     return min(ends[1], highest) - max(ends[0], lowest) >= 1
+
+
+def _stored_ends(one: Slice) -> tuple[int, int]:
+    """Lowest and highest value that the bits of a slice can store."""
+    bits, signed = one.encoding.bits_stored, one.encoding.signed
+    return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
+
+
+def _least(one: Slice) -> int:
+    """The lowest value that a slice can hold, as it is kept."""
+    slope, intercept = one.slope or 1.0, one.intercept or 0.0
+    lowest = min(round(end * slope + intercept) for end in _stored_ends(one))
+    return max(lowest, INT16.min)
 
 
 def fill_plane(
@@ -146,7 +161,7 @@ def fill_plane(
     ``value = stored * slope + intercept`` with the slice's own numbers (PS3.3 C.11.1.1.2): in 16 bits where no value can leave
     them, else in 32, or where slope or intercept are no integers in 64-bit floats, rounded half to even.
     """
-    plane = Plane(stored.size, lossy=one.lossy)
+    plane = Plane(stored.size, lossy=one.lossy, least=_least(one))
     low, high = int(stored.min()), int(stored.max())
     padding = _padding(one, stored, low, high)
     ends: tuple[int, int] | None = None
@@ -318,13 +333,15 @@ def _shares(planes: Sequence[Plane], units: Units) -> tuple[Finding, ...]:
         return (warn("nothing-valid", "no voxel of this scan is valid."),)
     lows, highs = [p.low for p in planes if p.low], [p.high for p in planes if p.high]
     found = []
-    for code, ends, value, where in (
-        ("at-floor", lows, min(lows)[0], "lowest"),
-        ("at-ceiling", highs, max(highs)[0], "highest"),
+    floor, ceiling = min(lows)[0], max(highs)[0]
+    cut_low = floor in FLOORS_HU or any(p.low is not None and p.low[0] == floor == p.least for p in planes)
+    for code, ends, value, where, cut in (
+        ("at-floor", lows, floor, "lowest", cut_low),
+        ("at-ceiling", highs, ceiling, "highest", ceiling in CEILINGS_HU),
     ):
         count = sum(n for end, n in ends if end == value)
         many = count / total >= SHARE_TOLD
-        if many or (count and value in CEILINGS_HU):
+        if many or (count and cut):
             share = f"{count / total:.2%} of the voxels are" if many else f"{count} of {total} voxels are"
             text = f"{share} at the {where} value, {value} {units}: cut off by the scanner, or a mask."
             found.append(warn(code, text) if many and code == "at-ceiling" else note(code, text))

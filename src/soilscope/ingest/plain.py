@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["Plain", "PlainFile", "walk"]
+from soilscope.ingest.limits import MOST_NESTED
+
+__all__ = ["LONG", "SHORT", "UNDEFINED", "Odd", "Plain", "PlainFile", "meta_end", "walk"]
 
 SYNTAXES = {b"1.2.840.10008.1.2": True, b"1.2.840.10008.1.2.1": False}
 """Transfer syntaxes walked here, and whether their value representations are implicit."""
@@ -31,6 +33,8 @@ META_GROUP, PIXELS, UNDEFINED = 0x0002, 0x7FE00010, 0xFFFFFFFF
 FIRST_UNUSUAL = 0x7FE00001
 """Elements from here on other than Pixel Data are float pixels, offset tables, or out of order."""
 LONGEST_VALUE = 1024
+ITEM, NESTED_BYTES = b"\xfe\xff\x00\xe0", 16 * MOST_NESTED
+"""An item of a sequence, and the fewest bytes of sequences that lie too deep in one another."""
 NUMBER = re.compile(rb" *([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?) *")
 WHOLE = re.compile(rb" *([+-]?\d{1,9}) *")
 IDENTIFIER = re.compile(rb"([0-9.]*)[\0 ]*")
@@ -71,7 +75,7 @@ class PlainFile:
     length: int
 
 
-class _Odd(Exception):
+class Odd(Exception):
     """Something out of the ordinary: pydicom is asked."""
 
 
@@ -80,7 +84,7 @@ def _decimals(count: int) -> Callable[[bytes], Any]:
     def read(raw: bytes) -> Any:
         found = [NUMBER.fullmatch(part) for part in raw.split(b"\\")]
         if len(found) != count:
-            raise _Odd
+            raise Odd
         numbers = tuple(float(one[1]) if one else _odd() for one in found)
         return numbers[0] if count == 1 else numbers
 
@@ -88,7 +92,7 @@ def _decimals(count: int) -> Callable[[bytes], Any]:
 
 
 def _odd() -> Any:
-    raise _Odd
+    raise Odd
 
 
 @lru_cache(MEMORY)
@@ -102,7 +106,7 @@ def _text(raw: bytes) -> str:
     """One value of printable ASCII."""
     plain = raw.rstrip(TRAILING)
     if b"\\" in plain or not TEXT.fullmatch(plain):
-        raise _Odd
+        raise Odd
     return plain.decode("ascii")
 
 
@@ -117,7 +121,7 @@ def _texts(raw: bytes) -> Any:
     """One value as text, several as a tuple; a blank before a backslash is read in more than one way."""
     plain = raw.rstrip(TRAILING)
     if b" \\" in plain or b"\\ " in plain or not TEXT.fullmatch(plain):
-        raise _Odd
+        raise Odd
     parts = tuple(plain.decode("ascii").split("\\"))
     return parts if len(parts) > 1 else parts[0]
 
@@ -132,7 +136,7 @@ def _binary(form: str) -> Callable[[bytes], Any]:
 
 
 def _never(_raw: bytes) -> Any:
-    raise _Odd
+    raise Odd
 
 
 Reader = Callable[[bytes], Any]
@@ -223,7 +227,7 @@ def walk(head: bytes, size: int) -> PlainFile | None:
     try:
         if head[128:132] != b"DICM":
             return None
-        at, syntax = _meta(head)
+        at, syntax = meta_end(head)
         implicit = SYNTAXES.get(syntax)
         if implicit is None:
             return None
@@ -232,7 +236,7 @@ def walk(head: bytes, size: int) -> PlainFile | None:
         if offset + length != size:
             return None
         _settle(found)
-    except (_Odd, struct.error):
+    except (Odd, struct.error):
         return None
     meta = {"TransferSyntaxUID": syntax.decode("ascii")}
     return PlainFile(Plain(found.values, meta, (implicit, True)), offset, length)
@@ -244,7 +248,7 @@ IMPLICIT = struct.Struct("<HHI")
 LENGTH = struct.Struct("<I")
 
 
-def _meta(head: bytes) -> tuple[int, bytes]:
+def meta_end(head: bytes) -> tuple[int, bytes]:
     """Where the file meta information ends, and the transfer syntax it names."""
     at, last, syntax = 132, 0, b""
     while TAG.unpack_from(head, at)[0] == META_GROUP:
@@ -254,13 +258,13 @@ def _meta(head: bytes) -> tuple[int, bytes]:
             (length,) = LENGTH.unpack_from(head, at)
             at += 4
         elif kind not in SHORT:
-            raise _Odd
+            raise Odd
         tag = group << 16 | element
         if tag <= last or at + length > len(head):
-            raise _Odd
+            raise Odd
         if element == 0x0010:
             if kind != b"UI":
-                raise _Odd
+                raise Odd
             syntax = head[at : at + length].rstrip(TRAILING)
         last = tag
         at += length
@@ -274,14 +278,16 @@ def _walk_explicit(head: bytes, at: int, found: _Found) -> tuple[int, int]:
         at += 8
         if kind not in SHORT:
             if kind not in LONG:
-                raise _Odd
+                raise Odd
             (length,) = LENGTH.unpack_from(head, at)
             at += 4
+            if kind == b"SQ" and length > NESTED_BYTES:
+                _few_items(head, at, length)
         tag = group << 16 | element
         if tag == PIXELS and length != UNDEFINED and kind in LONG:
             return at, length
         if tag <= last or length == UNDEFINED or tag >= FIRST_UNUSUAL:
-            raise _Odd
+            raise Odd
         entry = wanted.get(tag)
         if entry is not None:
             if kind == entry[1] and 0 < length <= LONGEST_VALUE and at + length <= len(head):
@@ -294,7 +300,7 @@ def _walk_explicit(head: bytes, at: int, found: _Found) -> tuple[int, int]:
 
 def _walk_implicit(head: bytes, at: int, found: _Found) -> tuple[int, int]:
     if _looks_explicit(head[at + 4 : at + 6]):
-        raise _Odd
+        raise Odd
     last, unpack, wanted = 0, IMPLICIT.unpack_from, WANTED
     while True:
         group, element, length = unpack(head, at)
@@ -303,11 +309,19 @@ def _walk_implicit(head: bytes, at: int, found: _Found) -> tuple[int, int]:
         if tag == PIXELS and length != UNDEFINED:
             return at, length
         if tag <= last or length == UNDEFINED or tag >= FIRST_UNUSUAL:
-            raise _Odd
+            raise Odd
+        if length > NESTED_BYTES:
+            _few_items(head, at, length)
         if tag in wanted:
             _keep(found, tag, None, head[at : at + length], length)
         last = tag
         at += length
+
+
+def _few_items(head: bytes, at: int, length: int) -> None:
+    """Leave to others what holds so many items that they may lie too deep in one another."""
+    if head.count(ITEM, at, at + length) > MOST_NESTED:
+        raise Odd
 
 
 def _looks_explicit(kind: bytes) -> bool:
@@ -318,14 +332,14 @@ def _looks_explicit(kind: bytes) -> bool:
 def _keep(found: _Found, tag: int, kind: bytes | None, raw: bytes, length: int) -> None:
     name, usual, reader = WANTED[tag]
     if length > LONGEST_VALUE or len(raw) != length:
-        raise _Odd
+        raise Odd
     if tag in PADDING:
         if kind is None and length:
             found.padding[name] = raw
             return
         reader = SIGNED_OR_NOT.get(kind or b"US", _never)
     elif reader is _never or kind not in (None, usual):
-        raise _Odd
+        raise Odd
     found.values[name] = reader(raw) if length else None
 
 
@@ -333,10 +347,10 @@ def _settle(found: _Found) -> None:
     """Character set, and the padding whose sign only Pixel Representation tells."""
     characters = found.values.pop("SpecificCharacterSet", None) or ""
     if characters.encode() not in CHARACTER_SETS:
-        raise _Odd
+        raise Odd
     if found.padding:
         representation = found.values.get("PixelRepresentation")
         if representation not in (0, 1):
-            raise _Odd
+            raise Odd
         reader = SS if representation else US
         found.values.update({name: reader(raw) for name, raw in found.padding.items()})

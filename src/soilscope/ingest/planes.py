@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.findings import Finding
+from soilscope.ingest.shown import shown
 from soilscope.ingest.verdict import parsing
 from soilscope.types import Shape, Spacing
 
@@ -88,7 +89,7 @@ def from_array(array: Any, files: Sequence[Path], depth: int = 1, **about: Any) 
         Further fields of :class:`Planes`.
     """
     held: dict[int, NDArray[Any]] = {}
-    text = f"{files[0].name if files else 'the store'} is cut or damaged ({{error}}); copy it again from where it was made."
+    text = f"{shown(files[0]) if files else 'the store'} is cut or damaged ({{error}}); copy it again from where it was made."
 
     def plane(k: int) -> NDArray[Any]:
         block, row = divmod(k, depth)

@@ -16,7 +16,8 @@ from soilscope.findings import Finding, merge
 from soilscope.ingest import stream
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.grey import as_volume
-from soilscope.ingest.sources import Source, ids, opened
+from soilscope.ingest.naming import ids
+from soilscope.ingest.sources import Source, opened
 from soilscope.ingest.spacing import checked, needed, shorter
 from soilscope.ingest.verdict import counted, note, refuse
 from soilscope.progress import told
@@ -210,7 +211,8 @@ def _only(named: Sequence[Candidate], source: Source) -> Candidate:
     if len(named) > 1:
         refuse(
             "ambiguous-series",
-            f"{source.name} holds {len(named)} scans: {ids(named)}; choose one by its id, series=... (--series ID).",
+            f"{source.name} holds {len(named)} scans: {ids(named)}; choose one by its id, or a DICOM one by its series UID: "
+            "series=... (--series ID).",
             [source.name],
         )
     return named[0]
@@ -221,7 +223,7 @@ def _left(source: Source, chosen: Candidate) -> list[Finding]:
     found = []
     others = [c for c in source.candidates if c is not chosen]
     if others:
-        found.append(note("other-series", f"not read, beside this scan: {ids(others)}."))
+        found.append(note("other-series", f"not read, beside this scan: {ids(others, [chosen])}."))
     if source.broken:
         text = f"{counted(len(source.broken), 'damaged file')} beside this scan: {source.broken[0].text}"
         found.append(note("damaged-beside", text, [f for e in source.broken for f in e.files]))

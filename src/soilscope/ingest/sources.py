@@ -16,11 +16,13 @@ from soilscope.ingest import containers, dicom, omezarr, stacks, volumes
 from soilscope.ingest.archives import inside
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.discover import Found, discover
+from soilscope.ingest.naming import ids, named
 from soilscope.ingest.nifti import PAIR
+from soilscope.ingest.shown import shown
 from soilscope.ingest.sniff import Kind, sniff
 from soilscope.ingest.verdict import counted, note, nothing_readable, refuse, warn
 
-__all__ = ["Source", "divided", "ids", "opened"]
+__all__ = ["Source", "divided", "opened"]
 
 WHOLE: tuple[Kind, ...] = ("nifti", "nrrd", "metaimage", "numpy")
 """Files that hold one volume each, or several arrays of one."""
@@ -70,32 +72,13 @@ class Source:
         InputRefused
             Code ``no-such-series``, or why nothing at the path can be read.
         """
-        found = [c for c in self.candidates if c.id == series] or [c for c in self.candidates if _is_called(c, series)]
+        found = named(self.candidates, series)
         if not found and not self.candidates and self.nothing is not None:
             raise self.nothing
         if not found:
             text = f"{self.name} holds no series {series!r}; it holds {ids(self.candidates)}."
             refuse("no-such-series", text, [self.name])
         return found
-
-
-def _is_called(candidate: Candidate, series: str) -> bool:
-    """Whether another name of a candidate was given; paths in a file with or without the file, and the slash before them."""
-    file, colon, inside = series.rpartition(":")
-    within = bool(colon) and candidate.id.partition(":")[0] == file
-    given = {series.removeprefix("/"), *([inside.removeprefix("/")] if within else [])}
-    return bool(candidate.alias) and candidate.alias.removeprefix("/") in given
-
-
-def ids(listed: Sequence[Candidate]) -> str:
-    """Candidates by their ids, for messages."""
-    return "; ".join(f"{c.id} ({c.format}, {_size(c)})" for c in listed)
-
-
-def _size(one: Candidate) -> str:
-    if not one.is_image:
-        return f"{one.kind}, not a scan"
-    return " x ".join(map(str, one.shape)) if one.shape else "unknown size"
 
 
 @contextlib.contextmanager
@@ -147,9 +130,9 @@ def _opened(path: Path, options: Options) -> Iterator[Source]:
 def _raw(path: Path, found: Found, options: Options) -> Source:
     missing = [name for name, given in (("shape", options.shape), ("dtype", options.dtype)) if given is None]
     if missing:
-        raise UsageError("raw", f"{path.name}: {missing[0]} is missing. {RAW_NEEDS}")
+        raise UsageError("raw", f"{shown(path)}: {missing[0]} is missing. {RAW_NEEDS}")
     if found.files != (path,):
-        raise UsageError("raw", f"{path.name}: shape and dtype are for one raw file, not for a folder.")
+        raise UsageError("raw", f"{shown(path)}: shape and dtype are for one raw file, not for a folder.")
     return Source(path.name, (volumes.raw_candidate(path, options),), 0)
 
 
@@ -163,7 +146,7 @@ def _look(found: Found, options: Options, name: str) -> Source:
     broken: list[InputRefused] = []
     if by_kind["dicom"]:
         try:
-            series, no_image = dicom.candidates(by_kind["dicom"], options)
+            series, no_image = dicom.candidates(by_kind["dicom"], found.root, options)
             candidates += series
             skipped += no_image
         except InputRefused as error:
@@ -182,26 +165,26 @@ def _look(found: Found, options: Options, name: str) -> Source:
     findings = [*found.findings, *_empty(by_kind["other"])]
     raw = [p for p in by_kind["other"] if p.suffix.lower() in RAW and p.stat().st_size]
     if raw and not candidates and not broken:
-        text = f"{raw[0].name} is in no format that is known, and is perhaps a raw file: shape and dtype are missing. {RAW_NEEDS}"
-        broken.append(InputRefused("nothing-readable", text, [p.name for p in raw]))
+        text = f"{shown(raw[0])} is in no format that is known, and is perhaps a raw file: shape and dtype are missing. {RAW_NEEDS}"
+        broken.append(InputRefused("nothing-readable", text, [shown(p) for p in raw]))
     values = [p for p in by_kind["other"] if p.suffix.lower() == PAIR[1] and p.with_suffix(PAIR[0]).is_file()]
     if values and not candidates and not broken:
         head = values[0].with_suffix(PAIR[0]).name
         text = (
-            f"{values[0].name} holds the values of a pair, and {head} says what they are; name {head}, or the folder."
+            f"{shown(values[0])} holds the values of a pair, and {head} says what they are; name {head}, or the folder."
         )
-        broken.append(InputRefused("nothing-readable", text, [values[0].name, head]))
+        broken.append(InputRefused("nothing-readable", text, [shown(values[0]), head]))
     packed = [p for p in by_kind["other"] if p.suffix.lower() in PACKED]
     if packed and not candidates and not broken:
         many = counted(len(packed), "file is", "files are")
-        text = f"{many} packed one by one ({packed[0].name} first); unpack them, or put them into one zip."
-        broken.append(InputRefused("nothing-readable", text, [p.name for p in packed]))
+        text = f"{many} packed one by one ({shown(packed[0])} first); unpack them, or put them into one zip."
+        broken.append(InputRefused("nothing-readable", text, [shown(p) for p in packed]))
     if by_kind["archive"]:
         text = "archives inside a folder or an archive are not opened; name one to have it read."
         findings.append(note("archive-not-opened", text, by_kind["archive"]))
     if by_kind["unreadable"]:
         closed = by_kind["unreadable"]
-        text = f"{counted(len(closed), 'file')} may not be read ({closed[0].name} first); ask their owner for the right to."
+        text = f"{counted(len(closed), 'file')} may not be read ({shown(closed[0])} first); ask their owner for the right to."
         refuse("unreadable", text, closed)
     return Source(name, _running(candidates), skipped, tuple(findings), tuple(broken))
 
@@ -220,7 +203,7 @@ def _empty(files: Sequence[Path]) -> list[Finding]:
         [
             warn(
                 "empty-file",
-                f"{counted(len(empty), 'file holds', 'files hold')} nothing ({empty[0].name} first).",
+                f"{counted(len(empty), 'file holds', 'files hold')} nothing ({shown(empty[0])} first).",
                 empty,
             )
         ]

@@ -24,6 +24,7 @@ from soilscope.ingest.limits import MOST_VOXELS
 from soilscope.ingest.numbering import Numbers, numbered, split
 from soilscope.ingest.pictures import Picture, opened, picture_of
 from soilscope.ingest.planes import Planes, feed
+from soilscope.ingest.shown import shown
 from soilscope.ingest.verdict import note, parsing, refuse
 from soilscope.types import Spacing
 from soilscope.volume import Volume
@@ -53,7 +54,7 @@ class _Stack:
     @property
     def slices(self) -> tuple[str, ...]:
         """The file of each plane, nothing where it is missing; the name of the only file."""
-        named = dict(zip(self.numbers.index, (one.path.name for one in self.pictures), strict=True))
+        named = dict(zip(self.numbers.index, (shown(one.path) for one in self.pictures), strict=True))
         return tuple(named.get(k, "") for k in range(self.count if len(named) > 1 else 1))
 
     @property
@@ -72,7 +73,7 @@ class _Stack:
 
     def missing(self, options: Options, dz: float | None) -> Finding | None:
         """What to say of missing files; a refusal unless they are to be marked."""
-        return self.numbers.finding([one.path.name for one in self.pictures], dz, options.on_gap)
+        return self.numbers.finding([shown(one.path) for one in self.pictures], dz, options.on_gap)
 
 
 def candidates(paths: Iterable[Path], root: Path, options: Options) -> list[Candidate]:
@@ -87,7 +88,7 @@ def candidates(paths: Iterable[Path], root: Path, options: Options) -> list[Cand
             single[path.parent, kind].append((path, error))
             continue
         if picture.pages > 1:
-            found.append((_Stack((picture,), Numbers((0,)), kind), path.name))
+            found.append((_Stack((picture,), Numbers((0,)), kind), shown(path)))
         else:
             single[path.parent, kind].append((path, picture))
     for (folder, kind), files in sorted(single.items(), key=lambda item: natural(item[0][0])):
@@ -99,7 +100,7 @@ def candidates(paths: Iterable[Path], root: Path, options: Options) -> list[Cand
             stack = _stack([files[at] for at in places], kind)
             name = label
             if len(places) == 1 and (stack.refusal is None or stack.coloured or len(stacks) > 1):
-                name = files[places[0]][0].name
+                name = shown(files[places[0]][0])
             elif len(stacks) > 1 or mixed:
                 name = ("" if folder == root else f"{label}/") + called + (f".{kind[:3].lower()}" if mixed else "")
             found.append((stack, name))
@@ -178,12 +179,12 @@ def _uniform(pictures: Sequence[Picture], count: int) -> None:
         if one.plane != first.plane:
             refuse(
                 "mixed-size",
-                f"{one.path.name} is {one.rows} x {one.columns} {one.dtype}, {first.path.name} {first.rows} x {first.columns} "
+                f"{shown(one.path)} is {one.rows} x {one.columns} {one.dtype}, {shown(first.path)} {first.rows} x {first.columns} "
                 f"{first.dtype}; one stack has slices of one size.",
                 [one.path, first.path],
             )
     if count * first.rows * first.columns > MOST_VOXELS:
-        refuse("too-large", f"the stack of {first.path.name} has more than {MOST_VOXELS} voxels.", [first.path])
+        refuse("too-large", f"the stack of {shown(first.path)} has more than {MOST_VOXELS} voxels.", [first.path])
 
 
 def _load(stack: _Stack, name: str, options: Options) -> Volume:
@@ -261,5 +262,5 @@ def _planes(stack: _Stack, options: Options) -> Iterator[Planes]:
 
 
 def _whole(one: Picture) -> contextlib.AbstractContextManager[None]:
-    text = f"{one.path.name} is cut or damaged ({{error}}); copy it again from the scanner."
+    text = f"{shown(one.path)} is cut or damaged ({{error}}); copy it again from the scanner."
     return parsing("file-cut", text, [one.path])

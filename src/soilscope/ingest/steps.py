@@ -127,7 +127,8 @@ def _gaps(slices: Sequence[Slice], along: NDArray[np.float64], times: NDArray[np
     if not where.size:
         return []
     told = [
-        f"{times[k] - 1} {'slice' if times[k] == 2 else 'slices'} missing between z = {mm(along[k])} and {mm(along[k + 1])} mm"
+        f"{times[k] - 1} {'slice' if times[k] == 2 else 'slices'} missing between z = {mm(along[k])} and {mm(along[k + 1])} mm "
+        f"({slices[k].name} and {slices[k + 1].name})"
         for k in where[:MOST_NAMED]
     ]
     if where.size > MOST_NAMED:

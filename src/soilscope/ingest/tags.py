@@ -8,7 +8,7 @@ from typing import Any
 
 from soilscope.ingest.written import Unread, asked
 
-__all__ = ["TECHNICAL", "joined", "rekey", "technical_tags"]
+__all__ = ["TECHNICAL", "joined", "plain", "rekey", "technical_tags"]
 
 TECHNICAL = (
     "Modality",
@@ -50,6 +50,11 @@ def joined(value: Any) -> str:
     return "\\".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
 
 
+def plain(text: str) -> str:
+    """Short text of printable characters alone."""
+    return "".join(c for c in text if c.isprintable())[:MOST_CHARACTERS]
+
+
 def technical_tags(dataset: Any) -> dict[str, str | float]:
     """The tags of the allow-list that a data set holds, as numbers or short plain text."""
     kept: dict[str, str | float] = {}
@@ -63,7 +68,7 @@ def technical_tags(dataset: Any) -> dict[str, str | float]:
             except (TypeError, ValueError):
                 continue
         else:
-            kept[name] = "".join(c for c in joined(value) if c.isprintable())[:MOST_CHARACTERS]
+            kept[name] = plain(joined(value))
     if str(dataset.get("ImageComments") or "").startswith(SIMULATED):
         kept["Simulated"] = "Soilscope phantom"
     return kept

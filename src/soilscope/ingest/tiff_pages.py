@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from soilscope.ingest.limits import MOST_PLANES
+from soilscope.ingest.shown import shown
 from soilscope.ingest.verdict import refuse
 
 __all__ = ["check_whole"]
@@ -27,7 +28,7 @@ def check_whole(tiff: Any, path: Path) -> None:
     held = int(tiff.filehandle.size)
     needed = max(_end_of_chain(tiff, path, held), _end_of_values(tiff))
     if needed > held:
-        refuse("file-cut", f"{path.name} ends at byte {held}, but its pages need {needed}; copy it again.", [path])
+        refuse("file-cut", f"{shown(path)} ends at byte {held}, but its pages need {needed}; copy it again.", [path])
 
 
 def _end_of_chain(tiff: Any, path: Path, held: int) -> int:
@@ -45,7 +46,7 @@ def _end_of_chain(tiff: Any, path: Path, held: int) -> int:
         if directory == 0:
             return end
         if directory in seen or len(seen) >= MOST_PLANES:
-            refuse("file-damaged", f"{path.name}: the chain of its pages has no end.", [path])
+            refuse("file-damaged", f"{shown(path)}: the chain of its pages has no end.", [path])
         seen.add(directory)
         start = directory + struct.calcsize(count)
         if start > held:

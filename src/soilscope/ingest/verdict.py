@@ -9,8 +9,9 @@ from typing import NoReturn
 
 from soilscope.errors import InputRefused, SoilscopeError
 from soilscope.findings import Finding
+from soilscope.ingest.shown import shown
 
-__all__ = ["as_finding", "counted", "names", "note", "nothing_readable", "parsing", "refuse", "warn"]
+__all__ = ["IN_WORDS", "as_finding", "counted", "names", "note", "nothing_readable", "parsing", "refuse", "warn"]
 
 RUST_PANIC = "PanicException"
 """What decoders written in Rust raise; the class has no public name."""
@@ -23,8 +24,8 @@ MOST_NAMES = 20
 
 
 def names(files: Iterable[str | Path]) -> tuple[str, ...]:
-    """File names without their folders, which may hold what is personal."""
-    return tuple(Path(f).name for f in files)[:MOST_NAMES]
+    """What messages call files, without the folders above the given path, which may hold what is personal."""
+    return tuple(shown(f) for f in files)[:MOST_NAMES]
 
 
 def note(code: str, text: str, files: Iterable[str | Path] = ()) -> Finding:

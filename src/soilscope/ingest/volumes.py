@@ -20,6 +20,7 @@ from soilscope.ingest.limits import MOST_ARCHIVE_BYTES
 from soilscope.ingest.members import Member, seekable
 from soilscope.ingest.oriented import Oriented
 from soilscope.ingest.planes import Planes, digest_files, from_array
+from soilscope.ingest.shown import shown
 from soilscope.ingest.sniff import Kind
 from soilscope.ingest.spacing import needed
 from soilscope.ingest.verdict import parsing, refuse
@@ -71,7 +72,7 @@ def candidates(path: Path, kind: Kind, options: Options) -> list[Candidate]:
     }
     with _typed(path):
         reader = readers[kind]()
-    return [candidate(path.name, reader, options)]
+    return [candidate(shown(path), reader, options)]
 
 
 def companions(path: Path, kind: Kind) -> tuple[Path, ...]:
@@ -92,15 +93,15 @@ def raw_candidate(path: Path, options: Options) -> Candidate:
     InputRefused
         Code ``raw-size``: the file is not exactly as large as the shape says.
     """
-    shape = within_limits(options.shape or (), path.name)
+    shape = within_limits(options.shape or (), shown(path))
     try:
         dtype = np.dtype(options.dtype or "")
     except TypeError:
         refuse("dtype", f"{options.dtype!r} is no number type; write it like uint16 or <f4.", [path])
-    keepable(dtype, path.name)
+    keepable(dtype, shown(path))
     wanted, found = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize, path.stat().st_size
     if wanted != found:
-        text = f"{path.name} has {found} bytes, but {shape} voxels of {dtype} are {wanted}; state its shape (z, y, x) and dtype."
+        text = f"{shown(path)} has {found} bytes, but {shape} voxels of {dtype} are {wanted}; state its shape (z, y, x) and dtype."
         refuse("raw-size", text, [path])
     reader = Reader(
         (path,),
@@ -134,7 +135,7 @@ def candidate(name: str, reader: Reader, options: Options) -> Candidate:
         with _typed(first):
             read = reader.load()
         source = _source(reader, read, {"input_digest": digest_files(reader.files)})
-        volume = as_volume(read.values, read.spacing_mm, options, name, source, read.present, [first.name])
+        volume = as_volume(read.values, read.spacing_mm, options, name, source, read.present, [shown(first)])
         return volume.with_findings(*read.findings)
 
     @contextlib.contextmanager
@@ -149,7 +150,7 @@ def candidate(name: str, reader: Reader, options: Options) -> Candidate:
             stated=seen.spacing_mm,
             source=_source(reader, seen, {}),
             findings=seen.findings,
-            slices=[first.name],
+            slices=[shown(first)],
         )
 
     return Candidate(
@@ -172,7 +173,7 @@ def _all_there(about: Oriented, reader: Reader) -> None:
     file = reader.files[-1]
     wanted = about.start + math.prod(about.shape) * about.values.dtype.itemsize
     if (held := file.stat().st_size) < wanted:
-        text = f"{file.name} ends at byte {held}, but its header promises {wanted} bytes; copy it again from where it was made."
+        text = f"{shown(file)} ends at byte {held}, but its header promises {wanted} bytes; copy it again from where it was made."
         refuse("file-cut", text, reader.files)
 
 
@@ -181,22 +182,22 @@ def _source(reader: Reader, read: Oriented, digest: dict[str, str]) -> dict[str,
 
 
 def _typed(path: Path) -> contextlib.AbstractContextManager[None]:
-    return parsing("file-damaged", f"{path.name} is cut or damaged ({{error}}: it cannot be read).", [path])
+    return parsing("file-damaged", f"{shown(path)} is cut or damaged ({{error}}: it cannot be read).", [path])
 
 
 def _numpy(path: Path, options: Options) -> list[Candidate]:
     if path.suffix.lower() != ".npz":
         reader = Reader((path,), "npy", lambda: _npy_header(path), lambda: _npy(path), lambda: _npy_view(path))
-        return [candidate(path.name, reader, options)]
+        return [candidate(shown(path), reader, options)]
     with (
-        parsing("file-damaged", f"{path.name} is no readable npz ({{error}}).", [path]),
+        parsing("file-damaged", f"{shown(path)} is no readable npz ({{error}}).", [path]),
         zipfile.ZipFile(seekable(path)) as archive,
     ):
         members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
     return [
         replace(
             candidate(
-                path.name if len(members) == 1 else f"{path.name}:{member.filename[:-4]}",
+                shown(path) if len(members) == 1 else f"{shown(path)}:{member.filename[:-4]}",
                 Reader(
                     (path,),
                     "npz",
@@ -241,7 +242,7 @@ def _array_header(stream: Any, name: str, held: int) -> Oriented:
 
 def _npy_header(path: Path) -> Oriented:
     with path.open("rb") as stream:
-        return _array_header(stream, path.name, path.stat().st_size)
+        return _array_header(stream, shown(path), path.stat().st_size)
 
 
 def _npy(path: Path) -> Oriented:
@@ -258,9 +259,9 @@ def _npy_view(path: Path) -> Oriented:
 
 def _npz_header(path: Path, member: zipfile.ZipInfo) -> Oriented:
     with zipfile.ZipFile(seekable(path)) as archive, archive.open(member) as stream:
-        head = _array_header(stream, path.name, member.file_size)
+        head = _array_header(stream, shown(path), member.file_size)
     if int(np.prod(head.shape, dtype=np.int64)) * head.values.dtype.itemsize > MOST_ARCHIVE_BYTES:
-        refuse("too-large", f"{path.name} claims {head.shape} voxels of {head.values.dtype}.", [path])
+        refuse("too-large", f"{shown(path)} claims {head.shape} voxels of {head.values.dtype}.", [path])
     return head
 
 

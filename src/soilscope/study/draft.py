@@ -157,15 +157,13 @@ def _targets() -> tuple[TargetPlan, ...]:
 def _core(study: Path, path: Path, asked: Asked, progress: ingest.Watcher | None) -> tuple[CorePlan, ingest.SeriesInfo]:
     stated = ingest.options_of(asked.units, asked.spacing_mm, asked.on_gap, length_mm=asked.length_mm)
     inspected = ingest.inspect(path, None, stated, progress, pixels=not asked.quick)
-    named = [s for s in inspected.series if asked.series in (None, s.id)]
-    usable = [s for s in [s for s in named if s.is_scan] or named if s.usable]
+    found = _asked_for(inspected, asked)
+    usable = [s for s in [s for s in found if s.is_scan] or found if s.usable]
     if not usable:
         raise _refusal(path, inspected, asked)
     if len(usable) > 1:
-        ids = ", ".join(s.id for s in usable)
-        raise InputRefused(
-            "ambiguous-series", f"{path.name} holds {len(usable)} series: {ids}; name one with --series.", [path]
-        )
+        text = f"{path.name} holds {len(usable)} series: {ingest.ids(usable)}; name one by its id or series UID, --series ID."
+        raise InputRefused("ambiguous-series", text, [path])
     chosen = usable[0]
     file, inside = ingest.divided(path)
     values: dict[str, Any] = {"id": name_of(file, chosen.id, asked.id_from, stated), "path": _as_written(study, file)}
@@ -182,18 +180,22 @@ def _core(study: Path, path: Path, asked: Asked, progress: ingest.Watcher | None
     return CorePlan(**values), chosen
 
 
+def _asked_for(inspected: ingest.Inspection, asked: Asked) -> list[ingest.SeriesInfo]:
+    """The scans of the name that was given; all where none was."""
+    return list(inspected.series) if asked.series is None else ingest.named(inspected.series, asked.series)
+
+
 def _refusal(path: Path, inspected: ingest.Inspection, asked: Asked) -> InputRefused:
     """Why nothing at a path can be used, the scans' reasons before those of what is none."""
     if inspected.refusal is not None:
         return inspected.refusal
-    ordered = sorted(inspected.series, key=lambda s: not s.is_scan)
-    ids = [s.id for s in ordered]
-    if asked.series is not None and asked.series not in ids:
-        text = (
-            f"{path.name} holds no series {asked.series!r}; it holds {', '.join(ids)}: name one of these with --series."
-        )
+    asked_for = _asked_for(inspected, asked)
+    if asked.series is not None and not asked_for:
+        listed = sorted(inspected.series, key=lambda s: not s.is_scan)
+        text = f"{path.name} holds no series {asked.series!r}; it holds {ingest.ids(listed)}: name one of these with --series."
         return InputRefused("no-such-series", text, [path])
-    found = [*(f for s in ordered for f in s.findings if asked.series in (None, s.id)), *inspected.findings]
+    ordered = sorted(asked_for, key=lambda s: not s.is_scan)
+    found = [*(f for s in ordered for f in s.findings), *inspected.findings]
     reasons = [f for f in found if f.severity == "refuse"]
     return InputRefused(reasons[0].code, f"{path.name}: {reasons[0].text}", [path, *reasons[0].files])
 

@@ -22,7 +22,7 @@ from soilscope.study.layout import Layout
 from soilscope.study.plan import PLAN_FILE, CorePlan, Plan, read_plan
 from soilscope.volume import Volume
 
-__all__ = ["accept_inputs", "check_grid", "check_inputs", "imported", "keep_inputs"]
+__all__ = ["accept_inputs", "check_grid", "check_inputs", "imported", "keep_inputs", "with_gone"]
 
 MOST_NAMED = 20
 
@@ -83,6 +83,25 @@ def check_inputs(study: Path, core: CorePlan, scan: Volume | None = None) -> tup
             names[:MOST_NAMED],
         )
     return _finding(kept.changed)
+
+
+def with_gone(study: Path, core: CorePlan, error: InputRefused) -> InputRefused:
+    """Why a scan cannot be read, and which of its files, there when the study first saw it, are gone: they may be the reason."""
+    kept = _read(study, core)
+    gone = [] if kept is None else [name for name in kept.files if not _is_there(study / core.path, name)]
+    if not gone:
+        return error
+    many = "1 file that was" if len(gone) == 1 else f"{len(gone)} files that were"
+    text = (
+        f"{error.text} Of core {core.id!r}, {many} there when the study first saw it {'is' if len(gone) == 1 else 'are'} gone: "
+        f"{_listed(gone)}. Copy {'it' if len(gone) == 1 else 'them'} there again."
+    )
+    return InputRefused(error.code, text, (*gone[:MOST_NAMED], *error.files))
+
+
+def _is_there(path: Path, name: str) -> bool:
+    """Whether the file that a record names is still there; the record of a single file, or an archive, holds its own name."""
+    return (path / name).is_file() or (path.is_file() and path.name == name)
 
 
 def accept_inputs(study: str | Path, plan: Plan) -> tuple[str, ...]:

@@ -33,6 +33,8 @@ class Summary:
     failures : tuple of Failure
     declined : mapping of str to str
         Items with nothing to make, and why.
+    beside : int
+        Items that were or are done, and that nothing which failed is made from.
     """
 
     done: int
@@ -41,6 +43,7 @@ class Summary:
     seconds: float
     failures: tuple[Failure, ...] = ()
     declined: tuple[tuple[str, str], ...] = ()
+    beside: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """The line ``--json`` prints."""
@@ -98,7 +101,13 @@ def run(
         work.timings.save()
     seconds = time.perf_counter() - start
     return Summary(
-        work.done, work.skipped, len(work.failures), seconds, tuple(work.failures), tuple(work.declined.items())
+        work.done,
+        work.skipped,
+        len(work.failures),
+        seconds,
+        tuple(work.failures),
+        tuple(work.declined.items()),
+        work.beside(every),
     )
 
 

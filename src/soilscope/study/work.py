@@ -112,6 +112,17 @@ class Work:
             for item in left:
                 self._waits(item)
 
+    def beside(self, every: list[Item]) -> int:
+        """How many items are held, of inputs that are as they were, that nothing which failed is made from."""
+        by_key = {item.key: item for item in every}
+        below, left = set[str](), [failure.key for failure in self.failures]
+        while left:
+            item = by_key[left.pop()]
+            new = {*item.needs, *item.after} - below
+            below |= new
+            left += new
+        return len(self.held - below - self.kept)
+
     def _ready(self, item: Item, left: list[Item]) -> bool:
         """Whether all it needs is held, and what it gathers is settled: held, or never to come."""
         coming = {other.key for other in left} - self._doomed(left)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -74,11 +74,22 @@ def import_core(study: Path, plan: Plan, core: CorePlan, send: Callable[[Any], N
         send(("progress", done, of, f"{core.id}: {what}"))
 
     send(("progress", 0, 1, f"reading {core.id}"))
-    with open_scan(study, core) as scan:
+    with _naming_what_is_gone(study, core), open_scan(study, core) as scan:
         inputs.check_grid(study, plan.labels, core, scan)
         beside = _keep_large(study, scan, (core, plan), say) if scan.large else _keep(study, scan, (core, plan), say)
     write_json(study / part(core.id), beside)
     inputs.imported(study, core)
+
+
+@contextlib.contextmanager
+def _naming_what_is_gone(study: Path, core: CorePlan) -> Iterator[None]:
+    """A refusal to read a scan also names those of its files that went."""
+    try:
+        yield
+    except InputRefused as error:
+        if error.code == "input-changed":
+            raise
+        raise inputs.with_gone(study, core, error) from error
 
 
 def _keep(study: Path, opened: ingest.OpenScan, asked: tuple[CorePlan, Plan], say: Say) -> dict[str, Any]:
