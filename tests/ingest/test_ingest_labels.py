@@ -243,3 +243,21 @@ def test_a_mask_that_cannot_be_used_is_refused_before_its_core_is_imported(tmp_p
     assert failure.error.code == {"names": "labels-names", "absent": "no-such-labels"}[wrong]
     published = {p.name for p in (tmp_path / "s").rglob("*") if p.is_file() and not p.name.startswith(".")}
     assert published <= {"study.toml", "ledger.json", "timings.csv"}
+
+
+QUARTERS = {
+    "turned by a quarter in its slices": lambda mask: np.rot90(mask, 3, (1, 2)),
+    "turned by three quarters in its slices": lambda mask: np.rot90(mask, 1, (1, 2)),
+    "with y and x exchanged": lambda mask: mask.transpose(0, 2, 1),
+    "with y and x exchanged and turned over": lambda mask: np.rot90(mask.transpose(0, 2, 1), 2, (1, 2)),
+}
+
+
+@pytest.mark.parametrize("kept", [(1, 2, 3, 4, 5), (1,), (2,), (5,)])
+@pytest.mark.parametrize("way", QUARTERS)
+def test_a_mask_turned_within_square_slices_is_told(tmp_path, tube, kept, way):
+    """48. ... as by a program that numbers columns before rows: neither shape nor voxel size tell."""
+    scan, truth = tube
+    mask = np.where(np.isin(truth, kept), truth, 0).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "mask.tif", QUARTERS[way](mask).copy(), photometric="minisblack")
+    assert f"only if {way}." in refused(tmp_path / "mask.tif", scan, "labels-flipped")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,21 @@ FLIPS = {
     "y and x": (1, 2),
     "z, y and x": (0, 1, 2),
 }
+
+
+def _ways(like: Volume) -> dict[str, Callable[[LabelVolume], LabelVolume]]:
+    """Ways a mask is turned on its way through other programs, by name; quarter turns where slices have as many rows as columns."""
+    ways: dict[str, Callable[[LabelVolume], LabelVolume]] = {
+        f"turned over along {axes}": partial(np.flip, axis=flip) for axes, flip in FLIPS.items()
+    }
+    if like.shape[1] == like.shape[2]:
+        ways |= {
+            "turned by a quarter in its slices": partial(np.rot90, k=1, axes=(1, 2)),
+            "turned by three quarters in its slices": partial(np.rot90, k=3, axes=(1, 2)),
+            "with y and x exchanged": partial(np.transpose, axes=(0, 2, 1)),
+            "with y and x exchanged and turned over": lambda mask: np.flip(mask.transpose(0, 2, 1), (1, 2)),
+        }
+    return ways
 
 
 def read_labels(path: str | Path, like: Volume) -> LabelVolume:
@@ -157,7 +174,7 @@ def check_not_turned(labels: LabelVolume, like: Volume, name: str = "the label a
     Raises
     ------
     InputRefused
-        Code ``labels-flipped``, naming the axes.
+        Code ``labels-flipped``, naming the axes, or the turn.
     """
     _inside(labels, like, name)
     _meaningful(labels, like, name)
@@ -223,7 +240,7 @@ def _same_place(grid: Any, like: Volume, path: Path) -> None:
     offset = np.asarray(grid["origin_mm"]) - first
     shift = [float(offset @ np.asarray(scan[a])) / s for a, s in zip(axes, like.spacing_mm, strict=True)]
     if reversed_axes:
-        _flipped(path.name, " and ".join(reversed_axes), like)
+        _flipped(path.name, "turned over along " + " and ".join(reversed_axes), like)
     if max(map(abs, shift)) > HALF_VOXEL:
         moved = ", ".join(f"{s:.1f}" for s in shift)
         text = f"{path.name} starts {moved} voxels (z, y, x) away from the scan's first voxel; export it on the scan's grid."
@@ -237,25 +254,25 @@ def _inside(labels: LabelVolume, like: Volume, name: str) -> None:
     outside = _outside(labels, like)
     if outside == 0:
         return
-    for axes, flip in FLIPS.items():
-        if _outside(np.flip(labels, flip), like) == 0:
-            _flipped(name, axes, like)
+    for way, turn in _ways(like).items():
+        if _outside(turn(labels), like) == 0:
+            _flipped(name, way, like)
 
 
 def _meaningful(labels: LabelVolume, like: Volume, name: str) -> None:
     """Classes differ in their values; a mask whose classes only do so when turned over was turned over on its way."""
     step = tuple(-(-n // most) for n, most in zip(like.shape, MOST_COMPARED, strict=True))
     thin = tuple(slice(None, None, n) for n in step)
-    turned = {axes: np.flip(labels, flip)[thin] for axes, flip in FLIPS.items()}
+    turned = {way: turn(labels)[thin] for way, turn in _ways(like).items()}
     compared = _compared([labels[thin], *turned.values()]) & like.valid[thin]
     if not compared.any():
         return
     values = like.values[thin][compared]
     binned = np.searchsorted(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]), values)
     own = _told(binned, labels[thin][compared])
-    axes, best = max(((a, _told(binned, other[compared])) for a, other in turned.items()), key=lambda one: one[1])
+    way, best = max(((w, _told(binned, other[compared])) for w, other in turned.items()), key=lambda one: one[1])
     if best >= TELLING and own < HALF * best:
-        _flipped(name, axes, like)
+        _flipped(name, way, like)
 
 
 def _compared(ways: list[LabelVolume]) -> BoolVolume:
@@ -292,10 +309,10 @@ def _outside(labels: LabelVolume, like: Volume) -> int:
     return int(np.count_nonzero((labels > 0) & ~like.valid))
 
 
-def _flipped(name: str, axes: str, like: Volume) -> None:
+def _flipped(name: str, way: str, like: Volume) -> None:
     raise InputRefused(
         "labels-flipped",
-        f"{_grids(name, like.shape, like.spacing_mm, like)}: it fits only if turned over along {axes}. It is not turned in "
-        "silence; turn it over in the program it comes from.",
+        f"{_grids(name, like.shape, like.spacing_mm, like)}: it fits only if {way}. It is not turned in silence; turn "
+        "it in the program it comes from.",
         [name],
     )
