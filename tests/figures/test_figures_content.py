@@ -25,6 +25,7 @@ from soilscope.figures.predicted import predicted, score
 from soilscope.figures.profiles import profiles
 from soilscope.figures.slices import slices
 from soilscope.figures.style import OUTSIDE
+from soilscope.figures.text import wrapped
 from soilscope.figures.training import Curve, training
 
 
@@ -335,3 +336,16 @@ def test_the_band_of_moved_edges_and_the_horizons_are_drawn_at_their_places():
         assert corners[:, 0].min() == pytest.approx(rows["porosity"].min() - 0.05)
         assert corners[:, 0].max() == pytest.approx(rows["porosity"].max() + 0.02)
     assert all(12.5 in [line.get_ydata()[0] for line in axes.lines] for axes in made.axes)
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 40])
+def test_training_curves_have_whole_epochs_at_their_ticks(epochs):
+    made = training([Curve("m", "1", [0.5] * epochs)])
+    ticks = made.axes[0].get_xticks()
+    assert np.array_equal(ticks, np.round(ticks))
+
+
+def test_a_long_name_s_last_character_does_not_stand_alone():
+    assert wrapped("pine-forest.mean-radius-3", 24) == "pine-forest.\nmean-radius-3"
+    assert wrapped("short-name", 24) == "short-name"
+    assert wrapped("a" * 60, 24) == "a" * 24 + "\n" + "a" * 23 + "…"

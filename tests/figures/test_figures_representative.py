@@ -48,6 +48,15 @@ def test_the_figure_of_windows_rings_the_representative_size_and_leaves_unjudged
     assert any(np.allclose(line.get_ydata(), 0.1) and line.get_linestyle() == "--" for line in lower.lines)
 
 
+def test_no_mark_lies_beyond_the_axes_also_where_windows_hardly_differ():
+    table = curves()
+    table.loc[table["edge_mm"] == 24.0, "spread"] = 0.0009
+    lower = representative(table).axes[2]
+    low, high = lower.get_ylim()
+    marks = [line.get_ydata() for line in lower.lines if line.get_marker() not in ("None", "")]
+    assert all(((low < ys) & (ys < high)).all() for ys in marks)
+
+
 def test_a_spread_of_nothing_can_be_drawn_and_no_rows_are_refused():
     still = curves().assign(spread=0.0)
     assert representative(still).axes

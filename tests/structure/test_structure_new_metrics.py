@@ -78,10 +78,11 @@ def test_small_windows_have_on_average_the_euler_density_of_the_large_one():
 
 
 def test_the_outline_of_square_pixels_is_scikit_images():
-    mask = np.pad(blobs((6, 50, 60), 0.3), ((0, 0), (1, 1), (1, 1)))
+    mask = np.pad(blobs((6, 50, 60), 0.3), ((0, 0), (3, 3), (3, 3)))
     expected = [perimeter_crofton(plane, directions=4) for plane in mask]
     found = st.perimeter_density(mask, (1, 0.2, 0.2)) * mask[0].size * 0.04
-    np.testing.assert_allclose(found, np.array(expected) * 0.2, rtol=1e-12)
+    # Theirs takes the lines through four corners that hold one pixel each for lines without an outline; ours leaves them out.
+    np.testing.assert_allclose(found, np.array(expected) * 0.2, rtol=2 / mask[0].size)
 
 
 @pytest.mark.parametrize("spacing", [(1, 0.25, 0.25), (1, 0.2, 0.3), (1, 0.4, 0.2)])
@@ -125,7 +126,7 @@ def test_layers_and_tubes_are_anisotropic_all_the_way():
 def test_mean_intercepts_are_line_lengths_over_crossings_counted_one_by_one():
     mask, window = noise((7, 8, 9), 0.4), noise((7, 8, 9), 0.9, seed=1)
     found = st.mean_intercepts(mask, (1, 2, 3), window)
-    from soilscope.structure.surface import DIRECTIONS
+    from soilscope.structure.lines import DIRECTIONS
 
     for k, step in enumerate(DIRECTIONS):
         pairs = crossings = 0

@@ -1,11 +1,14 @@
 """Surface area density."""
 
+from itertools import pairwise, product
+
 import numpy as np
 import pytest
-from known_bodies import ball, grid, noise, turned
+from known_bodies import ball, blobs, grid, noise, turned
 
 from soilscope import structure as st
-from soilscope.structure.surface import DIRECTIONS, direction_weights, shares_of_sphere
+from soilscope.structure.lines import DIRECTIONS, CornerTables, end_counts, lines_of
+from soilscope.structure.surface import direction_weights, shares_of_sphere
 
 
 @pytest.mark.parametrize("radius", [8.0, 20.0])
@@ -41,6 +44,56 @@ def test_where_the_window_cuts_a_class_the_cut_is_no_surface():
     valid = np.zeros(body.shape, bool)
     valid[:25] = True
     assert st.surface_area_density(body, (1, 1, 1), valid) * valid.sum() == pytest.approx(half, rel=1e-12)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.5, 0.7, 0.7)])
+def test_small_windows_have_on_average_the_surface_and_outline_of_the_large_one(spacing):
+    mask = blobs((96, 96, 96), 0.4)
+    edges = range(0, 96, 12)
+    boxes = [tuple(slice(k, k + 12) for k in at) for at in product(edges, edges, edges)]
+    for figure in (st.surface_area_density, lambda m, s: st.perimeter_density(m, s).mean()):
+        assert np.mean([figure(mask[box], spacing) for box in boxes]) == pytest.approx(figure(mask, spacing), rel=0.02)
+
+
+def test_a_narrow_round_window_has_on_average_the_surface_of_its_soil():
+    mask = blobs((60, 120, 120), 0.4)
+    _, y, x = grid((60, 30, 30))
+    window = y**2 + x**2 < 8**2
+    parts = [(slice(None), slice(b, b + 30), slice(c, c + 30)) for b in range(0, 120, 15) for c in range(0, 120, 15)]
+    parts = [part for part in parts if mask[part].shape == window.shape]
+    found = [st.surface_area_density(mask[part], (1, 1, 1), window) for part in parts]
+    assert np.mean(found) == pytest.approx(st.surface_area_density(mask, (1, 1, 1)), rel=0.03)
+
+
+@pytest.mark.parametrize("size", [44, 50, 80])
+def test_a_ball_s_surface_in_mm2_does_not_hang_on_how_much_room_is_around_it(size):
+    found = st.surface_area_density(ball(size, 20.0), (1, 1, 1)) * size**3
+    assert found == pytest.approx(4 * np.pi * 400, rel=0.005)
+
+
+def test_crossings_and_steps_are_those_of_lines_followed_one_by_one():
+    mask, window = noise((7, 8, 9), 0.4), noise((7, 8, 9), 0.8, seed=1)
+    found = lines_of(CornerTables.of(mask & window, window), end_counts(mask & window, window))
+    for k, step in enumerate(np.array(DIRECTIONS)):
+        met = length = 0.0
+        for start in np.argwhere(window):
+            if not _inside(window, start - step) and _inside(window, start + step):
+                line = [start]
+                while _inside(window, line[-1] + step):
+                    line.append(line[-1] + step)
+                split = [mask[tuple(a)] != mask[tuple(b)] for a, b in pairwise(line)]
+                met += sum(split) + split[0] / 2 + split[-1] / 2
+                length += len(line)
+        assert (found[0][k], found[1][k]) == (met, length)
+
+
+def _inside(window, place):
+    return bool((place >= 0).all() and (place < window.shape).all() and window[tuple(place)])
+
+
+def test_a_window_one_voxel_wide_has_no_surface_to_tell():
+    assert np.isnan(st.surface_area_density(noise((1, 8, 8), 0.5), (1, 1, 1)))
+    assert np.isnan(st.perimeter_density(noise((2, 1, 8), 0.5), (1, 1, 1))).all()
 
 
 def test_a_class_and_the_rest_of_the_window_share_their_surface():

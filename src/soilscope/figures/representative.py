@@ -114,7 +114,7 @@ def _guides(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set(xscale="log", yscale="log")
     axes.axhline(tolerance, color=style.INK, linewidth=0.8, linestyle="--")
     spread = rows["spread"].to_numpy(float)
-    known = spread[np.isfinite(spread) & (spread > LEAST_SPREAD)]
+    known = np.maximum(spread[np.isfinite(spread)], LEAST_SPREAD)
     high, low = max([*known.tolist(), tolerance]) * 1.6, min([*known.tolist(), tolerance]) / 1.6
     line = np.array([edge.min(), edge.max()])
     axes.plot(line, high * (line / edge.min()) ** -1.5, color=style.INK, linewidth=0.8, linestyle=":")

@@ -40,15 +40,22 @@ def plain(text: object, longest: int = LONGEST) -> str:
 def wrapped(text: object, width: int, lines: int = 2) -> str:
     """A name on up to ``lines`` lines of ``width`` characters, broken after a hyphen, underscore, dot or blank where there is one.
 
+    Lines are as even as they can be: a name's last character does not stand alone.
+
     Examples
     --------
     >>> wrapped("pine-1-thickness", 10)
     'pine-1-\\nthickness'
+    >>> wrapped("pine-forest.mean-radius-3", 24)
+    'pine-forest.\\nmean-radius-3'
     """
     rest = plain(text, width * lines)
     made: list[str] = []
     while len(rest) > width and len(made) < lines - 1:
-        cut = max(rest.rfind(mark, 0, width) for mark in "-_. ") + 1 or width
+        cuts = [k + 1 for k, mark in enumerate(rest[:width]) if mark in "-_. "] or [width]
+        fitting = [k for k in cuts if len(rest) - k <= width * (lines - 1 - len(made))]
+        even = len(rest) / (lines - len(made))
+        cut = min(fitting, key=lambda k: abs(k - even)) if fitting else cuts[-1]
         made.append(rest[:cut])
         rest = rest[cut:]
     return "\n".join([*made, plain(rest, width)])

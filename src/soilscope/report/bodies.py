@@ -166,7 +166,7 @@ def _limits(kinds: Sequence[ObjectKind]) -> tuple[str, ...]:
     )
     if any(kind.shape == "tubes" for kind in kinds):
         said += " A living root, a dead one and a burrow of the same value and shape are one kind."
-    return (f"{'; '.join(rule_of(kind) for kind in kinds)}.", said)
+    return (f"Looked for: {'; '.join(rule_of(kind) for kind in kinds)}.", said)
 
 
 def _picture(core: str, own: pd.DataFrame, soil: float) -> tuple[Picture, ...]:

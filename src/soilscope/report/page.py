@@ -35,7 +35,7 @@ def render(document: Document) -> str:
         finalize=_visible,
     )
     numbers = count(1)
-    environment.filters.update(linked=_linked, cell=_cell, anchor=_anchor)
+    environment.filters.update(linked=_linked, sentence=_sentence, cell=_cell, anchor=_anchor)
     environment.globals["picture"] = lambda shown: _picture(shown, f"f{next(numbers)}-")
     return environment.get_template("report.html.j2").render(document=document)
 
@@ -55,6 +55,19 @@ def _linked(text: str) -> Markup:
         made += Markup('<a href="https://doi.org/{0}" rel="noreferrer">doi:{0}</a>').format(found[1])
         end = found.end()
     return made + escape(visible(text[end:]))
+
+
+def _sentence(text: str) -> str:
+    """A text that stands alone begins with a capital letter, unless its first word is a name or a symbol.
+
+    Examples
+    --------
+    >>> _sentence("these slices were simulated."), _sentence("sandy: mixed."), _sentence("n = 5"), _sentence("euler-3d is NaN.")
+    ('These slices were simulated.', 'sandy: mixed.', 'n = 5', 'euler-3d is NaN.')
+    """
+    word = text.split(" ", 1)[0]
+    begins = len(word) > 1 or word == "a"
+    return text[0].upper() + text[1:] if begins and word.isascii() and word.isalpha() and word.islower() else text
 
 
 def _cell(value: Cell, column: Column) -> str:

@@ -8,12 +8,13 @@ from typing import Protocol
 
 import numpy as np
 
-from soilscope.structure.anisotropy import CornerTables, tensor_of_corners
+from soilscope.structure.anisotropy import tensor_of_corners
 from soilscope.structure.corners import Table
 from soilscope.structure.euler_density import density_of_whole_corners, whole_corner_counts
 from soilscope.structure.fractal import BoxSlabs
+from soilscope.structure.lines import CornerTables, EndSlabs
 from soilscope.structure.scratch import Box
-from soilscope.structure.surface import density_of_patterns, twice_the_patterns
+from soilscope.structure.surface import density_of_lines
 from soilscope.structure.topology import euler_of_layers
 from soilscope.types import BoolVolume, Shape, Spacing
 
@@ -116,16 +117,17 @@ class SurfaceSum:
     """``surface-density``."""
 
     core: CoreOutline
-    patterns: Table = field(default_factory=lambda: np.zeros(256, np.int64))
+    tables: CornerTables = field(default_factory=CornerTables.empty)
+    ends: EndSlabs = field(default_factory=EndSlabs)
 
     def add(self, slab: Slab) -> None:
         """The next slab."""
-        self.patterns += twice_the_patterns(slab.mask, slab.window, slab.layers)
+        self.tables = self.tables + CornerTables.of(slab.mask, slab.window, slab.layers)
+        self.ends.add(slab.mask[slab.own], slab.window[slab.own])
 
     def total(self) -> float:
         """mm²/mm³."""
-        volume = self.core.window_mm3
-        return density_of_patterns(self.patterns, self.core.spacing_mm, volume) if volume else float("nan")
+        return density_of_lines(self.tables, self.ends.counts(), self.core.spacing_mm)
 
 
 @dataclass(slots=True)

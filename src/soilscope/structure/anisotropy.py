@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from soilscope.structure.corners import Table, bit_of, corner_counts
+from soilscope.structure.lines import DIRECTIONS, CornerTables, pairs_of, steps_mm
 from soilscope.structure.masks import as_spacing, in_window
-from soilscope.structure.surface import DIRECTIONS, shares_of_sphere, twice_the_patterns
+from soilscope.structure.surface import shares_of_sphere
 from soilscope.types import BoolVolume, Spacing
 
 __all__ = ["Intercepts", "anisotropy", "intercept_tensor", "mean_intercepts"]
@@ -37,35 +36,6 @@ class Intercepts:
     lengths_mm: Floats
     axes: Floats
     degree: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CornerTables:
-    """Corner patterns of a class in its window, which add up over slabs.
-
-    Parameters
-    ----------
-    twice : int array, shape (256,)
-        See :func:`soilscope.structure.surface.twice_the_patterns`.
-    window : int array, shape (256,)
-        Patterns of the window itself.
-    """
-
-    twice: Table
-    window: Table
-
-    @classmethod
-    def empty(cls) -> CornerTables:
-        """Of nothing."""
-        return cls(np.zeros(256, np.int64), np.zeros(256, np.int64))
-
-    @classmethod
-    def of(cls, inside: BoolVolume, window: BoolVolume, layers: tuple[int, int] | None = None) -> CornerTables:
-        """Of some layers of corners, all by default."""
-        return cls(twice_the_patterns(inside, window, layers), corner_counts(window, layers))
-
-    def __add__(self, other: CornerTables) -> CornerTables:
-        return CornerTables(self.twice + other.twice, self.window + other.window)
 
 
 def anisotropy(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolume | None = None) -> float:
@@ -138,7 +108,7 @@ def mean_intercepts(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolume | N
     float array, shape (13,)
         mm: length of all lines of a direction inside the window, divided by how often they cross the surface, class and
         rest taken together. Infinite where they never do, NaN where no line of the direction fits into the window. The
-        directions are :data:`soilscope.structure.surface.DIRECTIONS` times the voxel size.
+        directions are :data:`soilscope.structure.lines.DIRECTIONS` times the voxel size.
     """
     return _lengths(_corners(mask, valid), as_spacing(spacing_mm))
 
@@ -150,11 +120,8 @@ def _corners(mask: BoolVolume, valid: BoolVolume | None) -> CornerTables:
 
 def _lengths(corners: CornerTables, spacing: Spacing) -> Floats:
     """:func:`mean_intercepts` from corner patterns."""
-    split, joined = _pair_tables()
-    # Pairs X | rest = (pairs around X + pairs around the rest - pairs around the window) / 2.
-    crossings = (split @ corners.twice) / 2.0
-    pairs = joined @ corners.window
-    steps = np.linalg.norm(np.asarray(DIRECTIONS) * np.asarray(spacing), axis=1)
+    crossings, pairs = pairs_of(corners)
+    steps = steps_mm(spacing)
     lengths = np.full(len(DIRECTIONS), np.nan)
     seen = pairs > 0
     with np.errstate(divide="ignore"):
@@ -166,21 +133,3 @@ def _unit_vectors(spacing_mm: Spacing) -> Floats:
     steps = np.asarray(DIRECTIONS, dtype=np.float64) * np.asarray(spacing_mm)
     unit: Floats = steps / np.linalg.norm(steps, axis=1, keepdims=True)
     return unit
-
-
-@lru_cache(maxsize=1)
-def _pair_tables() -> tuple[Floats, Floats]:
-    """For each direction and corner pattern: voxel pairs with one filled, and with both; shape (13, 256) each."""
-    corners = [(z, y, x) for z in (0, 1) for y in (0, 1) for x in (0, 1)]
-    patterns = np.arange(256)
-    split, joined = np.zeros((len(DIRECTIONS), 256)), np.zeros((len(DIRECTIONS), 256))
-    for k, direction in enumerate(DIRECTIONS):
-        share = 1.0 / 2 ** sum(d == 0 for d in direction)  # 4 corners see the same face pair, 2 an edge pair
-        for start in corners:
-            end = tuple(s + d for s, d in zip(start, direction, strict=True))
-            if end in corners:
-                one = patterns >> bit_of(*start) & 1
-                other = patterns >> bit_of(*(int(e) for e in end)) & 1
-                split[k] += share * (one != other)
-                joined[k] += share * (one & other)
-    return split, joined

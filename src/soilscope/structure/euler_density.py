@@ -53,7 +53,7 @@ def density_of_whole_corners(counts: Table, spacing_mm: Spacing, neighbours: Nei
     places = int(counts.sum())
     if places == 0:
         return float("nan")
-    return float(counts @ _euler_of_patterns(neighbours == 26)) / (places * float(np.prod(spacing_mm)))
+    return float(counts @ euler_of_patterns(neighbours == 26)) / (places * float(np.prod(spacing_mm)))
 
 
 def whole_corner_counts(mask: BoolVolume, window: BoolVolume) -> Table:
@@ -87,7 +87,7 @@ def _count_whole(mask: NDArray[np.uint8], window: NDArray[np.uint8], first: int,
 
 
 @lru_cache(maxsize=2)
-def _euler_of_patterns(closed: bool) -> NDArray[np.float64]:
+def euler_of_patterns(closed: bool) -> NDArray[np.float64]:
     """What each pattern adds: of a vertex all, of its six edges half, of twelve faces a quarter, of eight cubes an eighth.
 
     Closed voxels (26 neighbours): a face is there if one of its voxels is, and vertices - edges + faces - cubes is summed.

@@ -29,18 +29,21 @@ def perimeter_density(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolume |
     Returns
     -------
     float array, shape (z,)
-        mm/mm², NaN where a slice has no window. Crofton's formula over four directions, each weighted by its share of the
-        circle: ``P = pi / 2 * sum_k w_k * crossings_k * pixel / step_k`` (Legland, Kiêu & Devaux 2007, doi:10.5566/ias.v26.p83-92).
+        mm/mm², NaN where a slice has no window, or a direction no two neighbours in it. Crofton's formula over four directions,
+        each weighted by its share of the circle: ``pi / 2 * sum_k w_k * crossings_k / length_k`` (Legland, Kiêu & Devaux 2007,
+        doi:10.5566/ias.v26.p83-92), with the lines followed to the window's border as
+        :func:`soilscope.structure.lines.lines_of` does.
     """
     inside, window = in_window(mask, valid)
     spacing = as_spacing(spacing_mm)
-    crossings, _ = _pairs(inside, window)
+    crossings, pairs = _pairs(inside, window)
+    split_ends, ends = _ends(inside, window)
     _, lengths, shares = _lines(spacing)
-    # A line of this direction stands for a strip (pixel area / step) wide.
-    outline = np.pi / 2.0 * (crossings / lengths) @ shares * spacing[1] * spacing[2]
-    area = np.count_nonzero(window, axis=(1, 2)) * spacing[1] * spacing[2]
     out = np.full(len(inside), np.nan)
-    np.divide(outline, area, out=out, where=area > 0)
+    seen = (pairs > 0).all(axis=1)
+    met = crossings[seen] + split_ends[seen] / 2.0
+    steps = pairs[seen] + ends[seen] / 2.0
+    out[seen] = np.pi / 2.0 * (met / (steps * lengths)) @ shares
     return out
 
 
@@ -99,6 +102,19 @@ def _pairs(mask: BoolVolume, window: BoolVolume) -> tuple[NDArray[np.int64], NDA
     return crossings, pairs
 
 
+def _ends(mask: BoolVolume, window: BoolVolume) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The pairs that are the last of their line, one for each end: those with one pixel in the class, and all; (z, 4) each."""
+    split = np.zeros((len(mask), len(STEPS)), np.int64)
+    ends = np.zeros_like(split)
+    inside, seen = mask.view(np.uint8), window.view(np.uint8)
+
+    def work(first: int, end: int) -> None:
+        _count_ends(inside[first:end], seen[first:end], STEPS, split[first:end], ends[first:end])
+
+    over_slabs(work, len(mask))
+    return split, ends
+
+
 @compiled
 def _count_pairs(
     mask: NDArray[np.uint8],
@@ -118,3 +134,36 @@ def _count_pairs(
                     joined += both
                     split += both & (mask[z, y, x] ^ mask[z, y + down, x + right])
             crossings[z, k], pairs[z, k] = split, joined
+
+
+@compiled
+def _count_ends(
+    mask: NDArray[np.uint8],
+    window: NDArray[np.uint8],
+    steps: NDArray[np.int64],
+    split: NDArray[np.int64],
+    ends: NDArray[np.int64],
+) -> None:
+    nz, ny, nx = mask.shape
+    column = np.zeros(nx + 2, np.uint8)  # whether the three pixels of an x, in three rows, lie in the window
+    for z in range(nz):
+        for y in range(ny):
+            column[:] = 0
+            if 0 < y < ny - 1:
+                for x in range(nx):
+                    column[x + 1] = window[z, y - 1, x] & window[z, y, x] & window[z, y + 1, x]
+            for x in range(nx):
+                if window[z, y, x] == 0 or column[x] & column[x + 1] & column[x + 2]:
+                    continue
+                for k in range(len(steps)):
+                    dy, dx = steps[k]
+                    ahead = _seen(window[z], y + dy, x + dx)
+                    if ahead != _seen(window[z], y - dy, x - dx):
+                        sign = 1 if ahead else -1
+                        ends[z, k] += 1
+                        split[z, k] += mask[z, y, x] ^ mask[z, y + sign * dy, x + sign * dx]
+
+
+@compiled
+def _seen(window: NDArray[np.uint8], y: int, x: int) -> bool:
+    return bool(0 <= y < window.shape[0] and 0 <= x < window.shape[1] and window[y, x] != 0)
