@@ -14,14 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import ndimage
-from skimage.morphology import skeletonize
 
 from soilscope import structure as st
 from soilscope.classes.loops import aside, over_slabs
 from soilscope.progress import part, stages, telling, told
-from soilscope.structure.clusters import find_clusters
 from soilscope.structure.kinds import objects_in
-from soilscope.structure.skeleton import _thinned
 from soilscope.structure.tubes import _smoothed
 from soilscope.volume import Volume
 
@@ -112,11 +109,6 @@ def test_smoothing_slab_by_slab_is_scipys_gaussian_filter_to_the_bit(rooted):
     solid = (rooted[1] == 2).astype(np.float32)
     expected = ndimage.gaussian_filter(solid, [1.4, 3.0, 2.2], mode="nearest", truncate=3.0)
     np.testing.assert_array_equal(_smoothed(solid, [1.4, 3.0, 2.2]), expected)
-
-
-def test_bodies_thinned_one_by_one_give_the_skeleton_of_all(rooted):
-    mask = rooted[1] == 2
-    np.testing.assert_array_equal(_thinned(mask, find_clusters(mask, 26)), skeletonize(mask, method="lee"))
 
 
 @pytest.mark.parametrize("by", [1, 2, 40])
