@@ -36,6 +36,9 @@ BINS = 32
 MOST_COMPARED = (96, 128, 128)
 """Slices, rows and columns compared, evenly spaced."""
 
+LEAST_UNLIKE = 0.01
+"""Where the ways differ in less than this share of the voxels, all are compared."""
+
 AROUND = 2
 """Classes that leave most of the soil out are compared with as many voxels around them."""
 
@@ -279,12 +282,14 @@ def _compared(ways: list[LabelVolume]) -> BoolVolume:
     """Where classes are compared: the same voxels whichever way the mask is turned, without the air and the tube outside.
 
     Most of what is labelled one way or another is labelled in all of them: the voxels that are, for there all differences are
-    those between classes. Otherwise the labelled voxels and what lies around them.
+    those between classes; of these not the tube, the air and whatever else has one class whichever way the mask is turned, which
+    fits all ways alike. Otherwise the labelled voxels and what lies around them.
     """
     every: BoolVolume = np.logical_and.reduce([way > 0 for way in ways])
     some: BoolVolume = np.logical_or.reduce([way > 0 for way in ways])
     if np.count_nonzero(every) > HALF * np.count_nonzero(some) and np.ptp(ways[0][every]) > 0:
-        return every
+        unlike = every & np.logical_or.reduce([way != ways[0] for way in ways[1:]])
+        return unlike if np.count_nonzero(unlike) > LEAST_UNLIKE * np.count_nonzero(every) else every
     return np.asarray(ndimage.binary_dilation(some, iterations=AROUND), np.bool_)
 
 
