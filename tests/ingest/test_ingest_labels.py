@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import nibabel as nib
 import numpy as np
 import pytest
 import tifffile
 from dicom_files import ramp, save, series
 
-from soilscope import measure, phantoms, study
+from soilscope import classify, measure, phantoms, study
 from soilscope.errors import InputRefused
 from soilscope.ingest import check_not_turned, read, read_labels
 from soilscope.study.plan import CorePlan
@@ -261,3 +263,15 @@ def test_a_mask_turned_within_square_slices_is_told(tmp_path, tube, kept, way):
     mask = np.where(np.isin(truth, kept), truth, 0).astype(np.uint8)
     tifffile.imwrite(tmp_path / "mask.tif", QUARTERS[way](mask).copy(), photometric="minisblack")
     assert f"only if {way}." in refused(tmp_path / "mask.tif", scan, "labels-flipped")
+
+
+@pytest.mark.parametrize("soil", ["sandy", "grassland"])
+@pytest.mark.parametrize("axes", [None, 0, 1, 2, (1, 2)])
+def test_a_mask_of_tube_and_air_as_well_is_told_although_most_of_it_fits_both_ways(tmp_path, soil, axes):
+    phantoms.write(phantoms.make(soil, seed=1, shape=(24, 64, 64)), tmp_path)
+    scan = read(tmp_path / "dicom")
+    mask = classify(scan, "physical")
+    turned = mask if axes is None else np.flip(mask, axes)
+    with nullcontext() if axes is None else pytest.raises(InputRefused) as failure:
+        check_not_turned(np.ascontiguousarray(turned), scan)
+    assert axes is None or failure.value.code == "labels-flipped"

@@ -48,6 +48,11 @@ def test_a_model_comes_back_bit_for_bit(saved):
     assert {k: v for k, v in back.card.items() if k not in ("format", "weights")} == json.loads(json.dumps(model.card))
 
 
+def test_who_may_read_the_card_may_read_the_weights(saved):
+    folder, _ = saved
+    assert (folder / WEIGHTS).stat().st_mode == (folder / CARD).stat().st_mode
+
+
 def test_saving_again_gives_the_same_bytes(saved, tmp_path):
     folder, _ = saved
     learn.load(folder).save(tmp_path / "again")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +138,7 @@ class Model:
             weights = {"digest": digest_file(partial / WEIGHTS), "parameters": sum(v.numel() for v in tensors.values())}
             card = {**self.card, "format": FORMAT, "weights": weights}
             (partial / CARD).write_text(as_json(card), encoding="utf-8")
+            shutil.copymode(partial / CARD, partial / WEIGHTS)  # safetensors lets nobody but the owner read its files
 
 
 def features(model: Model, images: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
