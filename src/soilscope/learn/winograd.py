@@ -13,7 +13,7 @@ sum is about 1e-5 of the largest value, because the sums run in another order an
 
 In bf16 only m = 4 is used, and only while a network learns: rounding the cells to 8 bits costs 1 % of a layer's output where
 images are smooth and 3 % where they are noise, ten times what direct sums in bf16 do. It falls to either side alike, is far below
-the difference between one batch and the next, and networks end with the same error (``docs/adr/0005``); predictions, and
+the difference between one batch and the next, and moves the benchmarks little (``docs/adr/0005``); predictions, and
 the validation that stops a training, take the direct sums.
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -91,28 +93,26 @@ def _lines(spacing: Spacing) -> tuple[NDArray[np.float64], NDArray[np.float64], 
 
 def _pairs(mask: BoolVolume, window: BoolVolume) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pixel pairs of the window along each line, of each slice: those with one in the class, and all; (z, 4) each."""
-    crossings = np.zeros((len(mask), len(STEPS)), np.int64)
-    pairs = np.zeros_like(crossings)
-    inside, seen = mask.view(np.uint8), window.view(np.uint8)
-
-    def work(first: int, end: int) -> None:
-        _count_pairs(inside[first:end], seen[first:end], STEPS, crossings[first:end], pairs[first:end])
-
-    over_slabs(work, len(mask))
-    return crossings, pairs
+    return _counted(_count_pairs, mask, window)
 
 
 def _ends(mask: BoolVolume, window: BoolVolume) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The pairs that are the last of their line, one for each end: those with one pixel in the class, and all; (z, 4) each."""
+    return _counted(_count_ends, mask, window)
+
+
+def _counted(
+    count: Callable[..., None], mask: BoolVolume, window: BoolVolume
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     split = np.zeros((len(mask), len(STEPS)), np.int64)
-    ends = np.zeros_like(split)
+    every = np.zeros_like(split)
     inside, seen = mask.view(np.uint8), window.view(np.uint8)
 
     def work(first: int, end: int) -> None:
-        _count_ends(inside[first:end], seen[first:end], STEPS, split[first:end], ends[first:end])
+        count(inside[first:end], seen[first:end], STEPS, split[first:end], every[first:end])
 
     over_slabs(work, len(mask))
-    return split, ends
+    return split, every
 
 
 @compiled
