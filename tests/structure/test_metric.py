@@ -47,6 +47,13 @@ def test_a_name_or_column_that_is_taken_is_refused(registered):
         assert told.value.code == "metric"
 
 
+@pytest.mark.parametrize(("name", "unit"), [("depth", "mm"), ("valid", "mm2"), ("valid_mm2", "1")])
+def test_a_metric_whose_unit_makes_it_a_column_of_the_tables_is_refused(name, unit):
+    with pytest.raises(UsageError, match="to the tables") as told:
+        st.register(st.Metric(name, unit, "another", lambda phase: phase.counts))
+    assert told.value.code == "metric"
+
+
 @pytest.mark.parametrize("faulty", [{"unit": "furlong", "slices": len}, {"unit": "1"}])
 def test_a_metric_without_a_known_unit_or_without_a_function_is_refused(faulty):
     with pytest.raises(UsageError) as told:

@@ -10,6 +10,8 @@ from known_bodies import ways
 from soilscope import structure as st
 from soilscope.errors import UsageError
 from soilscope.structure.blockwise import measure_blockwise
+from soilscope.structure.large_objects import objects_blockwise
+from soilscope.structure.slabs import ArraySource, ClassSlabs
 from soilscope.volume import Volume
 
 METRICS = ["local-thickness", "median-diameter", "critical-diameter", "distance", "percolates"]
@@ -58,10 +60,51 @@ def test_pore_sizes_and_retention_end_with_the_window_too():
     pd.testing.assert_frame_equal(*water)
 
 
+OBJECTS = {
+    "any": st.ObjectKind("bodies", (1,)),
+    "tubes": st.ObjectKind("tubes", (1,), shape="tubes", at_least_mm=1.0),
+    "beside": st.ObjectKind("particles", (1,), beside=(2,)),
+}
+
+
+def of_any_shape_slab_by_slab(core, labels, kind):
+    return objects_blockwise(ClassSlabs(ArraySource(core), None, labels), kind, ways(7, 70_000))
+
+
+@pytest.mark.parametrize(
+    ("kind", "found_by"),
+    [*((kind, st.objects_in) for kind in OBJECTS), ("any", of_any_shape_slab_by_slab)],
+    ids=[*OBJECTS, "any, slab by slab"],
+)
+def test_objects_and_their_lines_end_with_the_window_too(kind, found_by):
+    core, labels = tube()
+    cropped = core.crop(z=(FIRST, END), y=(0, 60), x=(0, 60))
+    found = found_by(core, labels, OBJECTS[kind])
+    expected = st.objects_in(cropped, labels[FIRST:END], OBJECTS[kind])
+    assert len(expected) == 1
+    found["depth_mm"] -= FIRST * core.spacing_mm[0]
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-6, check_exact=False)
+    assert found["width_mm"].item() == pytest.approx(2.5, abs=0.3)
+
+
+def test_a_shallow_core_of_wide_pores_has_no_shells_at_its_ends():
+    # Three slices of organic matter, right through the core: no ball of theirs ends at the core's first or last slice.
+    window = np.zeros((9, 40, 40), bool)
+    window[3:6] = True
+    dense = window.copy()
+    dense[:, :, 5:] = False
+    organic = window & ~dense
+    kept = st.without_shells(organic, dense, (1, 1, 1), window)
+    np.testing.assert_array_equal(kept[3:6], st.without_shells(organic[3:6], dense[3:6], (1, 1, 1)))
+    np.testing.assert_array_equal(kept, organic)
+
+
 def test_a_window_without_a_slice_has_no_widths():
     core, labels = tube()
     nowhere = Volume(core.values, np.zeros(core.shape, bool), core.spacing_mm, "grey", core="none")
     assert in_memory(nowhere, labels).core.set_index("metric")["value"].drop("percolates").isna().all()
+    for kind in OBJECTS.values():
+        assert not len(st.objects_in(nowhere, labels, kind))
 
 
 @pytest.mark.parametrize("name", ["class", "slice", "../evil", "", "1st", "with space"])

@@ -20,6 +20,7 @@ from soilscope.structure.clusters import translated
 from soilscope.structure.halo import thickness_of_blocks
 from soilscope.structure.kinds import KIND_COLUMNS, ObjectKind
 from soilscope.structure.labelled import class_id, union
+from soilscope.structure.masks import ends_of
 from soilscope.structure.objects import DIRECTIONS, Bodies, least_voxels, table_of
 from soilscope.structure.runs import Runs, extents, greatest_widths, moments, runs_of, touching, widest_of
 from soilscope.structure.scratch import Box, Scratch
@@ -82,10 +83,12 @@ def objects_blockwise(slabs: ClassSlabs, kind: ObjectKind, ways: Ways = AS_FITS)
     with ExitStack() as stack:
         classes, ids = stack.enter_context(room.array()), stack.enter_context(room.array(np.uint32))
         seams = Seams(NEIGHBOURS, least_voxels(kind.at_least_mm3, about.spacing_mm))
-        bounds = list(slab_bounds(about.shape[0], budget.slab))
+        bounds, filled = list(slab_bounds(about.shape[0], budget.slab)), np.zeros(about.shape[0], np.bool_)
         for first, end in bounds:
             ways.say(first, 2 * about.shape[0], f"looking for {kind.name}")
-            seams.add(union(slabs.read(first, end)[0], kind.of).view(np.uint8))
+            labels, valid = slabs.read(first, end)
+            seams.add(union(labels, kind.of).view(np.uint8))
+            filled[first:end] = valid.any(axis=(1, 2))
             check_clusters(seams.held, budget)
         found.begin(seams.closed())
         for number, (first, mask, window) in enumerate(_with_neighbours(slabs, kind, bounds)):
@@ -100,6 +103,7 @@ def objects_blockwise(slabs: ClassSlabs, kind: ObjectKind, ways: Ways = AS_FITS)
             budget.block,
             [widths.take],
             lambda done, of: ways.say(done, of, f"widths of {kind.name}"),
+            ends_of(filled),
         )
     table = found.table(widths.means())
     table.insert(0, "core", about.core)

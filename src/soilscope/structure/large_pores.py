@@ -14,6 +14,7 @@ from soilscope.structure.budget import check_clusters
 from soilscope.structure.clusters import ClusterRule
 from soilscope.structure.halo import thickness_of_blocks
 from soilscope.structure.layer import Layer
+from soilscope.structure.masks import ends_of
 from soilscope.structure.pore_sizes import PoreSizes, sizes_of
 from soilscope.structure.retention import retention_of
 from soilscope.structure.scratch import Box
@@ -78,9 +79,7 @@ def pores_blockwise(
                 labels, valid = slabs.read(first, end)
                 classes.append(layer.measure(slab, (first, labels, valid), about.spacing_mm))
         say = partial(_told, ways)
-        filled = np.flatnonzero(area)
-        ends = (int(filled[0]), int(filled[-1]) + 1) if filled.size else (0, 0)
-        thickness_of_blocks(classes, about.spacing_mm, budget.block, [found.take], say, ends)
+        thickness_of_blocks(classes, about.spacing_mm, budget.block, [found.take], say, ends_of(area > 0))
     if found.bound < np.inf:
         return found.bound
     values, counts, window = found.counts.values, found.counts.counts, int(area.sum())

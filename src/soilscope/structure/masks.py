@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from soilscope.errors import UsageError
 from soilscope.types import BoolVolume, Shape, Spacing
 
-__all__ = ["as_mask", "as_spacing", "as_valid", "between", "from_top_to_bottom", "in_window"]
+__all__ = ["as_mask", "as_spacing", "as_valid", "between", "ends_of", "from_top_to_bottom", "in_window"]
+
+Value = TypeVar("Value", np.float32, np.bool_)
 
 
 def as_mask(mask: NDArray[Any]) -> BoolVolume:
@@ -76,17 +78,22 @@ def in_window(mask: NDArray[Any], valid: NDArray[Any] | None) -> tuple[BoolVolum
 
 def from_top_to_bottom(valid: BoolVolume) -> slice:
     """The slices from the first to the last that hold a valid voxel: a core's own top and bottom are no walls."""
-    filled = np.flatnonzero(valid.any(axis=(1, 2)))
-    return slice(int(filled[0]), int(filled[-1]) + 1) if filled.size else slice(0, 0)
+    return slice(*ends_of(np.any(valid, axis=(1, 2))))
 
 
-def between(inner: slice, shape: Shape, values: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+def ends_of(filled: NDArray[np.bool_]) -> tuple[int, int]:
+    """The first slice that holds something, and the one behind the last; (0, 0) where none does."""
+    slices = np.flatnonzero(filled)
+    return (int(slices[0]), int(slices[-1]) + 1) if slices.size else (0, 0)
+
+
+def between(inner: slice, shape: Shape, values: Callable[[], NDArray[Value]]) -> NDArray[Value]:
     """Values of some slices, 0 in all others of a volume of this shape; not copied where there are no others."""
     if inner == slice(0, shape[0]):
         return values()
-    out = np.zeros(shape, np.float32)
-    if inner.stop > inner.start:
-        out[inner] = values()
+    found = values()
+    out = np.zeros(shape, found.dtype)
+    out[inner] = found
     return out
 
 

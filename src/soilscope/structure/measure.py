@@ -43,7 +43,8 @@ class Structure:
     Parameters
     ----------
     slices : DataFrame
-        One row a class and slice: core, slice (from 0), depth_mm (of the slice's centre), class, name, fraction, porosity,
+        One row a class and slice: core, slice (from 0), depth_mm (of the slice's centre, from the volume's top: cut a found core
+        out of its scan, ``crop(z=...)``, to count from the soil's), class, name, fraction, porosity,
         area_mm2, valid_mm2, and a column for each further per-slice metric with its unit in the name.
     core : DataFrame
         One row a class and metric: core, class, name, metric, value, unit.

@@ -170,7 +170,7 @@ def _place(error: Exception) -> str:
 
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-OWN_COLUMNS = {"core", "class", "name", "slice", "depth_mm", "metric", "value", "unit"}
+OWN_COLUMNS = {"core", "class", "name", "slice", "depth_mm", "valid_mm2", "metric", "value", "unit"}
 OURS: set[str] = set()
 """Names of the metrics that come with Soilscope."""
 METRICS: dict[str, Metric] = {}
@@ -186,13 +186,14 @@ def register(metric: Metric) -> Metric:
     ------
     UsageError
         Code ``metric``: another metric has this name or this column, or the name is none for a column and a file: it begins with a
-        letter, goes on with letters, digits, ``-`` and ``_``, and is none of the tables' own columns.
+        letter, goes on with letters, digits, ``-`` and ``_``, and is none of the tables' own columns, with its unit or without.
     """
-    if not NAME.fullmatch(metric.name) or metric.name in OWN_COLUMNS:
+    if not NAME.fullmatch(metric.name) or {metric.name, metric.column} & OWN_COLUMNS:
+        column = "" if metric.column == metric.name else f", which makes the column {metric.column},"
         raise UsageError(
             "metric",
-            f"a metric cannot be called {metric.name!r}: begin with a letter, go on with letters, digits, - and _, and leave "
-            f"{', '.join(sorted(OWN_COLUMNS))} to the tables.",
+            f"a metric cannot be called {metric.name!r}{column}: begin with a letter, go on with letters, digits, - and _, and "
+            f"leave {', '.join(sorted(OWN_COLUMNS))} to the tables.",
         )
     taken = {m.name for m in METRICS.values()} | {m.column for m in METRICS.values()}
     if metric.name in taken or metric.column in taken:

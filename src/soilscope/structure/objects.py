@@ -12,8 +12,8 @@ from soilscope.classes.loops import over_slabs
 from soilscope.errors import UsageError
 from soilscope.progress import stages
 from soilscope.structure.clusters import find_clusters
-from soilscope.structure.masks import as_spacing, in_window
-from soilscope.structure.runs import Runs, greatest_widths, moments, runs_of, touching
+from soilscope.structure.masks import as_spacing, from_top_to_bottom, in_window
+from soilscope.structure.runs import greatest_widths, moments, runs_of, touching
 from soilscope.structure.thickness import local_thickness
 from soilscope.types import BoolVolume, Neighbours3D, Spacing
 
@@ -169,7 +169,8 @@ def _table(
         runs = runs_of(labels, number)
         bodies, longest = Bodies(*moments(runs, spacing)), greatest_widths(runs, spacing, DIRECTIONS)
     with widths:
-        thick = _mean_thickness(inside, labels, runs, spacing)
+        inner = from_top_to_bottom(window)
+        thick = _mean_thickness(inside[inner], labels[inner], runs.number, spacing)
     return table_of(bodies, longest, thick, touching(labels, window, number), spacing)
 
 
@@ -217,13 +218,13 @@ def least_voxels(at_least_mm3: float, spacing: Spacing) -> int:
 
 
 def _mean_thickness(
-    inside: BoolVolume, labels: NDArray[np.uint32], runs: Runs, spacing: Spacing
+    inside: BoolVolume, labels: NDArray[np.uint32], number: int, spacing: Spacing
 ) -> NDArray[np.float64]:
-    if runs.number == 0:
+    if number == 0:
         return np.zeros(0)
-    sums, counts = np.zeros(runs.number + 1), np.zeros(runs.number + 1)
+    sums, counts = np.zeros(number + 1), np.zeros(number + 1)
     for own, thick in zip(labels, local_thickness(inside, spacing), strict=True):
         here = own > 0
-        sums += np.bincount(own[here], thick[here].astype(np.float64), runs.number + 1)
-        counts += np.bincount(own[here], minlength=runs.number + 1)
+        sums += np.bincount(own[here], thick[here].astype(np.float64), number + 1)
+        counts += np.bincount(own[here], minlength=number + 1)
     return sums[1:] / counts[1:]

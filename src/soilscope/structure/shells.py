@@ -6,7 +6,7 @@ import numpy as np
 
 from soilscope.errors import UsageError
 from soilscope.progress import stages
-from soilscope.structure.masks import as_spacing, as_valid, in_window
+from soilscope.structure.masks import as_spacing, as_valid, between, from_top_to_bottom, in_window
 from soilscope.structure.nearest import distance_to_class
 from soilscope.structure.thickness import local_thickness
 from soilscope.types import BoolVolume, Spacing
@@ -57,7 +57,9 @@ def without_shells(
     step = max(as_spacing(spacing_mm))
     widths, distances = stages(3, 1)
     with widths:
-        thin = local_thickness(inside, spacing_mm) <= (voxels + SLACK) * step
+        inner = from_top_to_bottom(window)  # beyond the core's own ends is no wall
+        wide = between(inner, inside.shape, lambda: local_thickness(inside[inner], spacing_mm))
+        thin = wide <= (voxels + SLACK) * step
     with distances:
         near = distance_to_class(around, spacing_mm, window) <= voxels * step * (1.0 + 1e-6)
     return np.asarray(inside & ~(thin & near))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from soilscope.classes.loops import compiled
 from soilscope.errors import UsageError
 from soilscope.progress import stages
 from soilscope.structure.distance import squared_distance
-from soilscope.structure.masks import as_spacing, in_window
+from soilscope.structure.masks import as_spacing, from_top_to_bottom, in_window
 from soilscope.structure.thickness import thickness_from_distance
 from soilscope.structure.thinning import thinned
 from soilscope.types import BoolVolume, Spacing
@@ -89,8 +89,13 @@ def find_skeleton(mask: BoolVolume, spacing_mm: Spacing, valid: BoolVolume | Non
     flat, one in thirty is further off, up to 7 % of five diameters; so are bends of less than three diameters' radius, 5 %. At a
     sharp bend the line of a wide tube cuts the corner, as its middle does: a right angle is half a diameter short.
     """
-    inside, _ = in_window(mask, valid)
-    spacing = as_spacing(spacing_mm)
+    inside, window = in_window(mask, valid)
+    inner = from_top_to_bottom(window)  # beyond the core's own ends is no wall
+    found = _skeleton_of(inside[inner], as_spacing(spacing_mm))
+    return replace(found, places=found.places + np.array([inner.start, 0, 0]))
+
+
+def _skeleton_of(inside: BoolVolume, spacing: Spacing) -> Skeleton:
     if not inside.any():
         return Skeleton(np.zeros((0, 3), np.int64), np.zeros(0), np.zeros(0))
     distances, thinning, tips, balls = stages(1, 4, 5, 4)

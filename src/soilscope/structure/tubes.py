@@ -14,7 +14,7 @@ from soilscope.classes.loops import over_slabs
 from soilscope.errors import UsageError
 from soilscope.progress import stages
 from soilscope.structure.distance import squared_distance
-from soilscope.structure.masks import as_spacing, in_window
+from soilscope.structure.masks import as_spacing, between, from_top_to_bottom, in_window
 from soilscope.structure.objects import ObjectRule, find_objects
 from soilscope.structure.thickness import thickness_from_distance
 from soilscope.types import BoolVolume, Spacing
@@ -83,6 +83,11 @@ def tubes(mask: BoolVolume, spacing_mm: Spacing, rule: TubeRule, valid: BoolVolu
     """
     inside, window = in_window(mask, valid)
     spacing = as_spacing(spacing_mm)
+    inner = from_top_to_bottom(window)  # beyond the core's own ends is no wall
+    return between(inner, inside.shape, lambda: _tubes(inside[inner], window[inner], spacing, rule))
+
+
+def _tubes(inside: BoolVolume, window: BoolVolume, spacing: Spacing, rule: TubeRule) -> BoolVolume:
     distances, balls, looking, painting, bodies = stages(1, 3, 12, 3, 4)
     with distances:
         squared = squared_distance(inside, spacing)
