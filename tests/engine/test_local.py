@@ -48,6 +48,16 @@ def hold(ignored, send):
         lock.acquire(timeout=0.01)
 
 
+def load(_number, send):
+    """Be ended while a compiled module is loaded: such a module tells of an error of its own, whatever stopped it."""
+    send("at work")
+    try:
+        while True:
+            time.sleep(0.01)
+    except SystemExit as stop:
+        raise ImportError("initialization failed") from stop
+
+
 def leave_slowly(place, send):
     """Let the end of this process take a second, as that of one with large libraries does; a file tells that it came to it."""
     Finalize(None, _left, (place,), exitpriority=10)
@@ -109,7 +119,7 @@ def test_two_workers_are_two_processes_and_neither_is_this_one():
 STOPPED = """
 import sys
 sys.path.insert(0, {folder!r})
-from test_local import Local, Task, hold
+from test_local import Local, Task, {task}
 
 def main():
     at_work = []
@@ -118,7 +128,7 @@ def main():
         if len(at_work) == 2:
             raise KeyboardInterrupt
     try:
-        list(Local(2).run([Task(str(n), hold, (n == {deaf},)) for n in range(2)], told))
+        list(Local(2).run([Task(str(n), {task}, (n == {deaf},)) for n in range(2)], told))
     except KeyboardInterrupt:
         print("stopped")
 
@@ -127,11 +137,13 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("deaf", [-1, 1], ids=["all hear", "one is deaf"])
-def test_a_stop_ends_all_workers_and_leaves_nothing_of_the_system_held(tmp_path, deaf):
+@pytest.mark.parametrize(
+    ("task", "deaf"), [("hold", -1), ("hold", 1), ("load", -1)], ids=["all hear", "one is deaf", "while loading"]
+)
+def test_a_stop_ends_all_workers_and_leaves_nothing_of_the_system_held(tmp_path, task, deaf):
     """Ctrl-C: workers end, also one that does not listen; semaphores of those that do are given back without a complaint."""
     script = tmp_path / "stopped.py"
-    script.write_text(STOPPED.format(folder=str(Path(__file__).parent), deaf=deaf), encoding="utf-8")
+    script.write_text(STOPPED.format(folder=str(Path(__file__).parent), task=task, deaf=deaf), encoding="utf-8")
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
     assert done.stdout == "stopped\n"
     if deaf < 0:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from known_bodies import ways
 
 from soilscope.classes import Scheme
 from soilscope.structure import ClusterRule, measure
+from soilscope.structure.blockwise import measure_blockwise
 from soilscope.structure.sensitivity import default_shift, grey_step, sensitivity
 from soilscope.volume import Volume
 
@@ -48,6 +50,26 @@ def test_every_figure_lies_within_its_band_and_says_by_how_much_edges_moved(move
     known = moved.core.dropna(subset=["value"])
     assert ((known["low"] <= known["value"]) & (known["value"] <= known["high"])).all()
     assert set(moved.core["shift"]) == {50.0}
+
+
+def test_pores_that_moved_edges_make_wider_than_memory_lets_a_block_see_have_no_bounds():
+    # A pore of radius 4 voxels; with edges 50 HU higher what is around it belongs to it, out to 24.
+    y, x = np.ogrid[:60, :60]
+    away = np.hypot(y - 30, x - 30)
+    plane = np.where(away <= 4, 100, np.where(away <= 24, 330, 800)).astype(np.int16)
+    core = Volume(np.tile(plane, (40, 1, 1)), np.ones((40, 60, 60), bool), (0.2, 0.2, 0.2), "HU", core="widened")
+    asked = {"metrics": ["fraction", "local-thickness"], "rule": ALL_KEPT}
+    whole = sensitivity(lambda scheme: measure(core, scheme, **asked), SCHEME, 50.0).core
+    small = sensitivity(
+        lambda scheme: measure_blockwise(core, scheme, **asked, ways=ways(7, 70_000)), SCHEME, 50.0
+    ).core
+    rows = [table.set_index(["class", "metric"]).loc["1"] for table in (whole, small)]
+    assert rows[0].loc["local-thickness", "high"] == pytest.approx(48 * 0.2, rel=0.03)
+    assert rows[1].loc["local-thickness", "value"] == pytest.approx(rows[0].loc["local-thickness", "value"])
+    assert rows[1].loc["local-thickness", ["low", "high"]].isna().all()
+    assert rows[1].loc["fraction", ["low", "high"]].tolist() == pytest.approx(
+        rows[0].loc["fraction", ["low", "high"]].tolist()
+    )
 
 
 def test_a_grey_scans_edges_move_by_a_hundredth_of_its_range():

@@ -7,7 +7,7 @@ import pytest
 from soilscope import study
 from soilscope.errors import PlanError, UsageError
 from soilscope.study.models import models
-from soilscope.study.plan import CorePlan, EvaluatePlan, LearnPlan, ObjectsPlan, Plan, SchemePlan, TargetPlan
+from soilscope.study.plan import CorePlan, EvaluatePlan, LearnPlan, ObjectsPlan, Plan, SchemePlan, TargetPlan, read_plan
 from soilscope.study.write import plan_text
 
 PLANS = {
@@ -102,6 +102,26 @@ def test_a_transfer_keeps_its_own_metrics_donor():
     )
     plan = Plan(name="a", cores=(CorePlan(id="c1", path="x"),), learn=learn)
     assert [m.donor for m in models(plan) if m.donor] == ["c1.porosity-3"]
+
+
+@pytest.mark.parametrize("number", ["inf", "-inf", "nan"])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "[measure]\nmemory_gb = {}",
+        "[structure]\nstones_mm3 = {}",
+        "[structure]\nrepresentative = {}",
+        '[[objects]]\nname = "stones"\nof = [5]\nat_least_mm3 = {}',
+        "[core]\nradius_mm = {}",
+        "[evaluate]\nlimit = {}",
+    ],
+)
+def test_a_number_that_is_none_is_a_mistake_with_its_line(tmp_path, lines, number):
+    text = 'name = "a"\n[[cores]]\nid = "c"\npath = "x"\n' + lines.format(number) + "\n"
+    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(PlanError, match=f"line {len(text.splitlines())}: ") as told:
+        read_plan(tmp_path)
+    assert told.value.code == "plan"
 
 
 @pytest.mark.parametrize(

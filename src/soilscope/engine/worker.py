@@ -38,6 +38,8 @@ def execute(task: Task, send: Callable[[Any], None]) -> Outcome:
         with threadpool_limits(1, user_api="blas"):
             value = task.call(*task.arguments, send)
     except Exception as caught:  # carried to the caller, which tells it and counts the task as failed
+        if _stopped(caught):
+            raise SystemExit(TERMINATED) from None
         error = caught if isinstance(caught, SoilscopeError) else _told(caught)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KILOBYTES_PER_MB
     return Outcome(task.key, value, error, time.perf_counter() - start, peak_mb)
@@ -54,6 +56,22 @@ def _told(error: Exception) -> Exception:
 
 def serve(tasks: Queue[Task | None], results: SimpleQueue[tuple[str, str, Any]], parent: int) -> None:
     """Take tasks until None comes; end at once when the parent is gone."""
+    try:
+        _serve(tasks, results, parent)
+    except ImportError as error:
+        if not _stopped(error):
+            raise
+        raise SystemExit(TERMINATED) from None
+
+
+def _stopped(error: BaseException | None) -> bool:
+    """Whether an import failed because the worker was told to end: compiled modules put an error of their own before that."""
+    while error is not None and not isinstance(error, SystemExit):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _serve(tasks: Queue[Task | None], results: SimpleQueue[tuple[str, str, Any]], parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; Ctrl-C reaches the whole group
     signal.signal(signal.SIGTERM, _ended)
     if sys.platform == "linux":

@@ -125,8 +125,10 @@ def _noticed(results: StudyResults) -> dict[str, tuple[notes.Finding, ...]]:
 
 
 def _core(core: CoreResult, results: StudyResults, names: Mapping[str, str]) -> CoreSection:
+    from soilscope.figures.text import number
+
     standing = [
-        f"{o.metric.rpartition(' ')[0]} of class {o.metric.rpartition(' ')[2]} (robust z {o.z:.1f})".replace("-", "−")
+        f"{o.metric.rpartition(' ')[0]} of class {o.metric.rpartition(' ')[2]} (robust z {number(o.z)})"
         for o in outliers(results.core_metrics, results.sensitivity)
         if o.core == core.name
     ]

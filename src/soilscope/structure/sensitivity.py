@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.classes import Scheme
+from soilscope.structure.fields import THICKNESS
 from soilscope.structure.measure import Structure
 from soilscope.types import BoolVolume, Units
 
@@ -100,16 +101,26 @@ def sensitivity(measured_with: Callable[[Scheme], Structure], scheme: Scheme, sh
     Returns
     -------
     Sensitivity
-        NaN in one of the three leaves the bounds of the others. Edges that move apart would move a class between two edges
-        further than edges that move together.
+        NaN in one of the three leaves the bounds of the others, as of a class that is not there; where it stands for a thickness
+        that memory let no block see (finding ``thickness-bound``), there are no bounds. Edges that move apart would move a
+        class between two edges further than edges that move together.
     """
     three = [measured_with(scheme.shifted(by) if by else scheme) for by in (0.0, -shift, shift)]
     core = three[0].core.copy()
     low, high = _bounds([one.core["value"].to_numpy(float) for one in three])
+    unseen = np.any([_beyond_the_bound(one) for one in three], axis=0)
+    low[unseen] = high[unseen] = np.nan
     core = core.assign(low=low, high=high, shift=float(shift))[COLUMNS]
     slices = three[0].slices[["core", "slice", "depth_mm", "class"]].copy()
     slices["porosity_low"], slices["porosity_high"] = _bounds([one.slices["porosity"].to_numpy(float) for one in three])
     return Sensitivity(core, slices)
+
+
+def _beyond_the_bound(measured: Structure) -> NDArray[np.bool_]:
+    """Which of a core's figures no block could see."""
+    bounded = any(f["code"] == "thickness-bound" for f in measured.provenance["findings"])
+    table = measured.core
+    return np.asarray(bounded & table["metric"].isin(THICKNESS) & table["value"].isna(), np.bool_)
 
 
 def _bounds(values: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 class PlacePlan(BaseModel):
     """Where the core lies, stated in place of what would be found."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     centre_mm: tuple[float, float] | None = None
     radius_mm: Positive | None = None
@@ -41,7 +41,7 @@ class PlacePlan(BaseModel):
 class RodPlan(BaseModel):
     """A material of known density: what it reads, or where it stands in every scan."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str
     density: NotNegative

@@ -18,7 +18,7 @@ Positive = Annotated[float, Field(gt=0)]
 class Strict(BaseModel):
     """A table of the plan: unknown keys are mistakes, and nothing changes once it is read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class TargetPlan(Strict):
