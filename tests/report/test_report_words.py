@@ -17,7 +17,7 @@ from soilscope.report import CoreResult, StudyResults, document
 from soilscope.report.caveats import beaten, caveats, not_learnt, worse_than_mean
 from soilscope.report.methods import methods
 from soilscope.report.noticed import group_findings
-from soilscope.report.outliers import outliers, robust_z, score_table
+from soilscope.report.outliers import by_chance, outliers, robust_z, score_table
 from soilscope.report.references import METRIC_SOURCES, REFERENCES, cited
 from soilscope.report.summary import summary
 from soilscope.report.tables import class_table, horizon_table, models_table
@@ -194,6 +194,18 @@ def test_every_doi_has_the_form_of_one():
     for reference in REFERENCES.values():
         assert reference.doi == "" or reference.doi.startswith("10.")
         assert reference.key.split()[-1] in reference.text  # the year
+
+
+def test_how_many_figures_lie_beyond_the_limit_by_chance_is_known():
+    # Of very many cores median and MAD are those of the normal distribution itself.
+    assert by_chance(10_001) == pytest.approx(2 * stats.norm.sf(3.5), abs=2.5e-4)
+    few = [by_chance(n) for n in (5, 8, 15, 50)]
+    assert few == sorted(few, reverse=True)
+    # Of five, drawn apart from the product with scipy's own median absolute deviation.
+    drawn = np.random.default_rng(7).normal(size=(40_000, 5))
+    away = np.abs(drawn - np.median(drawn, axis=1, keepdims=True))
+    beyond = away / stats.median_abs_deviation(drawn, axis=1, scale="normal")[:, None] > 3.5
+    assert by_chance(5) == pytest.approx(beyond.mean(), abs=0.004)
 
 
 def test_the_robust_z_equals_scipys_median_absolute_deviation():

@@ -27,7 +27,7 @@ from soilscope.report.document import (
 from soilscope.report.earth import fine_earth_part, masses_part
 from soilscope.report.methods import methods
 from soilscope.report.noticed import group_findings
-from soilscope.report.outliers import FEWEST_CORES, LEAST_DIFFERENCE, LIMIT, outliers, score_table
+from soilscope.report.outliers import FEWEST_CORES, LEAST_DIFFERENCE, LIMIT, by_chance, outliers, score_table
 from soilscope.report.pores import pores_part
 from soilscope.report.references import cited
 from soilscope.report.results import CoreResult, ExplanationResult, StudyResults
@@ -192,10 +192,11 @@ def _side_by_side(results: StudyResults, names: Mapping[str, str], described: Ma
     )
     if not found:
         return Comparison(f"{rule} None is.", picture)
-    cores = len({o.core for o in found})
+    cores, looked_at = len({o.core for o in found}), int(scores.notna().to_numpy().sum())
+    chance = f" Of {looked_at} figures about {looked_at * by_chance(len(results.cores)):.0f} would be beyond it by chance alone."
     few = " With so few cores this points to where to look, and no further." if len(results.cores) < 10 else ""
     return Comparison(
-        f"{rule} {count(cores, 'core')} of {len(results.cores)} {'is' if cores == 1 else 'are'}.{few}",
+        f"{rule} {count(cores, 'core')} of {len(results.cores)} {'is' if cores == 1 else 'are'}.{chance}{few}",
         picture,
         tables.outlier_table(found, names),
     )
