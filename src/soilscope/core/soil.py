@@ -14,7 +14,7 @@ from soilscope.core.bodies import Tube, around, region_of, tubes_in
 from soilscope.core.choice import CoreChoice
 from soilscope.core.circle import LEAST_SHARE_OF_HALF, slice_circles, slice_outlines
 from soilscope.core.ends import soil_ends
-from soilscope.core.half import cut_of
+from soilscope.core.half import at_half_height, cut_of
 from soilscope.core.lid import lid_finding, without_lids
 from soilscope.core.masked import outside_of_mask, surrounding_value
 from soilscope.core.place import Place, short
@@ -231,6 +231,8 @@ def _place(vol: Volume, choice: CoreChoice, level: float) -> Place | None:
     cut = cut_of(outlines, axis, max(plane))
     if split and cut is None:
         return None
+    if cut is not None:
+        cut = at_half_height(cut, vol, axis)
     if choice.centre_mm is not None:
         y, x = choice.centre_mm
         axis = Axis(axis.y - axis.y.mean() + y, axis.x - axis.x.mean() + x, axis.radius)
