@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from soilscope import phantoms
 from soilscope.core import CoreChoice, find_core
@@ -89,6 +90,18 @@ def test_half_a_core_split_beside_its_axis_is_found(soil, angle, offset):
     assert found.source["soil"]["kind"] == "half-cylinder"
     assert overlap(found.valid, truth) >= 0.98
     assert found.source["soil"]["cut"]["offset_mm"] == pytest.approx(offset, abs=PIXEL)
+
+
+@pytest.mark.parametrize("blur_mm", [0.3, 0.5])
+@pytest.mark.parametrize("soil", ["compacted", "arable", "sandy"])
+def test_blur_does_not_move_the_flat_side_of_half_a_core(soil, blur_mm):
+    """A fixed value lies outside of dense soil that is blurred: at 0.5 mm by half a voxel and more."""
+    scan, truth = halved(*scan_of(soil, noise=False), 30, 0.0)
+    blurred = ndimage.gaussian_filter(scan.values.astype(float), [blur_mm / s for s in scan.spacing_mm])
+    noisy = (blurred + np.random.default_rng(1).normal(0, 50, scan.shape)).round().astype(np.int16)
+    found = find_core(replace(scan, values=noisy))
+    assert found.source["soil"]["cut"]["offset_mm"] == pytest.approx(0.0, abs=0.25 * PIXEL)
+    assert overlap(found.valid, truth) >= 0.98
 
 
 def test_a_core_that_reaches_beyond_the_picture_is_no_half_core():

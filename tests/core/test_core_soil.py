@@ -136,6 +136,23 @@ def test_a_table_beside_the_core_does_not_move_it():
     assert overlap(found.valid, phantom.truth > 0) > 0.98
 
 
+@pytest.mark.parametrize("curved", [False, True], ids=["flat", "curved"])
+@pytest.mark.parametrize("gap", [0, 2, 6])
+@pytest.mark.parametrize(("soil", "width"), [("arable", 96), ("sandy", 144)])
+def test_a_table_right_across_the_picture_does_not_hide_the_core(soil, width, gap, curved):
+    # As a patient's table lies under a core in a medical scanner: dense skins, light foam, over two corners of the picture.
+    phantom = phantoms.make(soil, seed=8, shape=(24, width, width), scanner=Scanner(margin_mm=10.0))
+    scan = unfound(phantom)
+    solid = (scan.values > -440).any(axis=0)
+    rows, columns = np.mgrid[:width, :width]
+    upper = np.flatnonzero(solid.any(axis=1))[-1] + 1 + gap - (columns - width / 2) ** 2 / (1.5 * width) * curved
+    scan.values[:, (rows >= upper + 4) & ~solid] = -900
+    scan.values[:, (rows >= upper) & (rows < upper + 4) & ~solid] = -150
+    found = find_core(scan)
+    assert found.source["soil"]["kind"] == "cylinder"
+    assert overlap(found.valid, phantom.truth > 0) >= 0.98
+
+
 def cylinder(values_inside, air, wall, shape=(20, 90, 90), radius=30.0) -> tuple[np.ndarray, np.ndarray]:
     y, x = np.mgrid[: shape[1], : shape[2]]
     away = np.hypot(y - 44.0, x - 47.0)

@@ -1,4 +1,4 @@
-"""Tubes told apart where a scan holds several."""
+"""Tubes told apart where a scan holds several, and from the table a tube lies on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy import ndimage
 from soilscope.core.circle import ON_CIRCLE_PX, Circle, Points, fit_circle, outline_mm
 from soilscope.types import BoolVolume, ValueVolume
 
-__all__ = ["Tube", "region_of", "tubes_in"]
+__all__ = ["Tube", "around", "region_of", "tubes_in"]
 
 LOOKED_AT = 9
 """Slices, evenly spread, in which bodies are told apart."""
@@ -22,6 +22,15 @@ LEAST_SHARE = 0.6
 
 TOUCHING_SHARE = 0.2
 """Share of a joint outline that a circle must hold to count as one of several tubes that touch."""
+
+LEAST_ROUND, LEAST_SEEN = 0.55, 0.4
+"""Share of its circumference that a tube shows beside the table it lies on; among others that it touches."""
+
+SECTORS = 36
+"""In which a tube's outline is looked for all around."""
+
+AROUND = 1.1
+"""A table is cut off this far from the axis, in outer radii; three voxels off at least."""
 
 TOGETHER_SHARE = 0.75
 MOST_TOUCHING = 6
@@ -81,8 +90,24 @@ def region_of(tubes: tuple[Tube, ...], chosen: int, valid: BoolVolume, spacing_m
     return region
 
 
+def around(tube: Tube, valid: BoolVolume, spacing_mm: tuple[float, float]) -> BoolVolume:
+    """Valid voxels of the tube and a rim around it: without the table it lies on, save where the two touch."""
+    dy, dx = spacing_mm
+    depth, ny, nx = valid.shape
+    y, x = tube.centre(np.arange(depth))
+    radius = max(AROUND * tube.radius, tube.radius + 3.0 * max(spacing_mm))
+    region = np.empty_like(valid)
+    for k in range(depth):
+        away = np.hypot((np.arange(ny) * dy - y[k])[:, None], (np.arange(nx) * dx - x[k])[None, :])
+        region[k] = valid[k] & (away <= radius)
+    return region
+
+
 def _round_bodies(body: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> Iterator[Circle]:
-    """Circles of a slice's connected bodies; of one that is not round, the circles it is joined from."""
+    """Circles of a slice's connected bodies; of one that is not round, the circles it is joined from.
+
+    What shows most of its own circumference beside something else is a tube on a table.
+    """
     pixel = max(spacing_mm)
     labels, _ = ndimage.label(body)
     for number, box in enumerate(ndimage.find_objects(labels), 1):
@@ -95,11 +120,11 @@ def _round_bodies(body: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> I
         if circle is not None and circle.share >= LEAST_SHARE and circle.radius >= LEAST_RADIUS_PX * pixel:
             yield circle
         else:
-            yield from _touching(points, ON_CIRCLE_PX * pixel)
+            yield from _touching(points, ON_CIRCLE_PX * pixel, LEAST_RADIUS_PX * pixel)
 
 
-def _touching(points: Points, tolerance: float) -> list[Circle]:
-    """Circles of tubes that touch, one taken away after the other; none where they do not make up the outline."""
+def _touching(points: Points, tolerance: float, least_mm: float) -> list[Circle]:
+    """Circles of tubes that touch, one taken away after the other; where they do not make up the outline, those that are round."""
     found: list[Circle] = []
     left, share = points, 0.0
     while len(found) < MOST_TOUCHING:
@@ -112,7 +137,18 @@ def _touching(points: Points, tolerance: float) -> list[Circle]:
         left = left[off > 2 * tolerance]
     radii = [circle.radius for circle in found]
     joined = len(found) > 1 and share >= TOGETHER_SHARE and min(radii) >= ALIKE * max(radii)
-    return found if joined else []
+    seen = [_seen_of(points, circle, tolerance) for circle in found]
+    if joined and min(seen) >= LEAST_SEEN:
+        return found
+    return [c for c, share in zip(found, seen, strict=True) if share >= LEAST_ROUND and c.radius >= least_mm]
+
+
+def _seen_of(points: Points, circle: Circle, tolerance: float) -> float:
+    """How much of a circle's circumference the outline follows."""
+    dy, dx = points[:, 0] - circle.y, points[:, 1] - circle.x
+    on = np.abs(np.hypot(dy, dx) - circle.radius) <= tolerance
+    sectors = np.unique(np.floor((np.arctan2(dy[on], dx[on]) / (2 * np.pi) + 0.5) * SECTORS))
+    return len(sectors) / SECTORS
 
 
 def _alike(circles: list[Circle]) -> list[Circle]:

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from soilscope.core.axis import Axis, axis_through
-from soilscope.core.bodies import Tube, region_of, tubes_in
+from soilscope.core.bodies import Tube, around, region_of, tubes_in
 from soilscope.core.choice import CoreChoice
 from soilscope.core.circle import LEAST_SHARE_OF_HALF, slice_circles, slice_outlines
 from soilscope.core.ends import soil_ends
-from soilscope.core.half import cut_of
+from soilscope.core.half import at_half_height, cut_of
 from soilscope.core.lid import lid_finding, without_lids
 from soilscope.core.masked import outside_of_mask, surrounding_value
 from soilscope.core.place import Place, short
@@ -192,7 +192,7 @@ def _one_tube(vol: Volume, choice: CoreChoice, level: float) -> tuple[Volume, tu
     if choice.tube is not None and choice.tube > max(len(tubes), 1):
         raise InputRefused("several-cores", f"tube {choice.tube} was asked for, but the scan holds {_listed(tubes)}.")
     if len(tubes) < 2:
-        return vol, ()
+        return (replace(vol, valid=around(tubes[0], vol.valid, vol.spacing_mm[1:])) if tubes else vol), ()
     if choice.tube is None and choice.centre_mm is None:
         text = (
             f"the scan holds {_listed(tubes)}; name one, tube = 1 to {len(tubes)} in the plan's [core] table (or in a core's own "
@@ -231,6 +231,8 @@ def _place(vol: Volume, choice: CoreChoice, level: float) -> Place | None:
     cut = cut_of(outlines, axis, max(plane))
     if split and cut is None:
         return None
+    if cut is not None:
+        cut = at_half_height(cut, vol, axis)
     if choice.centre_mm is not None:
         y, x = choice.centre_mm
         axis = Axis(axis.y - axis.y.mean() + y, axis.x - axis.x.mean() + x, axis.radius)
@@ -258,29 +260,34 @@ def air_of(vol: Volume) -> float:
 def levels_of(vol: Volume) -> tuple[float | None, float]:
     """The value that parts air from the body (None where the corners of the slices are no air), and the value of air."""
     corners, body = _looked_through(vol)
-    if corners.size == 0:
-        return (SOLID_HU if vol.units == "HU" else None), AIR_HU
+    seen = [corner for corner in corners if corner.size]
     if vol.units == "HU":
-        return (SOLID_HU if np.mean(corners < SOLID_HU) >= AIR_IN_CORNERS else None), AIR_HU
-    air = float(np.median(corners))
+        # Air is known here, and two corners of it are enough: a table may lie in the others.
+        empty = [np.mean(corner < SOLID_HU) >= AIR_IN_CORNERS for corner in seen]
+        return (SOLID_HU if 2 * sum(empty) >= len(seen) else None), AIR_HU
+    if not seen:
+        return None, AIR_HU
+    pooled = np.concatenate(seen)
+    air = float(np.median(pooled))
     level = (air + body) / 2
-    spread = float(np.std(corners))
-    if body - air <= CONTRAST * spread or np.mean(corners < level) < AIR_IN_CORNERS:
+    spread = float(np.std(pooled))
+    if body - air <= CONTRAST * spread or np.mean(pooled < level) < AIR_IN_CORNERS:
         return None, air
     return level, air
 
 
-def _looked_through(vol: Volume) -> tuple[NDArray[Any], float]:
-    """Valid values in the corners of all slices, and the mean of the middle third of grey slices, in one pass."""
+def _looked_through(vol: Volume) -> tuple[list[NDArray[Any]], float]:
+    """Valid values in each of the four corners of all slices, and the mean of the middle third of grey slices, in one pass."""
     ny, nx = vol.shape[1:]
-    corners, total, seen = [], 0.0, 0
+    blocks: list[list[NDArray[Any]]] = []
+    total, seen = 0.0, 0
     for plane, ok in zip(vol.values, vol.valid, strict=True):
-        corners += _plane_corners(plane, ok)
+        blocks.append(_plane_corners(plane, ok))
         if vol.units != "HU":
             middle = plane[ny // 3 : ny - ny // 3, nx // 3 : nx - nx // 3]
             total += float(middle.sum(dtype=np.float64))
             seen += middle.size
-    return np.concatenate(corners), total / max(seen, 1)
+    return [np.concatenate(corner) for corner in zip(*blocks, strict=True)], total / max(seen, 1)
 
 
 def _corners(vol: Volume) -> NDArray[Any]:
