@@ -16,6 +16,12 @@ MOST_BLURRED = 6
 """Slices that a wide blur (0.6 mm beside slices of 0.25 mm) can lift from air beside the end of the soil, and slices of soil
 they are held against."""
 
+MOST_UNSEEN = 2
+"""Of headspace that is nowhere seen as air, for blur fills it up to the end of the scan, there are no more slices than that."""
+
+FADES = 0.75
+"""From slice to slice a shadow fades at least so far (0.72 beside soil blurred by 2.5 slices); loose litter reads much the same."""
+
 HALF = 0.5
 """A blurred end reaches half of the soil's height above air exactly at the soil's border, whatever the blur's width."""
 
@@ -74,12 +80,13 @@ def _settled(scan: tuple[ValueVolume, BoolVolume], ends: tuple[int, int], level:
     """The first slice that is soil, from the first that is not all air, looking downwards."""
     values, inside = scan
     first, last = ends
-    if first == 0:
-        return first  # no headspace: the scan begins within the soil
-    above = values[first - 1][inside[first - 1]]
-    if above.size and above.min() == above.max():
+    most = MOST_BLURRED if first else MOST_UNSEEN
+    above = values[max(first - 1, 0)][inside[max(first - 1, 0)]]
+    if first and above.size and above.min() == above.max():
         return first  # one value right above: neither blur nor noise, hence no shadow
-    for k in range(first, min(first + MOST_BLURRED, last)):
+    for k in range(first, min(first + most + (first == 0), last)):
+        if first == 0 and not _fades(values[k : k + 2], inside[k : k + 2], air):
+            return k
         beneath = slice(k + 1, min(k + 1 + MOST_BLURRED, last + 1))
         highest = np.where(inside[beneath], values[beneath], values.dtype.type(air)).max(axis=0)
         solid = inside[k] & (highest > level)
@@ -92,4 +99,12 @@ def _settled(scan: tuple[ValueVolume, BoolVolume], ends: tuple[int, int], level:
         clear = reached >= HALF or float(np.mean(part >= CLEAR)) >= LEAST_CLEAR * reached
         if reached >= LEAST_REACHED and clear:
             return k
-    return min(first + MOST_BLURRED, last)
+    return min(first + most, last) if first else first  # more than blur could fill: it is soil, however loose
+
+
+def _fades(pair: ValueVolume, inside: BoolVolume, air: float) -> bool:
+    """Whether the mean height above air falls from the second slice to the first as a shadow's does."""
+    if not all(ok.any() for ok in inside):
+        return False
+    outer, inner = (float(plane[ok].mean(dtype=np.float64)) - air for plane, ok in zip(pair, inside, strict=True))
+    return outer < FADES * inner

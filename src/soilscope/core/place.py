@@ -31,12 +31,12 @@ class Place:
         return inside if self.cut is None else inside & self.cut.keeps(shape, centre, spacing_mm)
 
     def inside(self, shape: Shape, spacing_mm: Spacing) -> BoolVolume:
-        """The same for all slices."""
+        """The same for all slices; one plane shown many times, and read-only, where the axis is upright."""
+        if self.axis.upright:
+            return np.broadcast_to(self.plane(0, shape[1:], spacing_mm[1:]), shape)
         every = np.empty(shape, dtype=np.bool_)
         for k in range(shape[0]):
-            if k == 0 or not self.axis.upright:
-                plane = self.plane(k, shape[1:], spacing_mm[1:])
-            every[k] = plane
+            every[k] = self.plane(k, shape[1:], spacing_mm[1:])
         return every
 
     def within(self, margin_mm: float) -> Place:

@@ -18,7 +18,8 @@ from soilscope.core.half import at_half_height, cut_of
 from soilscope.core.lid import lid_finding, without_lids
 from soilscope.core.masked import outside_of_mask, surrounding_value
 from soilscope.core.place import Place, short
-from soilscope.core.wall import Wall, find_wall
+from soilscope.core.tube import find_tube
+from soilscope.core.wall import Wall
 from soilscope.core.wall_value import TubeWall, wall_value
 from soilscope.errors import InputRefused, UsageError
 from soilscope.findings import Finding
@@ -236,7 +237,7 @@ def _place(vol: Volume, choice: CoreChoice, level: float) -> Place | None:
     if choice.centre_mm is not None:
         y, x = choice.centre_mm
         axis = Axis(axis.y - axis.y.mean() + y, axis.x - axis.x.mean() + x, axis.radius)
-    wall = find_wall(vol, axis, level, cut)
+    axis, wall = find_tube(vol, axis, (level, _seen_air(vol)), cut)
     return Place(axis, wall if choice.radius_mm is None else replace(wall, inner_mm=choice.radius_mm), cut)
 
 
@@ -302,6 +303,12 @@ def _plane_corners(plane: NDArray[Any], ok: NDArray[np.bool_]) -> list[NDArray[A
     return [plane[r, c][ok[r, c]] for r in ends for c in ends]
 
 
+def _seen_air(vol: Volume) -> float:
+    """What the air in the corners reads; scanners are some tens of HU off, and the lowest value they keep is no air."""
+    corners = _corners(vol)
+    return float(np.median(corners)) if corners.size else air_of(vol)
+
+
 def _told(vol: Volume, place: Place, left_out: tuple[int, int], choice: CoreChoice) -> tuple[Finding, ...]:
     dz, dy, dx = vol.spacing_mm
     axis, wall = place.axis, place.wall
@@ -316,8 +323,8 @@ def _told(vol: Volume, place: Place, left_out: tuple[int, int], choice: CoreChoi
     found = [Finding("cylinder", "note", text)]
     if wall.blurred and "radius_mm" not in choice.stated and wall.inner_mm < NARROW_PX * max(dy, dx):
         text = (
-            "the tube's wall is too thin to be seen through the blur of the scan, and the edge of the soil was told by its "
-            "unevenness alone: it may be most of a voxel off, and a voxel all around is "
+            "the tube's wall is too thin, or too much like the soil, to be seen clearly through the scan's blur and noise: "
+            "the edge of the soil may be most of a voxel off, and a voxel all around is "
             f"{2 * max(dy, dx) / wall.inner_mm:.1%} of the soil; if you know the tube's inner radius, state radius_mm."
         )
         found.append(Finding("wall-blurred", "note", text))

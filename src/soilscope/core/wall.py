@@ -66,13 +66,15 @@ OUTLINE_PX = 1.5
 class Wall:
     """Inner radius in mm, and the wall's own level and spread; level is None where the soil has no wall.
 
-    ``blurred`` where the calmest ring lies where the wall blurs into air, so that its own level may nowhere be seen.
+    ``blurred`` where the calmest ring lies where the wall blurs into air, so that its own level may nowhere be seen;
+    ``bright`` where it stands out above the soil.
     """
 
     inner_mm: float
     level: float | None
     spread: float
     blurred: bool = False
+    bright: bool = False
 
 
 def distance_mm(
@@ -84,17 +86,20 @@ def distance_mm(
     return np.asarray(np.sqrt((y**2)[:, None] + (x**2)[None, :]))
 
 
-def find_wall(vol: Volume, axis: Axis, air: float, cut: Cut | None = None) -> Wall:
+def find_wall(
+    vol: Volume, axis: Axis, air: float, cut: Cut | None = None, slices: NDArray[np.int_] | None = None
+) -> Wall:
     """The inner radius of the tube, or the outer one where there is no tube.
 
     What is below ``air``, the value that parts air from the body, is no wall. What is not valid, such as a gap, does not count; of
-    half a core, only its own side is looked at.
+    half a core, only its own side is looked at. The rings are taken from some slices, where they are named.
     """
     pixel = min(vol.spacing_mm[1:])
     side = None if cut is None else replace(cut, offset_mm=cut.offset_mm - CUT_MARGIN_PX * pixel)
+    slices = np.arange(vol.shape[0]) if slices is None else slices
     narrow = min(max(axis.radius * BAND, LEAST_BAND_PX * pixel), axis.radius)
     for band in (narrow, max(WIDE_BAND * axis.radius, narrow)):
-        rings = _without_air(_rings(vol, axis, (band, side)), air, axis.radius - OUTLINE_PX * pixel)
+        rings = _without_air(_rings(vol, axis, slices, (band, side)), air, axis.radius - OUTLINE_PX * pixel)
         bright = None if rings is None else _bright_stretch(rings, axis.radius, (air, pixel))
         calm = bright or (None if rings is None else _calm_stretch(rings, axis.radius))
         if rings is not None and calm is not None and rings[0][calm[0]] - rings[0][0] >= LEAST_SOIL * band:
@@ -112,7 +117,7 @@ def find_wall(vol: Volume, axis: Axis, air: float, cut: Cut | None = None) -> Wa
     if spread[at] < SHARP:
         exact = _exact(vol, axis, Wall(inner, level, float(spread[at])), (float(radius[at]), side))
         inner = exact if abs(exact - inner) <= EXACT_PX * pixel else inner
-    return Wall(inner, level, float(spread[at]), blurred and bool(spread[at] >= SHARP))
+    return Wall(inner, level, float(spread[at]), blurred and bool(spread[at] >= SHARP), bright is not None)
 
 
 def _without_air(rings: Rings | None, air: float, from_mm: float) -> Rings | None:
@@ -159,7 +164,7 @@ def _bright_stretch(rings: Rings, outer_mm: float, scale: tuple[float, float]) -
     return (first, at) if radius[steep] - radius[first] <= STEEP_PX * pixel else None
 
 
-def _rings(vol: Volume, axis: Axis, where: tuple[float, Cut | None]) -> Rings | None:
+def _rings(vol: Volume, axis: Axis, slices: NDArray[np.int_], where: tuple[float, Cut | None]) -> Rings | None:
     """Radius (inner first), mean, spread and mean square of the valid values in thin rings below the outline."""
     values, spacing_mm = vol.values, vol.spacing_mm[1:]
     width, side = min(spacing_mm) / BINS_PER_PIXEL, where[1]
@@ -168,7 +173,7 @@ def _rings(vol: Volume, axis: Axis, where: tuple[float, Cut | None]) -> Rings | 
     if count < 3 * BINS_PER_PIXEL:
         return None
     sums = np.zeros((3, count))
-    chosen = np.unique(np.linspace(0, len(values) - 1, min(len(values), MOST_SLICES)).astype(int))
+    chosen = slices[np.unique(np.linspace(0, len(slices) - 1, min(len(slices), MOST_SLICES)).astype(int))]
     ring: NDArray[np.int_] = np.empty(0, int)
     inside: NDArray[np.bool_] = np.empty(0, bool)
     for n, k in enumerate(chosen):
