@@ -12,8 +12,8 @@ __all__ = ["Budget", "available_gb", "check_clusters", "compared_gb", "in_memory
 BYTES_IN_MEMORY = 48
 """For each voxel beside its value, at the peak: mask, classes, clusters, distances, balls and thickness.
 
-No less than was measured of any metric and table on masks of which 5, 50 and 93 % are class: the most, 45, by ``critical-diameter``
-of a class that fills the core.
+No less than was measured of any metric and table on masks of which 5, 50 and 93 % are class, and of a class that fills a round core
+or lies behind one plane wall: the most, 45, by ``critical-diameter`` and objects of a class that fills the core.
 """
 BYTES_WITH_TUBES = 70
 """The same where tubes and their middle lines are looked for: 40 to 46 in soils, where a line has one voxel in some hundreds; about
