@@ -46,6 +46,19 @@ def test_distances_reach_across_rows_and_slices_without_a_wall():
     )
 
 
+@pytest.mark.parametrize("spacing", [MEDICAL, (0.0607, 0.0607, 0.0607), (1.0, 1.0, 1.0)])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_distances_to_one_far_wall_are_exact_along_every_axis(spacing, axis):
+    mask = np.ones((3, 4, 700), bool)
+    mask[..., 0] = False
+    mask = np.moveaxis(mask, 2, axis)
+    far = np.moveaxis(np.broadcast_to(np.arange(700) * spacing[axis], (3, 4, 700)), 2, axis)
+    np.testing.assert_allclose(squared_distance(mask, spacing), far**2, rtol=5e-7)
+    thick = st.local_thickness(mask, spacing)
+    assert not thick[~mask].any()
+    np.testing.assert_allclose(thick[mask], 2 * far.max(), rtol=1e-6)
+
+
 def test_a_window_without_a_wall_has_no_distance():
     assert np.isinf(squared_distance(np.ones((3, 4, 5), bool), MEDICAL)).all()
     assert not squared_distance(np.zeros((3, 4, 5), bool), MEDICAL).any()
