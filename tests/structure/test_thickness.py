@@ -10,6 +10,7 @@ from scipy.ndimage import distance_transform_edt
 
 from soilscope import structure as st
 from soilscope.errors import UsageError
+from soilscope.structure import painting, ridge
 from soilscope.structure.distance import squared_distance
 
 MEDICAL = (0.25, 0.351, 0.351)
@@ -43,6 +44,19 @@ def test_distances_reach_across_rows_and_slices_without_a_wall():
     np.testing.assert_allclose(
         np.sqrt(squared_distance(mask, MEDICAL)), distance_transform_edt(mask, MEDICAL), rtol=2e-6
     )
+
+
+@pytest.mark.parametrize("spacing", [MEDICAL, (0.0607, 0.0607, 0.0607), (1.0, 1.0, 1.0)])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_distances_to_one_far_wall_are_exact_along_every_axis(spacing, axis):
+    mask = np.ones((3, 4, 700), bool)
+    mask[..., 0] = False
+    mask = np.moveaxis(mask, 2, axis)
+    far = np.moveaxis(np.broadcast_to(np.arange(700) * spacing[axis], (3, 4, 700)), 2, axis)
+    np.testing.assert_allclose(squared_distance(mask, spacing), far**2, rtol=5e-7)
+    thick = st.local_thickness(mask, spacing)
+    assert not thick[~mask].any()
+    np.testing.assert_allclose(thick[mask], 2 * far.max(), rtol=1e-6)
 
 
 def test_a_window_without_a_wall_has_no_distance():
@@ -92,6 +106,50 @@ def test_a_slit_is_as_wide_as_it_is_within_a_voxel_along_every_axis(width, axis)
     found = np.unique(st.local_thickness(mask, spacing)[mask])
     assert len(found) == 1
     assert found[0] == pytest.approx(spacing[axis] * (width + width % 2))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shape=st_.tuples(st_.integers(1, 9), st_.integers(1, 12), st_.integers(1, 40)),
+    edges=st_.tuples(*[st_.sampled_from([0.0607, 0.25, 0.351, 0.5, 1.0, 1.7])] * 3),
+    cubic=st_.booleans(),
+    share=st_.floats(0.2, 0.999),
+    seed=st_.integers(0, 999),
+)
+def test_local_thickness_equals_its_definition_where_no_ball_is_in_the_table_and_few_are_painted_at_a_time(
+    shape, edges, cubic, share, seed
+):
+    spacing = (edges[0],) * 3 if cubic else edges
+    mask = np.random.default_rng(seed).random(shape) < share
+    mask[tuple(n // 2 for n in shape)] = False
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ridge, "LEAST_STEPS", 1)
+        patch.setattr(ridge, "MOST_STEPS", 1)
+        patch.setattr("soilscope.structure.small_balls.VOXELS", 0)
+        patch.setattr(painting, "LEAST", 5)
+        patch.setattr(painting, "SHARE", 10**9)
+        np.testing.assert_allclose(st.local_thickness(mask, spacing), by_definition(mask, spacing), rtol=1e-5)
+
+
+WALLS = {"flat": (0, 1, 0), "at 45 degrees": (0, 1, 1), "oblique": (0.5, 1, 0.3)}
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), MEDICAL, (0.0607, 0.0607, 0.0607), (0.3, 0.2, 0.7)])
+@pytest.mark.parametrize("wall", WALLS)
+def test_local_thickness_equals_its_definition_beyond_a_hundred_voxels(spacing, wall):
+    mask = np.tensordot(WALLS[wall], np.indices((3, 170, 5)), 1) > 2
+    np.testing.assert_allclose(st.local_thickness(mask, spacing), by_definition(mask, spacing), rtol=1e-5)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), MEDICAL, (0.0607, 0.0607, 0.0607), (0.25, 0.5, 0.5)])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_behind_a_plane_wall_only_the_balls_farthest_from_it_are_kept(spacing, axis):
+    # The ball around each voxel lies in that of the one behind it, to the window's end.
+    away = np.square(np.arange(240) * spacing[axis]).astype(np.float32)
+    squared = np.ascontiguousarray(np.moveaxis(np.broadcast_to(away[:, None, None], (240, 12, 12)), 0, axis))
+    keep, kept = ridge.ridge(squared, spacing, None, 0.0)
+    assert np.moveaxis(keep, axis, 0)[-1].all()
+    assert kept.sum() == keep.sum() == 144
 
 
 def test_halving_the_voxel_brings_the_thickness_of_a_tube_closer():

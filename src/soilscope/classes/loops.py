@@ -22,7 +22,7 @@ import numba
 
 from soilscope.progress import loop, told
 
-__all__ = ["alone", "aside", "compiled", "over_slabs", "thread_count"]
+__all__ = ["alone", "aside", "begun", "compiled", "over_slabs", "thread_count"]
 
 F = TypeVar("F", bound=Callable[..., object])
 T = TypeVar("T")
@@ -98,8 +98,14 @@ def aside(work: Callable[[], T]) -> T:
     It runs on a thread of its own while this one waits and hears signals. Where the wait is broken off, the thread is left to
     itself: it goes on until its work is done or the process ends, whichever comes first, and nobody sees its result.
     """
-    if _ALONE.get():
-        return work()
+    return work() if _ALONE.get() else begun(work).result()
+
+
+def begun(work: Callable[[], T]) -> Future[T]:
+    """Begin something on a thread of its own, to be waited for later, such as reading what will be needed next.
+
+    Where nobody waits for it any more, the thread is left to itself, as in :func:`aside`.
+    """
     found: Future[T] = Future()
 
     def run() -> None:
@@ -109,4 +115,4 @@ def aside(work: Callable[[], T]) -> T:
             found.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
-    return found.result()
+    return found

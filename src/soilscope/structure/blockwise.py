@@ -163,9 +163,9 @@ class _Work:
         most = max(self.core.names)
         self.counts, self.area = np.zeros((depth, most), np.int64), np.zeros(depth, np.int64)
         boxes = []
-        for first, end in self._bounds():
+        self.ways.say(0, 2 * depth, "clusters")
+        for first, end, labels, valid in self.slabs.through(self._bounds()):
             with telling(self.ways.say, "clusters", (first, end), 2 * depth):
-                labels, valid = self.slabs.read(first, end)
                 outside, values = self.slabs.made_elsewhere(first, end, valid)
                 covering_names(values, self.core.names)
                 self.outside += outside
@@ -196,12 +196,9 @@ class _Work:
 
     def _through_slabs(self, layers: list[Layer], files: list[FieldFiles]) -> None:
         depth = self.core.volume.shape[0]
-        for number, (first, end) in enumerate(self._bounds()):
+        for number, (first, end, labels, valid) in enumerate(self.slabs.through(self._bounds())):
             with telling(self.ways.say, "slices and seams", (depth + first, depth + end), 2 * depth):
-                reading, *rest = stages(1, *[8] * len(layers))
-                with reading:
-                    labels, valid = self.slabs.read(first, end)
-                for stage, layer, file in zip(rest, layers, files, strict=True):
+                for stage, layer, file in zip(stages(*[8] * len(layers)), layers, files, strict=True):
                     with stage:
                         file.append(layer.measure(number, (first, labels, valid), self.core.volume.spacing_mm), valid)
 

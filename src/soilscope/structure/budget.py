@@ -12,14 +12,17 @@ __all__ = ["Budget", "available_gb", "check_clusters", "compared_gb", "in_memory
 BYTES_IN_MEMORY = 48
 """For each voxel beside its value, at the peak: mask, classes, clusters, distances, balls and thickness.
 
-No less than was measured of any metric and table on masks of which 5, 50 and 93 % are class: the most, 45, by ``critical-diameter``
-of a class that fills the core.
+No less than was measured of any metric and table on masks of which 5, 50 and 93 % are class, and of a class that fills a round core
+or lies behind one plane wall: the most, 45, by ``critical-diameter`` and objects of a class that fills the core.
 """
 BYTES_WITH_TUBES = 70
 """The same where tubes and their middle lines are looked for: 40 to 46 in soils, where a line has one voxel in some hundreds; about
 1 kB for each voxel of a line makes it 70 in a tangle that fills half of the core."""
 BYTES_IN_SLAB = 20
 """For each voxel of a slab beside its value: mask, classes, clusters of all and of one class."""
+BYTES_OF_MASK = 1
+"""With its value, all that is held of the slab that is read ahead."""
+SHARE_OF_SLABS = 0.55
 BYTES_IN_BLOCK = 36
 """For each voxel of a block whose thickness is worked out."""
 BYTES_COMPARED = 9
@@ -87,7 +90,7 @@ class Budget:
             Code ``memory-budget``: not even two slices at a time would fit.
         """
         room = (memory_gb - BASE_GB) * 1e9
-        slice_bytes = shape[1] * shape[2] * (itemsize + BYTES_IN_SLAB)
+        slice_bytes = shape[1] * shape[2] * (itemsize + BYTES_IN_SLAB + itemsize + BYTES_OF_MASK)
         least = BASE_GB + 2 * slice_bytes / 1e9
         if memory_gb < least:
             raise InputRefused(
@@ -96,8 +99,8 @@ class Budget:
                 f"measured whole and {least:.2f} GB slab by slab, but the budget is {memory_gb:.2f} GB; raise "
                 "memory_gb, or cut a window.",
             )
-        # Half the room for a slab: the clusters of the whole core grow beside it.
-        slab = min(max(int(room / 2 / slice_bytes), 2), MOST_SLICES, max(shape[0], 1))
+        # Not all of the room for slabs: the clusters of the whole core grow beside them.
+        slab = min(max(int(room * SHARE_OF_SLABS / slice_bytes), 2), MOST_SLICES, max(shape[0], 1))
         if slab > CHUNK_SLICES:
             slab -= slab % CHUNK_SLICES
         return cls(slab, int(room * 0.8 / BYTES_IN_BLOCK), int(room / 2 / BYTES_OF_CLUSTER))

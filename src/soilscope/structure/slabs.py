@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.classes import Scheme, classify
+from soilscope.classes.loops import begun
 from soilscope.classes.otsu import BINS as OTSU_BINS
 from soilscope.classes.otsu import otsu_edges
 from soilscope.classes.value_range import valid_range
@@ -108,7 +111,28 @@ class ClassSlabs:
         InputRefused
             Code ``labels-values``: labels made elsewhere that are no whole numbers from 0 to 255.
         """
-        values, valid = self.source.read(first, end)
+        return self._classified(first, end, self.source.read(first, end))
+
+    def through(self, bounds: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, LabelVolume, BoolVolume]]:
+        """First slice, end, labels and window of slab after slab; while one is worked on, the next is read.
+
+        Raises
+        ------
+        InputRefused
+            Code ``labels-values``, as :meth:`read`.
+        """
+        ahead: Future[tuple[NDArray[Any], BoolVolume]] | None = None
+        for (first, end), after in zip(bounds, [*bounds[1:], None], strict=True):
+            held = self.source.read(first, end) if ahead is None else ahead.result()
+            ahead = None if after is None else begun(partial(self.source.read, *after))
+            labels, valid = self._classified(first, end, held)
+            del held
+            yield first, end, labels, valid
+
+    def _classified(
+        self, first: int, end: int, held: tuple[NDArray[Any], BoolVolume]
+    ) -> tuple[LabelVolume, BoolVolume]:
+        values, valid = held
         about = self.source.about
         slab = Volume(values, valid, about.spacing_mm, about.units, core=about.core)
         if self.labels is not None:
