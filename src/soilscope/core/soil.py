@@ -129,8 +129,9 @@ def _found(vol: Volume, choice: CoreChoice, level: float | None) -> Volume:
         middle = place.within(WALL_BLUR_MM).inside(vol.shape, vol.spacing_mm) & vol.valid
         ends = soil_ends(vol.values, middle, level, air_of(vol))
         if ends is not None and place.wall.level is not None:
-            place = _with_wall_value(vol, place, ends)
-            ends, *lids = without_lids(vol, middle, ends, (place.wall.level or 0.0, air_of(vol)))
+            seen = _with_wall_value(vol, place, ends)
+            unsure, place = seen is place, seen
+            ends, *lids = without_lids(vol, middle, ends, (place.wall.level or 0.0, air_of(vol)), unsure)
             lids = [(0 if choice.top_mm is not None else a, 0 if choice.bottom_mm is not None else b) for a, b in lids]
     unknown = ends is None and (choice.top_mm is None or choice.bottom_mm is None)
     if choice.placed and (unknown or not inside.any()):
