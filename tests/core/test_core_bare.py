@@ -80,3 +80,13 @@ def test_a_tube_that_even_soil_and_noise_hide_is_told(wall):
     scan, _ = standing_in_air((0.02, 550.0, 60.0), 17.2, blur=1.5, noise=120, tube=(2.8, wall), size=1.5)
     found = find_core(scan)
     assert "radius_mm" in told(found)["wall-blurred"]
+
+
+@pytest.mark.parametrize("tube", [(0.0, 0.0), (6.0, 400.0)])
+def test_the_edge_of_a_grey_scan_is_found_beside_the_air_it_shows(tube):
+    """Air reads 1000 here, and soil 26000."""
+    scan, truth = standing_in_air(SOILS["dense"], 46.4, blur=1.2, noise=40, tube=tube)
+    grey = ((scan.values.astype(float) + 1100) * 10).clip(0, 65535).astype(np.uint16)
+    found = find_core(replace(scan, values=grey, units="grey"))
+    assert found.source["soil"]["radius_mm"] / 0.35 == pytest.approx(46.4, abs=0.15)
+    assert overlap(found.valid, truth) >= 0.99

@@ -114,7 +114,7 @@ def _found(vol: Volume, choice: CoreChoice, level: float | None) -> Volume:
     scan, findings = vol, tuple[Finding, ...]()
     if level is not None and not choice.placed:
         scan, findings = _one_tube(vol, choice, level)
-    place = _stated(vol, choice) if choice.placed else _place(scan, choice, level or 0.0)
+    place = _stated(vol, choice) if choice.placed else _place(scan, choice, (level or 0.0, _seen_air(vol)))
     del scan  # and the mask of what lies around the tube with it
     if place is None:
         return _uncut(vol, choice, Finding("no-cylinder", "warning", NOT_ROUND))
@@ -218,8 +218,12 @@ def _nearest(tubes: tuple[Tube, ...], centre_mm: tuple[float, float]) -> int:
     return int(np.argmin(away))
 
 
-def _place(vol: Volume, choice: CoreChoice, level: float) -> Place | None:
-    """Axis, wall and cut from the outline of what lies in air; a centre or radius that was stated takes its place."""
+def _place(vol: Volume, choice: CoreChoice, scale: tuple[float, float]) -> Place | None:
+    """Axis, wall and cut from the outline of what lies in air; a centre or radius that was stated takes its place.
+
+    ``scale`` is the value that parts air from the body, and what air reads: beside one of several tubes no air may be left to see.
+    """
+    level, _ = scale
     plane = vol.spacing_mm[1:]
     outlines = slice_outlines(vol.values, vol.valid, level, plane)
     axis = axis_through(slice_circles(outlines, plane), max(plane))
@@ -236,7 +240,7 @@ def _place(vol: Volume, choice: CoreChoice, level: float) -> Place | None:
     if choice.centre_mm is not None:
         y, x = choice.centre_mm
         axis = Axis(axis.y - axis.y.mean() + y, axis.x - axis.x.mean() + x, axis.radius)
-    axis, wall = find_tube(vol, axis, (level, _seen_air(vol)), cut)
+    axis, wall = find_tube(vol, axis, scale, cut)
     return Place(axis, wall if choice.radius_mm is None else replace(wall, inner_mm=choice.radius_mm), cut)
 
 

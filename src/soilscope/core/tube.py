@@ -32,10 +32,11 @@ CALMER, CALMER_THIN, THIN_BLURS = 6.0, 1.5, 2.0
 """A wall that no calm ring showed must improve the fit of the unevenness by so much, which a rim that beam hardening brightens does
 not; by the second where it is thinner than two standard deviations of the blur, for more cannot be asked of it."""
 
-HALF_ERROR_PX = 0.5
-MOST_APART_PX = 0.75
-"""Where blur hides the wall, the radius at which the unevenness is halved is right to the first; a fit that is no further away than
-the second is weighted against it by their errors."""
+RING_ERROR_BLURS, FIT_ERROR_PX = 0.2, 0.1
+MOST_APART_PX, MOST_APART_SEEN_PX = 0.75, 0.35
+"""The radius at which the unevenness is halved is right to the first, in standard deviations of the blur, and the fit to the second
+beside its standard error. Where both are no further apart than the third, or the fourth where a plateau is seen, the mean is
+taken, weighted by these; elsewhere the fit stands."""
 
 AGREED_PX, AGREED_SHARE = 0.15, 0.003
 """Where a calm ring showed a wall, and the fit agrees with its radius to this, the ring's stands."""
@@ -70,11 +71,12 @@ def find_tube(vol: Volume, axis: Axis, scale: tuple[float, float], cut: Cut | No
     edge = None if rings is None else fitted_edge(rings, air, level, PLASTIC_HU if vol.units == "HU" else None)
     if edge is None:
         return axis, wall
-    if edge.better < CLEARLY_BETTER and not (wall.level is not None and edge.better_thin >= RATHER_BETTER):
+    thick = edge.outer - edge.inner
+    bare = edge.better < CLEARLY_BETTER or thick < LEAST_WALL_PX
+    if bare and not (wall.level is not None and edge.better_thin >= RATHER_BETTER):
         return _without_tube(axis, wall, edge, pixel)
     if not edge.error <= MOST_ERROR_PX:
         return axis, replace(wall, blurred=wall.blurred or wall.level is None)
-    thick = edge.outer - edge.inner
     thin = thick <= THIN_BLURS * edge.blur
     calm = edge.calmer >= (CALMER_THIN if thin else CALMER)
     if wall.level is None and not calm:
@@ -83,8 +85,9 @@ def find_tube(vol: Volume, axis: Axis, scale: tuple[float, float], cut: Cut | No
     apart = inner - wall.inner_mm / pixel
     if wall.level is not None and abs(apart) <= min(AGREED_PX, AGREED_SHARE * inner):
         return axis, replace(wall, level=edge.wall, blurred=unsure)
-    if wall.blurred and abs(apart) < MOST_APART_PX:
-        inner -= apart * edge.error**2 / (edge.error**2 + HALF_ERROR_PX**2)
+    if wall.level is not None and abs(apart) < (MOST_APART_PX if wall.blurred else MOST_APART_SEEN_PX):
+        of_fit, of_ring = edge.error**2 + FIT_ERROR_PX**2, (RING_ERROR_BLURS * edge.blur) ** 2
+        inner -= apart * of_fit / (of_fit + of_ring)
     found = Wall(inner * pixel, edge.wall, wall.spread, unsure)
     return replace(axis, radius=edge.outer * pixel), found
 
