@@ -39,7 +39,9 @@ beside its standard error. Where both are no further apart than the third, or th
 taken, weighted by these; elsewhere the fit stands."""
 
 AGREED_PX, AGREED_SHARE = 0.15, 0.003
-"""Where a calm ring showed a wall, and the fit agrees with its radius to this, the ring's stands."""
+PLATEAU_BLURS = 4.0
+"""Where a calm ring showed a wall, and the fit agrees with its radius to this, the ring's stands; of a wall thicker than so many
+standard deviations of the blur, to the first alone."""
 
 UNSURE_SHARE = 0.005
 """A radius with a larger standard error, as a share of itself, is told: the soil is uncertain by twice that share, one per cent."""
@@ -83,7 +85,8 @@ def find_tube(vol: Volume, axis: Axis, scale: tuple[float, float], cut: Cut | No
         return axis, replace(wall, blurred=True)  # a brighter rim, or a wall in soil as even as it is
     inner, unsure = edge.inner, edge.error > UNSURE_SHARE * edge.inner
     apart = inner - wall.inner_mm / pixel
-    if wall.level is not None and abs(apart) <= min(AGREED_PX, AGREED_SHARE * inner):
+    plateau = not wall.blurred and thick > PLATEAU_BLURS * edge.blur
+    if wall.level is not None and abs(apart) <= (AGREED_PX if plateau else min(AGREED_PX, AGREED_SHARE * inner)):
         return axis, replace(wall, level=edge.wall, blurred=unsure)
     if wall.level is not None and abs(apart) < (MOST_APART_PX if wall.blurred else MOST_APART_SEEN_PX):
         of_fit, of_ring = edge.error**2 + FIT_ERROR_PX**2, (RING_ERROR_BLURS * edge.blur) ** 2
