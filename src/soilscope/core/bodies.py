@@ -98,8 +98,9 @@ def around(tube: Tube, valid: BoolVolume, spacing_mm: tuple[float, float]) -> Bo
     radius = max(AROUND * tube.radius, tube.radius + 3.0 * max(spacing_mm))
     region = np.empty_like(valid)
     for k in range(depth):
-        away = np.hypot((np.arange(ny) * dy - y[k])[:, None], (np.arange(nx) * dx - x[k])[None, :])
-        region[k] = valid[k] & (away <= radius)
+        reach = radius**2 - (np.arange(ny) * dy - y[k]) ** 2
+        np.less_equal(((np.arange(nx) * dx - x[k]) ** 2)[None, :], reach[:, None], out=region[k])
+        region[k] &= valid[k]
     return region
 
 

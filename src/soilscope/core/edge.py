@@ -19,6 +19,9 @@ THICKNESS_PX = (1.5, 2.5, 4.0, 6.0, 8.5, 11.5, 15.0, 20.0, 27.0)
 START_BLUR_PX = 1.3
 """Thicknesses of the wall, and the standard deviation of the blur, from which the fit is started."""
 
+THIN_WALL_PX = 2.0
+"""A wall thinner than the blur may look like the blurred edge of a body without one: is this one as good a fit?"""
+
 BLUR_PX = (0.3, 4.0)
 """Standard deviations of the blur between which it is looked for."""
 
@@ -63,6 +66,10 @@ class Edge:
         What the wall reads.
     calmer : float
         How much worse the unevenness alone fits a body of soil without a wall, in units of chi²: above some ten there is a wall.
+    bare : float
+        Radius of the body of soil without a wall that fits best.
+    better, better_thin : float
+        How much better than that body the tube fits, and how much better a wall of two voxels does, in units of chi².
     """
 
     inner: float
@@ -71,6 +78,9 @@ class Edge:
     error: float
     wall: float
     calmer: float
+    bare: float
+    better: float
+    better_thin: float
 
 
 def fitted_edge(
@@ -117,7 +127,9 @@ def fitted_edge(
     sure = np.where(fit.body < min(outer, rings.outline) - max(blur, 1.0), fit.doubt, 0.0)
     bare, walled = (fit.variance_off(inner, outer, blur, (values, wall), sure) for inner in (outer, outer - thick))
     calmer = float(bare @ bare - walled @ walled)
-    return Edge(outer - thick, outer, blur, error, float(wall.mean()), calmer)
+    (without, cost), (_, thin_cost) = (fit.of_thickness(t, rings.outline, (outer, blur)) for t in (0.0, THIN_WALL_PX))
+    better = 2 * (cost - float(best.cost))
+    return Edge(outer - thick, outer, blur, error, float(wall.mean()), calmer, without, better, 2 * (cost - thin_cost))
 
 
 class _Fit:
@@ -160,6 +172,23 @@ class _Fit:
         means = ((shape - self.seen) * np.sqrt(self.weight)).ravel()
         beforehand = (values[1] - self.plastic) * np.sqrt(self.known)
         return np.concatenate([means, self.variance_off(inner, outer, blur, values), beforehand])
+
+    def of_thickness(self, thick: float, outline: float, start: tuple[float, float]) -> tuple[float, float]:
+        """Outer radius of the best tube with a wall of one thickness, and half of its chi²."""
+        low, high = (outline - OUTER_PX, BLUR_PX[0]), (outline + OUTER_PX, BLUR_PX[1])
+        starts = [np.clip(at, low, high) for at in (start, (outline, START_BLUR_PX))]
+        found = [
+            least_squares(
+                lambda tube: self.off(np.asarray([thick, *tube])),
+                at,
+                bounds=(low, high),
+                max_nfev=LAST_STEPS,
+                ftol=1e-5,
+            )
+            for at in starts
+        ]
+        best = min(found, key=lambda one: float(one.cost))
+        return float(best.x[0]), float(best.cost)
 
     def values(self, inner: float, outer: float, blur: float) -> tuple[Profile, Profile]:
         """What soil and wall read in each stretch."""

@@ -14,6 +14,9 @@ __all__ = ["lid_finding", "without_lids"]
 LIKE_WALL = 0.05
 """A slice reads what the wall does if its median differs by no more than this share of the wall's height above air."""
 
+LIKE_UNSURE = 0.15
+"""What a wall thinner than its blur reads is known to about that share: even slices that differ from it by no more may be a lid."""
+
 EVEN = 0.5
 """A slice whose values spread less than this share of the soil's usual spread is even, as a wall's rings are."""
 
@@ -28,7 +31,7 @@ MOST_OF_HEIGHT = 0.4
 
 
 def without_lids(
-    scan: Volume, inside: BoolVolume, ends: tuple[int, int], scale: tuple[float, float]
+    scan: Volume, inside: BoolVolume, ends: tuple[int, int], scale: tuple[float, float], unsure: bool = False
 ) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
     """The soil's ends without lids, how many slices were left out above and below, and how many were left in doubt.
 
@@ -41,11 +44,14 @@ def without_lids(
         First slice that is more than air, and the one after the last.
     scale : (wall, air)
         What both read.
+    unsure : bool
+        Whether the wall is too thin to be sure of what it reads.
 
     Notes
     -----
     From each end inwards, slices count as a lid's as long as they are even, if one of them reads what the wall does. Slices that
-    read so but are not much more even than the soil's own stay, and are told.
+    read so but are not much more even than the soil's own stay, and are told; so do even ones that read much like a wall which is
+    unsure.
     """
     top, bottom = ends
     wall, air = scale
@@ -54,15 +60,19 @@ def without_lids(
     height = bottom - top
     out, doubtful = [0, 0], [0, 0]
     for side, order in enumerate((range(top, bottom), range(bottom - 1, top - 1, -1))):
-        count, like = 0, 0
+        count, like, near = 0, 0, 0
         for k in order:
             median, spread = _look(scan, inside, k)
-            reads_so = abs(median - wall) <= LIKE_WALL * abs(wall - air)
+            off = abs(median - wall) / abs(wall - air)
+            reads_so = off <= LIKE_WALL
             if not spread < EVEN * usual:
                 doubtful[side] = 0 if like or not reads_so or spread > usual * (1 + EVEN) / 2 else 1
                 break
             count += 1
             like += int(reads_so)
+            near += int(off <= LIKE_UNSURE)
+        if unsure and near and not like:
+            doubtful[side] = count
         if like:
             if count <= MOST_OF_HEIGHT * height:
                 out[side] = count

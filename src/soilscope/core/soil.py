@@ -18,7 +18,7 @@ from soilscope.core.half import at_half_height, cut_of
 from soilscope.core.lid import lid_finding, without_lids
 from soilscope.core.masked import outside_of_mask, surrounding_value
 from soilscope.core.place import Place, short
-from soilscope.core.tube import find_tube
+from soilscope.core.tube import blurred_wall, find_tube
 from soilscope.core.wall import Wall
 from soilscope.core.wall_value import TubeWall, wall_value
 from soilscope.errors import InputRefused, UsageError
@@ -42,9 +42,6 @@ WALL_BLUR_MM = 1.5
 
 SOLID_RIM = 0.2
 """Where the outermost valid voxels lie in soil at least this share of them is no air, even in loose litter."""
-
-NARROW_PX = 40.0
-"""Of wider cores a voxel all around is less than 5 % of the soil, and what a blurred wall hides less than 2 %."""
 
 CONTRAST = 4.0
 """In grey scans the middle must differ from the corners by this many times the corners' own spread."""
@@ -117,7 +114,8 @@ def _found(vol: Volume, choice: CoreChoice, level: float | None) -> Volume:
     scan, findings = vol, tuple[Finding, ...]()
     if level is not None and not choice.placed:
         scan, findings = _one_tube(vol, choice, level)
-    place = _stated(vol, choice) if choice.placed else _place(scan, choice, level or 0.0)
+    place = _stated(vol, choice) if choice.placed else _place(scan, choice, (level or 0.0, _seen_air(vol)))
+    del scan  # and the mask of what lies around the tube with it
     if place is None:
         return _uncut(vol, choice, Finding("no-cylinder", "warning", NOT_ROUND))
     inside = place.inside(vol.shape, vol.spacing_mm) & vol.valid
@@ -131,8 +129,9 @@ def _found(vol: Volume, choice: CoreChoice, level: float | None) -> Volume:
         middle = place.within(WALL_BLUR_MM).inside(vol.shape, vol.spacing_mm) & vol.valid
         ends = soil_ends(vol.values, middle, level, air_of(vol))
         if ends is not None and place.wall.level is not None:
-            place = _with_wall_value(vol, place, ends)
-            ends, *lids = without_lids(vol, middle, ends, (place.wall.level or 0.0, air_of(vol)))
+            seen = _with_wall_value(vol, place, ends)
+            unsure, place = seen is place, seen
+            ends, *lids = without_lids(vol, middle, ends, (place.wall.level or 0.0, air_of(vol)), unsure)
             lids = [(0 if choice.top_mm is not None else a, 0 if choice.bottom_mm is not None else b) for a, b in lids]
     unknown = ends is None and (choice.top_mm is None or choice.bottom_mm is None)
     if choice.placed and (unknown or not inside.any()):
@@ -219,8 +218,12 @@ def _nearest(tubes: tuple[Tube, ...], centre_mm: tuple[float, float]) -> int:
     return int(np.argmin(away))
 
 
-def _place(vol: Volume, choice: CoreChoice, level: float) -> Place | None:
-    """Axis, wall and cut from the outline of what lies in air; a centre or radius that was stated takes its place."""
+def _place(vol: Volume, choice: CoreChoice, scale: tuple[float, float]) -> Place | None:
+    """Axis, wall and cut from the outline of what lies in air; a centre or radius that was stated takes its place.
+
+    ``scale`` is the value that parts air from the body, and what air reads: beside one of several tubes no air may be left to see.
+    """
+    level, _ = scale
     plane = vol.spacing_mm[1:]
     outlines = slice_outlines(vol.values, vol.valid, level, plane)
     axis = axis_through(slice_circles(outlines, plane), max(plane))
@@ -237,7 +240,7 @@ def _place(vol: Volume, choice: CoreChoice, level: float) -> Place | None:
     if choice.centre_mm is not None:
         y, x = choice.centre_mm
         axis = Axis(axis.y - axis.y.mean() + y, axis.x - axis.x.mean() + x, axis.radius)
-    axis, wall = find_tube(vol, axis, (level, _seen_air(vol)), cut)
+    axis, wall = find_tube(vol, axis, scale, cut)
     return Place(axis, wall if choice.radius_mm is None else replace(wall, inner_mm=choice.radius_mm), cut)
 
 
@@ -312,7 +315,7 @@ def _seen_air(vol: Volume) -> float:
 def _told(vol: Volume, place: Place, left_out: tuple[int, int], choice: CoreChoice) -> tuple[Finding, ...]:
     dz, dy, dx = vol.spacing_mm
     axis, wall = place.axis, place.wall
-    tube = "no tube around it" if wall.level is None else f"a tube of {wall.level:.0f} {vol.units}"
+    tube = "no tube seen around it" if wall.level is None else f"a tube of {wall.level:.0f} {vol.units}"
     if choice.placed:
         tube = "its place stated"
     text = (
@@ -321,13 +324,8 @@ def _told(vol: Volume, place: Place, left_out: tuple[int, int], choice: CoreChoi
         f"at row {np.mean(axis.y) / dy:.1f} and column {np.mean(axis.x) / dx:.1f}."
     )
     found = [Finding("cylinder", "note", text)]
-    if wall.blurred and "radius_mm" not in choice.stated and wall.inner_mm < NARROW_PX * max(dy, dx):
-        text = (
-            "the tube's wall is too thin, or too much like the soil, to be seen clearly through the scan's blur and noise: "
-            "the edge of the soil may be most of a voxel off, and a voxel all around is "
-            f"{2 * max(dy, dx) / wall.inner_mm:.1%} of the soil; if you know the tube's inner radius, state radius_mm."
-        )
-        found.append(Finding("wall-blurred", "note", text))
+    if "radius_mm" not in choice.stated:
+        found += blurred_wall(wall, max(dy, dx))
     if place.cut is not None:
         text = (
             f"the core was split lengthwise: its flat side lies {place.cut.offset_mm:.1f} mm from the axis, and only the soil on "
