@@ -58,7 +58,7 @@ def inside(path: Path) -> Iterator[Found]:
         with parsing("archive-damaged", f"{path.name} is damaged, encrypted or no archive ({{error}}).", [path]):
             listed = _zip(path, stack) if _is_zip(path) else _tar(path, stack)
         folders = frozenset({".", *listed.above.values()})
-        same = repeated(key.rpartition("/")[2] for key in listed.files)
+        same = repeated(key.rpartition("/")[2] for key in [*listed.files, *folders])
         archive = Archive(path.name, path.stat().st_mtime_ns, listed.files, folders, same)
         root = archive.root(path.name.split(".")[0] or path.name)
         members = sorted((root / key for key in listed.files), key=lambda p: natural(p.relative_to(root).as_posix()))

@@ -138,7 +138,7 @@ def _raw(path: Path, found: Found, options: Options) -> Source:
 
 def _look(found: Found, options: Options, name: str) -> Source:
     """All candidates below a path; files inside a Zarr store, and values beside their header, are part of those."""
-    stores = omezarr.roots(found.files)
+    stores = omezarr.roots(found.files, found.root)
     loose = [p for p in found.files if not any(p.is_relative_to(root) for root in stores)]
     by_kind = _by_kind(loose)
     skipped = found.left_out + sum(len(by_kind[k]) for k in ("other", "archive", "unreadable"))
