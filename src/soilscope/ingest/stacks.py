@@ -115,7 +115,8 @@ def _stack(files: Sequence[tuple[Path, Picture | InputRefused]], kind: str) -> _
     if damaged:
         return _Stack(pictures, plain, kind, damaged[0])
     try:
-        return _Stack(pictures, numbered([one.path.stem for one in pictures]), kind)
+        names = [shown(one.path) for one in pictures]
+        return _Stack(pictures, numbered([one.path.stem for one in pictures], names), kind)
     except InputRefused as error:
         return _Stack(pictures, plain, kind, error)
 
