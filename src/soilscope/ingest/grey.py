@@ -18,13 +18,15 @@ from soilscope.findings import Finding
 from soilscope.ingest.candidates import Options
 from soilscope.ingest.limits import MOST_EXPANSION, MOST_VOXELS, SMALL_ARCHIVE_BYTES
 from soilscope.ingest.neighbours import Watch
+from soilscope.ingest.outside import JUDGED, Outside
+from soilscope.ingest.scan_circle import circle_told
 from soilscope.ingest.spacing import needed
 from soilscope.ingest.verdict import note, refuse, warn
 from soilscope.types import FILL, BoolVolume, Shape, Spacing, Units
 from soilscope.volume import Volume
 from soilscope.volume.ends import SHARE_TOLD
 
-__all__ = ["Survey", "as_volume", "converted", "keepable", "measured", "plausible", "within_limits"]
+__all__ = ["Gathered", "Survey", "as_volume", "converted", "keepable", "measured", "plausible", "within_limits"]
 
 INT16 = np.iinfo(np.int16)
 KEPT = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16), np.dtype(np.float32))
@@ -85,6 +87,8 @@ class Survey:
     dtype : numpy dtype
     units : {"HU", "grey"} or None
         As the user stated it.
+    apart
+        A value that may be none of the scan's: it is counted by itself, in ``held``, until :meth:`settle`.
     """
 
     dtype: np.dtype[Any]
@@ -97,6 +101,9 @@ class Survey:
     fractions: int = 0
     inexact: bool = False
     at_ends: list[int] = field(default_factory=lambda: [0, 0])
+    apart: Any = None
+    held: int = 0
+    outside: int = 0
 
     def add(self, values: NDArray[Any], valid: BoolVolume, present: BoolVolume | None = None) -> None:
         """Count a plane, or a whole volume."""
@@ -105,19 +112,42 @@ class Survey:
         missing = values.size - int(np.count_nonzero(valid))
         self.missing += missing
         inside = values[valid] if missing else values
+        if self.apart is not None:
+            others = inside != self.apart
+            self.held += inside.size - int(np.count_nonzero(others))
+            inside = inside[others]
+        self._count(inside)
+
+    @property
+    def ranged(self) -> bool:
+        """Whether lowest and highest value decide anything."""
+        return self.units == "HU" or self.dtype.newbyteorder("=") not in KEPT
+
+    def settle(self, outside: int = 0, value: Any = None) -> None:
+        """Count what was kept ``apart`` after all, but for so many voxels that were never scanned, all of one value."""
+        if self.apart is not None and self.held > outside:
+            self._count(np.asarray([self.apart], self.dtype), self.held - outside)
+        elif self.apart is None and outside:
+            self._count(np.asarray([value], self.dtype), -outside)
+        self.apart, self.held = None, 0
+        self.outside += outside
+        self.missing += outside
+
+    def _count(self, inside: NDArray[Any], times: int = 1) -> None:
+        """Count values, each of them so many times."""
         if inside.size:
             low, high = inside.min(), inside.max()
             self.low = low if self.low is None else min(self.low, low)
             self.high = high if self.high is None else max(self.high, high)
         if self.dtype.kind == "f" and self.units == "HU":
             whole = np.rint(inside)
-            self.fractions += int(np.count_nonzero(whole != inside))
+            self.fractions += times * int(np.count_nonzero(whole != inside))
             inside = whole
         elif self.dtype.kind == "f" and self.dtype.itemsize > 4 and not self.inexact:
             with np.errstate(over="ignore"):
                 self.inexact = not np.array_equal(inside.astype(np.float32), inside)
         for side, end in enumerate(self._ends() or ()):
-            self.at_ends[side] += int(np.count_nonzero(inside == end))
+            self.at_ends[side] += times * int(np.count_nonzero(inside == end))
 
     def _ends(self) -> tuple[int, int] | None:
         """The ends of the number type that the values will have, where it is a whole one; None for float32."""
@@ -153,9 +183,11 @@ class Survey:
             Code ``beyond-int16``: HU were stated, and the values are none.
         """
         found: list[Finding] = []
-        if self.missing > self.absent:
-            share = (self.missing - self.absent) / self.voxels
+        if (not_finite := self.missing - self.absent - self.outside) > 0:
+            share = not_finite / self.voxels
             found.append(warn("not-finite", f"{share:.2%} of the voxels are NaN or infinite and are masked."))
+        if self.outside:
+            found.append(circle_told(self.outside / self.voxels))
         if self.units == "HU":
             found += self._as_hu(name)
         elif self.target() == np.float32 and self.dtype.kind in "ui":
@@ -188,6 +220,51 @@ class Survey:
             if share >= SHARE_TOLD:
                 text = f"{share:.2%} of the voxels are at {value}, the end of {self.target()}."
                 found.append(note(code, text))
+        return found
+
+
+class Gathered:
+    """What one pass over the planes of a scan gathers: the counts, slices that jump, and what lies outside the scan circle.
+
+    Parameters
+    ----------
+    dtype : numpy dtype
+    options : Options
+    """
+
+    def __init__(self, dtype: np.dtype[Any], options: Options) -> None:
+        self.survey, self.watch = Survey(dtype, options.units), Watch()
+        self._around = None if options.labels else Outside(options.units)
+
+    def add(self, plane: NDArray[Any], valid: NDArray[np.bool_], present: NDArray[np.bool_] | None = None) -> None:
+        """The next plane, shape (y, x)."""
+        if self._around is not None:
+            self._around.add(plane, valid)
+            if self._around.value is None:
+                self.survey.settle()
+            elif self._around.planes == 1 and self.survey.ranged:
+                self.survey.apart = self._around.value
+        self.survey.add(plane, valid, present)
+        self.watch.add(plane, valid)
+
+    def outside(self, values: NDArray[Any], valid: BoolVolume) -> NDArray[np.bool_] | None:
+        """What to mask in all planes, shape (y, x), after the last of them; it is counted no more.
+
+        Parameters
+        ----------
+        values, valid : array, shape (z, y, x)
+            Evenly spaced planes, or all of them.
+        """
+        around = self._around
+        if around is None or around.value is None:
+            self.survey.settle()
+            return None
+        there = np.flatnonzero([bool(plane.any()) for plane in valid])
+        some = there[np.unique(np.linspace(0, len(there) - 1, min(len(there), JUDGED)).astype(int))]
+        found = around.mask([values[k] for k in some])
+        self.survey.settle(0 if found is None else around.planes * int(np.count_nonzero(found)), around.value)
+        if found is not None:
+            self.watch.leave_out(found, float(around.value))
         return found
 
 
@@ -231,11 +308,12 @@ def as_volume(
     keepable(values.dtype, name)
     spacing, told = needed(stated, options.spacing_mm, name)
     valid = measured(values, present)
-    survey = Survey(values.dtype, options.units)
-    survey.add(values, valid, present)
-    watch = Watch()
-    if slices:
-        for plane, there in zip(values, valid, strict=True):
-            watch.add(plane, there)
-    findings = (*told, *survey.findings(name), *watch.findings(slices))
+    gathered = Gathered(values.dtype, options)
+    for k, (plane, there) in enumerate(zip(values, valid, strict=True)):
+        gathered.add(plane, there, None if present is None else present[k])
+    outside = gathered.outside(values, valid)
+    if outside is not None:
+        valid[:, outside] = False
+    survey = gathered.survey
+    findings = (*told, *survey.findings(name), *(gathered.watch.findings(slices) if slices else ()))
     return Volume(converted(values, valid, survey), valid, spacing, options.units or "grey", findings, source=source)

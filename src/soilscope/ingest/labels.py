@@ -99,9 +99,8 @@ def read_labels(path: str | Path, like: Volume) -> LabelVolume:
 def _read(path: Path, like: Volume | None) -> tuple[LabelVolume, Any]:
     """Labels of a scan's size, and where the file says they lie; the size is not compared where nobody knows the scan's."""
     stated = _compared_by_header(path, like)
-    with opened(
-        path, Options(spacing_mm=stated or (like.spacing_mm if like is not None else (1.0, 1.0, 1.0)))
-    ) as source:
+    spacing = stated or (like.spacing_mm if like is not None else (1.0, 1.0, 1.0))
+    with opened(path, Options(spacing_mm=spacing, labels=True)) as source:
         chosen = _only(source, path)
         if chosen.refusal is not None:
             raise chosen.refusal
@@ -111,7 +110,7 @@ def _read(path: Path, like: Volume | None) -> tuple[LabelVolume, Any]:
 
 def _compared_by_header(path: Path, like: Volume | None) -> Spacing | None:
     """The voxel size the labels state, their size and it compared with the scan's where both are known."""
-    with opened(path, Options(spacing_mm=None)) as source:
+    with opened(path, Options(labels=True)) as source:
         chosen = _only(source, path)
         stated = None if chosen.refusal else chosen.spacing_mm
         if chosen.shape is not None and like is not None:

@@ -14,7 +14,7 @@ from soilscope.findings import Finding
 from soilscope.ingest.headers import Slice
 from soilscope.ingest.limits import UNSCANNED_BORDER, UNSCANNED_HU, UNSCANNED_RUN
 from soilscope.ingest.padding import padding_range
-from soilscope.ingest.scan_circle import around_circle, reached
+from soilscope.ingest.scan_circle import around_circle, circle_told, reached
 from soilscope.ingest.verdict import note, refuse, warn
 from soilscope.types import FILL, Units
 from soilscope.volume.ends import SHARE_TOLD
@@ -80,8 +80,7 @@ def told(planes: Sequence[Plane], lossy: Sequence[str], units: Units = "HU") -> 
     if padding:
         found.append(note("padding", f"{padding / total:.1%} of the voxels are declared padding and masked."))
     if ring:
-        text = f"{ring / total:.1%} of the voxels lie outside the scan circle (an undeclared constant) and are masked."
-        found.append(note("scan-circle", text))
+        found.append(circle_told(ring / total))
     if clipped:
         text = f"{clipped} voxels ({clipped / total:.2%}) are beyond int16 and were set to its end."
         if clipped > MOST_CLIPPED * (total - padding - ring):

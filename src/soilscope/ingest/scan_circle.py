@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from soilscope.findings import Finding
 from soilscope.ingest.limits import AIR_NEAR_HU, CIRCLE_STRAYS, CIRCLE_VOXELS
+from soilscope.ingest.verdict import note
 
-__all__ = ["Circle", "around_circle", "reached", "scan_circle"]
+__all__ = ["Circle", "around_circle", "circle_told", "reached", "scan_circle"]
 
 AIR_HU = -1000
 AIR_WIDE_HU = 560
@@ -110,21 +112,29 @@ def _is_scan_circle(values: NDArray[np.int16], some: Sequence[int], circle: Circ
     return bool(abs(np.median(within) - AIR_HU) <= AIR_NEAR_HU)
 
 
-def around_circle(alike: NDArray[np.bool_]) -> Circle | None:
+def around_circle(alike: NDArray[np.bool_], sides: tuple[float, float] = (1.0, 1.0)) -> Circle | None:
     """Those voxels that are alike and lie outside a circle around the slice's middle.
 
-    None where they do not fill all that lies outside, or reach inside.
+    None where they do not fill all that lies outside, or reach inside. Of an ellipse, ``sides`` are the lengths of a voxel along y
+    and x with which it is a circle.
     """
     if alike.all() or not (alike[0, 0] and alike[0, -1] and alike[-1, 0] and alike[-1, -1]):
         return None
     ring = reached(alike)
-    y, x = (np.arange(n) - (n - 1) / 2 for n in alike.shape)
+    y, x = ((np.arange(n) - (n - 1) / 2) * side for n, side in zip(alike.shape, sides, strict=True))
     away = np.sqrt((y**2)[:, None] + (x**2)[None, :])
     radius = float(away[~ring].max())
     outer = ring & (away >= radius - CIRCLE_VOXELS)
     if np.count_nonzero(ring) - np.count_nonzero(outer) > CIRCLE_STRAYS * np.count_nonzero(ring):
         return None
     return Circle(outer, away, radius)
+
+
+def circle_told(share: float) -> Finding:
+    """The finding for a share of the voxels that lie outside the scan circle and are masked."""
+    return note(
+        "scan-circle", f"{share:.1%} of the voxels lie outside the scan circle (an undeclared constant) and are masked."
+    )
 
 
 def reached(ring: NDArray[np.bool_]) -> NDArray[np.bool_]:
