@@ -20,9 +20,9 @@ from soilscope.ingest.decode import content
 from soilscope.ingest.limits import MOST_PIXELS, MOST_PLANES
 from soilscope.ingest.members import Member, seekable
 from soilscope.ingest.shown import shown
-from soilscope.ingest.tiff_pages import check_whole
+from soilscope.ingest.tiff_pages import check_whole, scattered
 from soilscope.ingest.tiff_spacing import spacing_of
-from soilscope.ingest.verdict import note, parsing, refuse, warn
+from soilscope.ingest.verdict import counted, note, parsing, refuse, warn
 from soilscope.types import Spacing
 
 __all__ = ["Picture", "opened", "picture_of"]
@@ -81,7 +81,8 @@ def _tiff_header(path: Path) -> Picture:
         if page.samplesperpixel != 1 or page.photometric == tifffile.PHOTOMETRIC.RGB:
             refuse("colour", f"{shown(path)} is a colour picture, not a slice of values.", [path])
         rows, columns = int(page.imagelength), int(page.imagewidth)
-        pages = int(np.prod(series.shape, dtype=np.int64)) // max(rows * columns, 1)
+        apart, beside = scattered(tiff)
+        pages = len(apart) if apart else int(np.prod(series.shape, dtype=np.int64)) // max(rows * columns, 1)
         if shape[-2:] != (rows, columns) and pages > 1:
             refuse(
                 "shape", f"{shown(path)} has axes {series.axes} {tuple(series.shape)}; one 3D stack is wanted.", [path]
@@ -96,9 +97,16 @@ def _tiff_header(path: Path) -> Picture:
                 *findings,
                 note("white-is-zero", "its low values are meant to be seen white; they were kept as they are stored."),
             )
+        if beside:
+            text = (
+                f"{shown(path)} holds {counted(beside, 'more image')} beside its first one, not read; save each in a file of its "
+                "own."
+            )
+            findings = (*findings, warn("images-left-out", text, [path]))
         kept = np.dtype(np.int16) if signed else dtype
         check_whole(tiff, path)
-        plain = page.compression == tifffile.COMPRESSION.NONE and not isinstance(path, Member)
+        uncompressed = all(one.compression == tifffile.COMPRESSION.NONE for one in apart or [page])
+        plain = uncompressed and not isinstance(path, Member)
         return _sized(Picture(path, pages, rows, columns, kept, spacing_of(tiff), signed, not plain, findings))
 
 
@@ -153,7 +161,10 @@ def opened(one: Picture, raw: bytes | None = None) -> Iterator[Any]:
     with tifffile.TiffFile(source) as tiff:
         series = tiff.series[0]
         plain = int(tiff.pages.first.bitspersample) in WHOLE_BYTES
-        if series.dataoffset is not None and plain and isinstance(source, Path):
+        apart, _ = scattered(tiff)
+        if apart:
+            yield _Turned(_Decoded(apart), size, one)
+        elif series.dataoffset is not None and plain and isinstance(source, Path):
             kind = np.dtype(series.dtype).newbyteorder(tiff.byteorder)
             yield _Turned(np.memmap(source, kind, "r", series.dataoffset, (one.pages, *size)), size, one)
         elif len(series.pages) == one.pages > 1:
