@@ -168,3 +168,40 @@ def test_further_stacks_in_one_file_are_told(tmp_path, ome):
     (told,) = [f for f in volume.findings if f.code == "images-left-out"]
     assert told.severity == "warning"
     assert "2 more images beside its first one" in told.text
+
+
+def ome_parts(folder, values, outside=""):
+    """One OME data set over several files, each of which names all; the second as a file in another folder where asked."""
+    folder.mkdir(parents=True)
+    names = [f"core_z{k}.ome.tif" for k in range(len(values))]
+    ids = {name: f"urn:uuid:00000000-0000-0000-0000-00000000000{k}" for k, name in enumerate(names)}
+    named = [outside if outside and k == 1 else name for k, name in enumerate(names)]
+    data = "".join(
+        f'<TiffData FirstZ="{k}" IFD="0" PlaneCount="1"><UUID FileName="{named[k]}">{ids[name]}</UUID></TiffData>'
+        for k, name in enumerate(names)
+    )
+    z, y, x = values.shape
+    for name, plane in zip(names, values, strict=True):
+        xml = (
+            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{ids[name]}"><Image ID="Image:0">'
+            f'<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="{x}" SizeY="{y}" SizeZ="{z}" SizeC="1" SizeT="1">'
+            f'<Channel ID="Channel:0:0" SamplesPerPixel="1"/>{data}</Pixels></Image></OME>'
+        )
+        tifffile.imwrite(folder / name, plane, description=xml, metadata=None, photometric="minisblack")
+    return folder
+
+
+def test_an_ome_data_set_over_several_files_is_one_stack_of_them(tmp_path):
+    values = grey()
+    volume = read(ome_parts(tmp_path / "core", values), spacing_mm=MM)
+    np.testing.assert_array_equal(volume.values, values)
+
+
+def test_of_an_ome_data_set_over_several_files_one_file_is_read_as_itself(tmp_path):
+    """18. ... only found files are read, whatever a header names, in this folder or another."""
+    values = grey()
+    folder = ome_parts(tmp_path / "in" / "core", values, outside="../../elsewhere.tif")
+    (folder / "core_z1.ome.tif").rename(tmp_path / "elsewhere.tif")
+    volume = read(folder / "core_z0.ome.tif", spacing_mm=MM)
+    np.testing.assert_array_equal(volume.values, values[:1])
+    assert "ome-parts" in {f.code for f in volume.findings}

@@ -74,7 +74,7 @@ def picture_of(path: Path) -> Picture:
 
 
 def _tiff_header(path: Path) -> Picture:
-    with tifffile.TiffFile(seekable(path)) as tiff:
+    with tifffile.TiffFile(seekable(path), _multifile=False) as tiff:  # else it opens whatever files OME-XML names
         page = tiff.pages.first
         series = tiff.series[0]
         shape = tuple(int(n) for n in series.shape if n != 1) or (1,)
@@ -103,6 +103,12 @@ def _tiff_header(path: Path) -> Picture:
                 "own."
             )
             findings = (*findings, warn("images-left-out", text, [path]))
+        if tiff.is_ome and series.kind != "ome":
+            text = (
+                f"the OME-XML of {shown(path)} describes more than this file: its own pages were read, and files in the order of "
+                "their names."
+            )
+            findings = (*findings, warn("ome-parts", text, [path]))
         kept = np.dtype(np.int16) if signed else dtype
         check_whole(tiff, path)
         uncompressed = all(one.compression == tifffile.COMPRESSION.NONE for one in apart or [page])
@@ -158,7 +164,7 @@ def opened(one: Picture, raw: bytes | None = None) -> Iterator[Any]:
         yield _Turned([np.asarray(imagecodecs.png_decode(data))], size, one)
         return
     source = seekable(one.path) if raw is None else io.BytesIO(raw)
-    with tifffile.TiffFile(source) as tiff:
+    with tifffile.TiffFile(source, _multifile=False) as tiff:
         series = tiff.series[0]
         plain = int(tiff.pages.first.bitspersample) in WHOLE_BYTES
         apart, _ = scattered(tiff)
