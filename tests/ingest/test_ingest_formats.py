@@ -225,6 +225,24 @@ def test_a_detached_nrrd_whose_values_are_not_in_one_file_beside_it_is_refused_w
     assert caught.value.code == "detached-data"
 
 
+@pytest.mark.parametrize("ending", ["nhdr", "mhd"])
+def test_a_file_beside_its_header_may_be_named_with_a_dot_and_a_slash(tmp_path, ending):
+    """As Teem's unu writes it."""
+    values = grey()
+    (tmp_path / "core.raw").write_bytes(values.tobytes())
+    sizes = " ".join(map(str, values.shape[::-1]))
+    head = {
+        "nhdr": f"NRRD0004\ntype: uint16\ndimension: 3\nsizes: {sizes}\nspacings: 0.05 0.06 0.07\nendian: little\nencoding: raw\n"
+        "data file: ./core.raw\n",
+        "mhd": f"NDims = 3\nDimSize = {sizes}\nElementType = MET_USHORT\nElementSpacing = 0.05 0.06 0.07\n"
+        "ElementDataFile = ./core.raw\n",
+    }[ending]
+    (tmp_path / f"core.{ending}").write_text(head)
+    volume = read(tmp_path / f"core.{ending}")
+    assert np.array_equal(volume.values, values)
+    assert volume.spacing_mm == pytest.approx(MM)
+
+
 def test_a_detached_nrrd_may_not_reach_elsewhere(tmp_path):
     (tmp_path / "core.nrrd").write_text(
         "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 2 2 2\nencoding: raw\ndata file: ../../etc/passwd\n\n"

@@ -139,7 +139,7 @@ def _keys(path: Path) -> tuple[dict[str, str], int]:
 
 
 def _data_file(path: Path, keys: dict[str, str]) -> Path:
-    name = keys["ElementDataFile"]
+    name = keys["ElementDataFile"].removeprefix("./")
     if name.upper() == "LOCAL":
         return path
     if name.upper().startswith("LIST") or "%" in name:

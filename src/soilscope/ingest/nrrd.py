@@ -124,6 +124,8 @@ def _header(path: Path) -> dict[str, Any]:
         stream.seek(0)
         about: dict[str, Any] = pynrrd.read_header(stream)
     data = about.get("data file", about.get("datafile"))
+    if isinstance(data, str):
+        data = data.removeprefix("./")  # as Teem writes it
     if data is not None and (not isinstance(data, str) or Path(data).name != data or data.startswith(".")):
         refuse("detached-data", f"{shown(path)} points to data in another folder; put the data file beside it.", [path])
     if data is not None and (path.parent / data).is_symlink():
