@@ -104,6 +104,7 @@ class Survey:
     apart: Any = None
     held: int = 0
     outside: int = 0
+    outside_value: Any = None
 
     def add(self, values: NDArray[Any], valid: BoolVolume, present: BoolVolume | None = None) -> None:
         """Count a plane, or a whole volume."""
@@ -130,8 +131,13 @@ class Survey:
         elif self.apart is None and outside:
             self._count(np.asarray([value], self.dtype), -outside)
         self.apart, self.held = None, 0
-        self.outside += outside
+        self.outside, self.outside_value = outside, value if outside else None
         self.missing += outside
+
+    @property
+    def masked_are_zero(self) -> bool:
+        """Whether all that is masked lies outside the scan circle and holds 0 already."""
+        return self.missing == self.outside and self.outside_value == 0
 
     def _count(self, inside: NDArray[Any], times: int = 1) -> None:
         """Count values, each of them so many times."""
@@ -280,7 +286,7 @@ def converted(values: NDArray[Any], valid: BoolVolume, survey: Survey) -> NDArra
         whole = np.full(values.shape, FILL, dtype=np.int16)
         whole[valid] = values[valid].astype(np.int16)
         return whole
-    if not everything:
+    if not everything and not survey.masked_are_zero:
         values = np.where(valid, values, values.dtype.type(0))
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(values, dtype=target)
@@ -313,7 +319,7 @@ def as_volume(
         gathered.add(plane, there, None if present is None else present[k])
     outside = gathered.outside(values, valid)
     if outside is not None:
-        valid[:, outside] = False
+        valid &= ~outside
     survey = gathered.survey
     findings = (*told, *survey.findings(name), *(gathered.watch.findings(slices) if slices else ()))
     return Volume(converted(values, valid, survey), valid, spacing, options.units or "grey", findings, source=source)

@@ -67,7 +67,7 @@ class LargeScan:
         stored = self.planes.plane(k)
         valid = measured(stored, self.planes.present(k) if self.planes.present else None)
         if self.outside is not None:
-            valid[self.outside] = False
+            valid &= ~self.outside
         return converted(stored, valid, self.survey), valid
 
 
@@ -100,8 +100,8 @@ def look_through(planes: Planes, options: Options, name: str, progress: Progress
         progress(k + 1, depth)
     survey, outside = gathered.survey, gathered.outside(wide.values, wide.valid)
     if outside is not None:
-        tall.valid[:, outside[::step, ::step]] = False
-        wide.valid[:, outside] = False
+        tall.valid &= ~outside[::step, ::step]
+        wide.valid &= ~outside
     units: Units = options.units or "grey"
     source = {"format": planes.source["format"], "input_digest": "sha256:" + digest.hexdigest(), **planes.source}
     findings = merge(told, survey.findings(name), gathered.watch.findings(planes.slices), planes.findings)
