@@ -100,6 +100,9 @@ def find_core(vol: Volume, choice: CoreChoice | None = None) -> Volume:
     return _found(vol, choice, level)
 
 
+RIM_VOXELS = 3
+"""How far from the edge of what was scanned air is looked for where the corners were not scanned."""
+
 SOIL_TO_BORDER = "the scan holds soil up to its border; all of it was kept."
 NOT_ROUND = (
     "something lies in air, but no cylinder was seen, so all of the scan was kept, the air around included; "
@@ -280,7 +283,17 @@ def _looked_through(vol: Volume) -> tuple[NDArray[Any], float]:
             middle = plane[ny // 3 : ny - ny // 3, nx // 3 : nx - nx // 3]
             total += float(middle.sum(dtype=np.float64))
             seen += middle.size
-    return np.concatenate(corners), total / max(seen, 1)
+    found = np.concatenate(corners)
+    if found.size == 0 and vol.units != "HU":
+        found = _within_rim(vol)
+    return found, total / max(seen, 1)
+
+
+def _within_rim(vol: Volume) -> NDArray[Any]:
+    """Valid values along the edge of what is valid, where the corners are masked as a scan circle's outside is."""
+    scanned = np.asarray(vol.valid.any(axis=0), np.bool_)
+    rim = scanned & ~ndimage.binary_erosion(scanned, iterations=RIM_VOXELS)
+    return np.concatenate([plane[rim & ok] for plane, ok in zip(vol.values, vol.valid, strict=True)])
 
 
 def _corners(vol: Volume) -> NDArray[Any]:

@@ -43,10 +43,6 @@ SHARP = 0.75
 STANDARD_ERRORS = 8.0
 """By so many standard errors of a median the step at the edge may fall short of that by chance."""
 
-UNEVEN = 0.5
-"""Within the edge, grey values are at least this share as uneven as in the middle: soil up to the circle. Of even air around a tube
-the corners say how it reads, and finding the core needs them."""
-
 SMALLEST_OF_WIDTH = 0.5
 """No circle is narrower than half of the picture."""
 
@@ -119,9 +115,8 @@ class Outside:
         within = circle.radius - circle.away
         edge = ~circle.outside & (within < RIM)
         deep = ~circle.outside & (within >= DEEP[0]) & (within < DEEP[1])
-        middle = circle.away < circle.radius / 2
-        at_edge, further, inner = (_values(planes, where) for where in (edge, deep, middle))
-        if min(at_edge.size, further.size, inner.size) == 0:
+        at_edge, further = (_values(planes, where) for where in (edge, deep))
+        if min(at_edge.size, further.size) == 0:
             return False
         both, value = np.concatenate([at_edge, further]), float(self.value)
         least = min(circle.away.shape) / 2
@@ -133,8 +128,6 @@ class Outside:
         elif circle.radius > max(circle.away.shape) / 2 + CIRCLE_VOXELS:
             return False
         if np.mean(both == value) > HARDLY or np.unique(both).size < LEAST_VALUES:
-            return False
-        if self.units != "HU" and np.std(further) < UNEVEN * np.std(inner):
             return False
         step, at = (abs(float(np.median(some)) - value) for some in (further, at_edge))
         chance = STANDARD_ERRORS * float(np.std(further)) / np.sqrt(min(at_edge.size, further.size))
