@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soilscope.ingest.limits import CIRCLE_VOXELS, UNSCANNED_HU
-from soilscope.ingest.scan_circle import Circle, around_circle
+from soilscope.ingest.scan_circle import LEAST_VALUES, Circle, Rim, around_circle
 from soilscope.types import Units
 
 __all__ = ["JUDGED", "Outside"]
@@ -28,20 +28,8 @@ LEAST_SIDE = 16
 JUDGED = 16
 """Slices looked at for what lies within the circle; more change nothing."""
 
-RIM, DEEP = 1.5, (3.0, 7.0)
-"""How far within the edge, in voxels, values are those next to it, and those that no blur of the edge reaches."""
-
-LEAST_VALUES = 16
-"""Fewer different values within the edge are those of classes or of a drawing, not of a scan."""
-
 HARDLY = 0.05
 """Most of what lies within the edge that may hold the constant as well; where more does, it may be the end of a clipped range."""
-
-SHARP = 0.75
-"""Share of the step to the constant that is there at the edge already: the circle cuts sharply, a tube's edge is blurred."""
-
-STANDARD_ERRORS = 8.0
-"""By so many standard errors of a median the step at the edge may fall short of that by chance."""
 
 SMALLEST_OF_WIDTH = 0.5
 """No circle is narrower than half of the picture."""
@@ -112,13 +100,10 @@ class Outside:
 
     def _is_cut(self, circle: Circle, planes: Sequence[NDArray[Any]]) -> bool:
         """Whether a circle is one that something was cut off along, by its size and what lies within its edge."""
-        within = circle.radius - circle.away
-        edge = ~circle.outside & (within < RIM)
-        deep = ~circle.outside & (within >= DEEP[0]) & (within < DEEP[1])
-        at_edge, further = (_values(planes, where) for where in (edge, deep))
-        if min(at_edge.size, further.size) == 0:
+        rim = Rim.of(planes, circle)
+        if min(rim.at_edge.size, rim.further.size) == 0:
             return False
-        both, value = np.concatenate([at_edge, further]), float(self.value)
+        both, value = np.concatenate([rim.at_edge, rim.further]), float(self.value)
         least = min(circle.away.shape) / 2
         if circle.radius < least - CIRCLE_VOXELS:
             lower, higher = (float(np.mean(side)) for side in (both < value, both > value))
@@ -129,11 +114,4 @@ class Outside:
             return False
         if np.mean(both == value) > HARDLY or np.unique(both).size < LEAST_VALUES:
             return False
-        step, at = (abs(float(np.median(some)) - value) for some in (further, at_edge))
-        chance = STANDARD_ERRORS * float(np.std(further)) / np.sqrt(min(at_edge.size, further.size))
-        return bool(at >= SHARP * step - chance)
-
-
-def _values(planes: Sequence[NDArray[Any]], where: NDArray[np.bool_]) -> NDArray[np.float64]:
-    found = np.concatenate([plane[where] for plane in planes]).astype(np.float64) if planes else np.empty(0)
-    return found[np.isfinite(found)]
+        return rim.is_cut(value)
