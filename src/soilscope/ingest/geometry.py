@@ -113,9 +113,10 @@ def arrange(slices: Sequence[Slice], same: Same, on_gap: str = "refuse", spacing
     if sized:
         _uniform(sized, "mixed-spacing", "pixel spacing in mm", lambda s: s.pixel_spacing, tolerance)
     axis = _axis(reference)
-    along = np.asarray([s.position for s in slices]) @ axis
-    order = np.argsort(along, kind="stable")
-    kept, findings = _without_twins([slices[i] for i in order], along[order], same)
+    places = np.asarray([s.position for s in slices])
+    along = places @ axis
+    order = sorted(range(len(slices)), key=lambda i: (along[i], *places[i], slices[i].instance or 0))  # never by name
+    kept, findings = _without_twins([slices[i] for i in order], along[order], axis, same)
     level = np.asarray([s.position for s in kept]) @ axis
     spread = _not_tilted(kept, axis, reference)
     step = steps.regular(kept, level, spacing_mm, on_gap)
@@ -185,8 +186,8 @@ def _right_angled(first: Slice, reference: Vector) -> None:
         refuse("orientation", text, [first.path])
 
 
-def _without_twins(slices: list[Slice], along: Vector, same: Same) -> tuple[list[Slice], list[Finding]]:
-    """Of slices at one position that hold the same values, one is kept; different values are refused."""
+def _without_twins(slices: list[Slice], along: Vector, axis: Vector, same: Same) -> tuple[list[Slice], list[Finding]]:
+    """Of slices at one position that hold the same values, one is kept; different values, or places, are refused."""
     kept: list[Slice] = []
     twins: list[Slice] = []
     last = -np.inf
@@ -195,6 +196,7 @@ def _without_twins(slices: list[Slice], along: Vector, same: Same) -> tuple[list
             kept.append(one)
             last = at
         elif same(kept[-1], one):
+            _not_beside(kept[-1], one, slices, axis)
             twins.append(one)
         else:
             refuse(
@@ -208,6 +210,24 @@ def _without_twins(slices: list[Slice], along: Vector, same: Same) -> tuple[list
         text = f"{counted(len(twins), 'slice was', 'slices were')} there twice, with the same values; one of each was kept."
         findings.append(note("duplicate-slice", text, [t.path for t in twins]))
     return kept, findings
+
+
+def _not_beside(one: Slice, other: Slice, slices: Sequence[Slice], axis: Vector) -> None:
+    """Refuse two slices of the same values of which one lies sideways of the other: the one further from most slices is named."""
+    written = np.asarray([s.position for s in (one, other, *slices)])
+    lateral = written - (written @ axis)[:, None] * axis
+    apart = float(np.linalg.norm(lateral[0] - lateral[1]))
+    if apart <= LATERAL_MM:
+        return
+    off = np.linalg.norm(lateral[:2] - np.median(lateral[2:], axis=0), axis=1)
+    moved, stays = (one, other) if off[0] > off[1] else (other, one)
+    refuse(
+        "displaced-slice",
+        f"{moved.name} holds the same values as {stays.name} at z = {steps.mm(float(written[0] @ axis))} mm, but lies {apart:.3g} "
+        "mm sideways of it. Its header is damaged, or the core moved: take one of the two out, or copy the scan again from the "
+        "scanner.",
+        [moved.path, stays.path],
+    )
 
 
 def _not_tilted(slices: Sequence[Slice], axis: Vector, orientation: Vector) -> float:
