@@ -55,7 +55,11 @@ def inside(path: Path) -> Iterator[Found]:
         ``archive-damaged``. The whole archive is refused.
     """
     with contextlib.ExitStack() as stack:
-        with parsing("archive-damaged", f"{path.name} is damaged, encrypted or no archive ({{error}}).", [path]):
+        with parsing(
+            "archive-damaged",
+            f"{path.name} is damaged, encrypted or no archive ({{error}}); copy it again, or pack the folder again.",
+            [path],
+        ):
             listed = _zip(path, stack) if _is_zip(path) else _tar(path, stack)
         folders = frozenset({".", *listed.above.values()})
         same = repeated(key.rpartition("/")[2] for key in [*listed.files, *folders])

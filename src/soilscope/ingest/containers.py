@@ -34,7 +34,11 @@ def hdf5_candidates(path: Path, options: Options) -> list[Candidate]:
     with _typed(path):
         names, default = hdf5.data_sets(path)
     if not names:
-        refuse("nothing-readable", f"{shown(path)} holds no three-dimensional data set of numbers.", [path])
+        refuse(
+            "nothing-readable",
+            f"{shown(path)} holds no three-dimensional data set of numbers; name the file that holds the scan.",
+            [path],
+        )
     return [
         replace(
             _candidate(
@@ -80,7 +84,11 @@ def zarr_candidates(root: Path, files: Collection[Path], options: Options) -> li
 
 
 def _typed(path: Path) -> contextlib.AbstractContextManager[None]:
-    return parsing("file-damaged", f"{shown(path)} is cut or damaged ({{error}}: it cannot be read).", [path])
+    return parsing(
+        "file-damaged",
+        f"{shown(path)} is cut or damaged ({{error}}: it cannot be read); copy it again from where it was made.",
+        [path],
+    )
 
 
 def _candidate(

@@ -184,7 +184,11 @@ def _judge(series: Series, options: Options) -> tuple[Finding, ...]:
     if series.refusal is not None:
         raise series.refusal
     if series.is_scout:
-        refuse("scout", f"{first.name} is a scout (localizer), not a slice of a scan.", [first.path])
+        refuse(
+            "scout",
+            f"{first.name} is a scout (localizer), not a slice of a scan; choose the CT series, or export it from the scanner too.",
+            [first.path],
+        )
     found: list[Finding] = []
     if "Simulated" in first.tags:
         found.append(
@@ -197,7 +201,8 @@ def _judge(series: Series, options: Options) -> tuple[Finding, ...]:
         kind = f"modality {first.modality or 'unknown'!r}, {class_name(first.sop_class)}"
         if options.units is None:
             text = (
-                f'{first.name} is no CT slice ({kind}): its values are not HU; units="grey" reads them as grey values.'
+                f'{first.name} is no CT slice ({kind}): its values are not HU; units="grey" (--units grey) reads them as grey '
+                "values."
             )
             refuse("not-ct", text, [first.path])
         found.append(

@@ -124,7 +124,8 @@ def arrange(slices: Sequence[Slice], same: Same, on_gap: str = "refuse", spacing
     for index, one in zip(step.index, kept, strict=True):
         planes[index] = one
     if step.count * slices[0].encoding.rows * slices[0].encoding.columns > MOST_VOXELS:
-        refuse("too-large", f"{step.count} slices of this size are more than {MOST_VOXELS} voxels.", [kept[0].path])
+        text = f"{step.count} slices of this size are more than {MOST_VOXELS} voxels; export the scan in parts."
+        refuse("too-large", text, [kept[0].path])
     spacing, more = needed(_stated(step.mm, kept[0]), spacing_mm, kept[0].name)
     if step.rounded is None and max(spread, step.deviation_mm) > CORNER_MM:
         text = f"slices lie up to {max(spread, step.deviation_mm):.4f} mm off the regular grid, within the tolerance."
@@ -164,7 +165,10 @@ def _uniform(slices: Sequence[Slice], code: str, what: str, of: Callable[[Slice]
 def _present(slices: Sequence[Slice], spacing_mm: Spacing | None) -> None:
     for one in slices:
         if one.position is None or one.orientation is None:
-            text = f"{one.name} does not say where it lies (Image Position / Orientation); nothing is guessed."
+            text = (
+                f"{one.name} does not say where it lies (Image Position / Orientation), and nothing is guessed; export the "
+                "series again from the scanner with its positions."
+            )
             refuse("position-missing", text + _as_written(one, PLACE), [one.path])
         bad = one.pixel_spacing is None or min(one.pixel_spacing) <= 0
         if spacing_mm is None and bad:
@@ -182,7 +186,10 @@ def _right_angled(first: Slice, reference: Vector) -> None:
     row, column = reference[:3], reference[3:]
     errors = (abs(row @ row - 1), abs(column @ column - 1), abs(row @ column))
     if max(errors) > 1e-3:
-        text = f"{first.name}: the directions {tuple(map(float, reference))} are not two unit vectors at a right angle."
+        text = (
+            f"{first.name}: the directions {tuple(map(float, reference))} are not two unit vectors at a right angle; export "
+            "the series again from the scanner."
+        )
         refuse("orientation", text, [first.path])
 
 

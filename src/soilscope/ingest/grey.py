@@ -36,7 +36,11 @@ EXACT_IN_FLOAT32 = 1 << 24
 def keepable(dtype: np.dtype[Any], name: str) -> None:
     """Refuse what is no real number: complex, text, records, objects (code ``dtype``)."""
     if dtype.kind not in "buif":
-        refuse("dtype", f"{name} holds {dtype}, not real numbers.", [name])
+        refuse(
+            "dtype",
+            f"{name} holds {dtype}, not real numbers; save it as whole or real numbers (uint16, float32).",
+            [name],
+        )
 
 
 def within_limits(shape: tuple[int, ...], name: str) -> Shape:
@@ -55,9 +59,18 @@ def within_limits(shape: tuple[int, ...], name: str) -> Shape:
     if len(sizes) == 2:
         sizes.insert(0, 1)
     if len(sizes) != 3 or min(sizes) < 1:
-        refuse("shape", f"{name} has the shape {tuple(shape)}; a scan has three axes (z, y, x).", [name])
+        refuse(
+            "shape",
+            f"{name} has the shape {tuple(shape)}; a scan has three axes (z, y, x): save one volume of them.",
+            [name],
+        )
     if np.prod(sizes, dtype=np.float64) > MOST_VOXELS:
-        refuse("too-large", f"{name} claims {tuple(shape)} voxels; the limit is {MOST_VOXELS}.", [name])
+        refuse(
+            "too-large",
+            f"{name} claims {tuple(shape)} voxels; the limit is {MOST_VOXELS}: save it in parts, or copy it again if it is "
+            "smaller.",
+            [name],
+        )
     return sizes[0], sizes[1], sizes[2]
 
 
@@ -206,7 +219,10 @@ class Survey:
 
     def _as_hu(self, name: str) -> list[Finding]:
         if self.low is not None and (self.low < INT16.min or self.high > INT16.max):
-            text = f"{name} holds values from {self.low:g} to {self.high:g}, which are no HU (int16)."
+            text = (
+                f"{name} holds values from {self.low:g} to {self.high:g}, which are no HU (int16); "
+                'units="grey" (--units grey) reads them as grey values.'
+            )
             refuse("beyond-int16", text, [name])
         found = []
         if self.fractions:

@@ -180,7 +180,11 @@ def _presence(path: Path, data: Any, shape: Shape) -> tuple[Presence | None, int
         return None, 1
     if data.chunks is None:
         if data.id.get_storage_size() == 0:
-            refuse("chunks-missing", f"nothing was ever written to {shown(path)}:{data.name}.", [path])
+            refuse(
+                "chunks-missing",
+                f"nothing was ever written to {shown(path)}:{data.name}; save the scan again, or choose another data set.",
+                [path],
+            )
         return None, 1
     counts = tuple(-(-n // c) for n, c in zip(data.shape, data.chunks, strict=True))
     there = np.zeros(counts, dtype=np.bool_)

@@ -230,7 +230,12 @@ def _slices(path: Path, parsed: Parsed, pixels: PixelElement, tags: Tags) -> lis
     encoding = _encoding(path, dataset, pixels)
     count = _count(path, dataset, "NumberOfFrames", 1)
     if count > MOST_PLANES:
-        refuse("too-large", f"{shown(path)} claims {count} frames; the limit is {MOST_PLANES}.", [path])
+        refuse(
+            "too-large",
+            f"{shown(path)} claims {count} frames; the limit is {MOST_PLANES}: export it in parts, or copy it again if it "
+            "holds fewer.",
+            [path],
+        )
     _length_fits(path, encoding, count)
     groups = frames.functional_groups(dataset, count, path)
     file = _File(path, parsed.stamp, dataset, encoding, count, tags)
@@ -240,16 +245,26 @@ def _slices(path: Path, parsed: Parsed, pixels: PixelElement, tags: Tags) -> lis
 def _encoding(path: Path, dataset: Any, pixels: PixelElement) -> Encoding:
     rows, columns = _count(path, dataset, "Rows"), _count(path, dataset, "Columns")
     if rows * columns > MOST_PIXELS:
-        refuse("too-large", f"{shown(path)} claims {rows} x {columns} pixels; the limit is {MOST_PIXELS}.", [path])
+        refuse(
+            "too-large",
+            f"{shown(path)} claims {rows} x {columns} pixels; the limit is {MOST_PIXELS}: copy it again from the scanner "
+            "if it is smaller.",
+            [path],
+        )
     if _count(path, dataset, "SamplesPerPixel", 1) != 1:
-        refuse("colour", f"{shown(path)} is a colour picture (several samples per pixel), not CT values.", [path])
+        refuse(
+            "colour",
+            f"{shown(path)} is a colour picture (several samples per pixel), not CT values; choose the CT series.",
+            [path],
+        )
     allocated = _count(path, dataset, "BitsAllocated")
     stored = _count(path, dataset, "BitsStored", allocated)
     high_value = whole_of(asked(dataset, "HighBit"))
     high = high_value if isinstance(high_value, int) else stored - 1
     if allocated not in (8, 16, 32) or not 1 <= stored <= high + 1 <= allocated:
         text = (
-            f"{shown(path)}: {stored} bits stored up to bit {high} do not fit {allocated} bits allocated (8, 16 or 32)."
+            f"{shown(path)}: {stored} bits stored up to bit {high} do not fit {allocated} bits allocated (8, 16 or 32); copy "
+            "it again from the scanner."
         )
         refuse("bits", text, [path])
     syntax = str(dataset.file_meta.get("TransferSyntaxUID") or "")
@@ -283,7 +298,7 @@ def _length_fits(path: Path, encoding: Encoding, count: int) -> None:
         refuse(
             "pixel-length",
             f"{shown(path)}: {encoding.rows} x {encoding.columns} pixels of {encoding.bits_allocated} bits in {count} frame(s) "
-            f"are {wanted} bytes, but the file holds {found}.",
+            f"are {wanted} bytes, but the file holds {found}; copy it again from the scanner.",
             [path],
         )
 

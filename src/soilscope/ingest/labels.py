@@ -188,7 +188,11 @@ def _only(source: Source, path: Path) -> Candidate:
     if not chosen and source.broken:
         raise source.broken[0]
     if len(chosen) != 1:
-        refuse("labels-ambiguous", f"{path.name} holds {len(chosen)} volumes; one label volume is wanted.", [path])
+        refuse(
+            "labels-ambiguous",
+            f"{path.name} holds {len(chosen)} volumes; name the file of the one label volume.",
+            [path],
+        )
     return chosen[0]
 
 
@@ -220,7 +224,7 @@ def _same_spacing(spacing: Spacing, like: Volume, path: Path) -> None:
 def _whole(values: NDArray[Any], path: Path) -> LabelVolume:
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 255 or (values.dtype.kind == "f" and not np.array_equal(values, np.rint(values))):
-        text = f"{path.name} holds values from {low:g} to {high:g}; labels are whole numbers from 0 (outside) to 255."
+        text = f"{path.name} holds values from {low:g} to {high:g}; labels are whole numbers from 0 (outside) to 255: save it so."
         refuse("labels-values", text, [path])
     return values.astype(np.uint8)
 

@@ -102,7 +102,10 @@ def numbered(stems: Sequence[str], names: Sequence[str]) -> Numbers:
             )
     index = tuple((value - values[0]) // usual for value in values)
     if index[-1] >= MOST_PLANES:
-        text = f"the numbers of {names[0]} to {names[-1]} span {index[-1] + 1} planes; the limit is {MOST_PLANES}."
+        text = (
+            f"the numbers of {names[0]} to {names[-1]} span {index[-1] + 1} planes; the limit is {MOST_PLANES}. Take out what "
+            "is no slice of this scan, or number the files evenly."
+        )
         refuse("too-large", text, [names[0], names[-1]])
     gaps = tuple((k, values[k], values[k + 1]) for k, step in enumerate(steps) if step != usual)
     return Numbers(index, usual, gaps)

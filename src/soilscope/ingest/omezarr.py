@@ -132,7 +132,11 @@ def _image(root: Path, name: str, scales: dict[str, Any], ome: dict[str, Any]) -
     levels = [(str(level["path"]), level) for level in scales["datasets"]]
     for path, _ in levels:
         if path.startswith("/") or ".." in path.split("/"):
-            refuse("file-damaged", f"{shown(root)}: level {path!r} leads out of the store.", [root])
+            refuse(
+                "file-damaged",
+                f"{shown(root)}: level {path!r} leads out of the store; save it again with its levels inside.",
+                [root],
+            )
     base = "" if name == "." else name + "/"
     sizes = [int(np.prod(zarr.open_array(root, path=base + path, mode="r").shape)) for path, _ in levels]
     path, level = levels[int(np.argmax(sizes))]
@@ -177,7 +181,11 @@ def _order(shape: tuple[int, ...], axes: tuple[str, ...] | None, label: str) -> 
     """Which stored axes are z, y and x; all others must have length one."""
     names = axes or tuple("tczyx"[-len(shape) :] if 3 <= len(shape) <= 5 else "")
     if not set("zyx") <= set(names):
-        refuse("shape", f"{label} has axes {names} of {shape}; a scan has three axes in space (z, y, x).", [label])
+        refuse(
+            "shape",
+            f"{label} has axes {names} of {shape}; a scan has three axes in space (z, y, x): save one volume of them.",
+            [label],
+        )
     z, y, x = (names.index(axis) for axis in "zyx")
     if any(n != 1 for k, n in enumerate(shape) if k not in (z, y, x)):
         refuse("shape", f"{label} has axes {''.join(names)} of {shape}; keep one channel and one time.", [label])

@@ -69,7 +69,11 @@ def picture_of(path: Path) -> Picture:
     InputRefused
         Codes ``file-damaged``, ``file-cut``, ``colour``, ``shape``, ``too-large``.
     """
-    with parsing("file-damaged", f"{shown(path)} is no readable picture ({{error}}).", [path]):
+    with parsing(
+        "file-damaged",
+        f"{shown(path)} is no readable picture ({{error}}); copy it again from where it was made.",
+        [path],
+    ):
         return _png_header(path) if path.suffix.lower() == ".png" else _tiff_header(path)
 
 
@@ -79,13 +83,19 @@ def _tiff_header(path: Path) -> Picture:
         series = tiff.series[0]
         shape = tuple(int(n) for n in series.shape if n != 1) or (1,)
         if page.samplesperpixel != 1 or page.photometric == tifffile.PHOTOMETRIC.RGB:
-            refuse("colour", f"{shown(path)} is a colour picture, not a slice of values.", [path])
+            refuse(
+                "colour",
+                f"{shown(path)} is a colour picture, not a slice of values; save it as grey values, or take it out.",
+                [path],
+            )
         rows, columns = int(page.imagelength), int(page.imagewidth)
         apart, beside = scattered(tiff)
         pages = len(apart) if apart else int(np.prod(series.shape, dtype=np.int64)) // max(rows * columns, 1)
         if shape[-2:] != (rows, columns) and pages > 1:
             refuse(
-                "shape", f"{shown(path)} has axes {series.axes} {tuple(series.shape)}; one 3D stack is wanted.", [path]
+                "shape",
+                f"{shown(path)} has axes {series.axes} {tuple(series.shape)}; save one 3D stack a file.",
+                [path],
             )
         if len([n for n in series.shape if n != 1]) > 3:
             text = f"{shown(path)} has {len(series.shape)} axes ({series.axes}); keep one channel and one time."
@@ -144,13 +154,21 @@ def _png_header(path: Path) -> Picture:
     columns, rows = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
     depth, colour = head[24], head[25]
     if colour != 0:
-        refuse("colour", f"{shown(path)} is a colour, palette or transparent picture, not a slice of values.", [path])
+        refuse(
+            "colour",
+            f"{shown(path)} is a colour, palette or transparent picture, not a slice of values; save it as grey values, or "
+            "take it out.",
+            [path],
+        )
     return _sized(Picture(path, 1, rows, columns, np.dtype(np.uint16 if depth == 16 else np.uint8)))
 
 
 def _sized(picture: Picture) -> Picture:
     if not 1 <= picture.rows * picture.columns <= MOST_PIXELS or not 1 <= picture.pages <= MOST_PLANES:
-        text = f"{shown(picture.path)} claims {picture.pages} pages of {picture.rows} x {picture.columns} pixels: too large."
+        text = (
+            f"{shown(picture.path)} claims {picture.pages} pages of {picture.rows} x {picture.columns} pixels: too large; save "
+            "it in parts, or copy it again."
+        )
         refuse("too-large", text, [picture.path])
     return picture
 

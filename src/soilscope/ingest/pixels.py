@@ -103,14 +103,18 @@ def check_rescale(one: Slice, units: Units | None) -> None:
         Codes ``modality-lut``, ``rescale-missing``, ``rescale-invalid``, ``units-not-hu``.
     """
     if one.has_modality_lut:
-        refuse("modality-lut", f"{one.name} maps its values by a Modality LUT, not by slope and intercept.", [one.path])
+        text = (
+            f"{one.name} maps its values by a Modality LUT, not by slope and intercept; export the scanner's own series, which "
+            "states them."
+        )
+        refuse("modality-lut", text, [one.path])
     if one.slope is None or one.intercept is None:
         if units == "grey":
             return
         absent = " and ".join(
             n for n, v in (("RescaleSlope", one.slope), ("RescaleIntercept", one.intercept)) if v is None
         )
-        text = f'{one.name} has no {absent}: stored values are not HU; units="grey" reads them as grey values.'
+        text = f'{one.name} has no {absent}: stored values are not HU; units="grey" (--units grey) reads them as grey values.'
         refuse("rescale-missing", text, [one.path])
     if not np.isfinite([one.slope, one.intercept]).all() or one.slope == 0:
         text = (
@@ -125,7 +129,8 @@ def check_rescale(one: Slice, units: Units | None) -> None:
         refuse("rescale-invalid", text, [one.path])
     if one.rescale_type not in (None, "HU") and units is None:
         text = (
-            f'{one.name} says its values are in {one.rescale_type!r}, not HU; units="grey" reads them as grey values.'
+            f'{one.name} says its values are in {one.rescale_type!r}, not HU; units="grey" (--units grey) reads them as grey '
+            "values."
         )
         refuse("units-not-hu", text, [one.path])
 

@@ -76,7 +76,7 @@ class Source:
         if not found and not self.candidates and self.nothing is not None:
             raise self.nothing
         if not found:
-            text = f"{self.name} holds no series {series!r}; it holds {ids(self.candidates)}."
+            text = f"{self.name} holds no series {series!r}; choose one of {ids(self.candidates)}."
             refuse("no-such-series", text, [self.name])
         return found
 

@@ -76,7 +76,7 @@ def _end_of_chain(tiff: Any, path: Path, held: int) -> int:
         if directory == 0:
             return end
         if directory in seen or len(seen) >= MOST_PLANES:
-            refuse("file-damaged", f"{shown(path)}: the chain of its pages has no end.", [path])
+            refuse("file-damaged", f"{shown(path)}: the chain of its pages has no end; copy it again.", [path])
         seen.add(directory)
         start = directory + struct.calcsize(count)
         if start > held:
