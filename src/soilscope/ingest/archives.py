@@ -64,8 +64,11 @@ def inside(path: Path) -> Iterator[Found]:
         folders = frozenset({".", *listed.above.values()})
         same = repeated(key.rpartition("/")[2] for key in [*listed.files, *folders])
         archive = Archive(path.name, path.stat().st_mtime_ns, listed.files, folders, same)
-        root = archive.root(path.name.split(".")[0] or path.name)
-        members = sorted((root / key for key in listed.files), key=lambda p: natural(p.relative_to(root).as_posix()))
+        base = root = archive.root(path.name.split(".")[0] or path.name)
+        tops = {key.partition("/")[0] if "/" in key else "" for key in listed.files}
+        if len(tops) == 1:  # the archive of one folder is looked at as that folder is
+            root = base / tops.pop()
+        members = sorted((base / key for key in listed.files), key=lambda p: natural(p.relative_to(root).as_posix()))
         yield Found(root, tuple(members))
 
 

@@ -16,7 +16,7 @@ from soilscope.ingest import frames
 from soilscope.ingest.limits import MOST_PIXELS, MOST_PLANES
 from soilscope.ingest.part10 import Parsed, PixelElement, parse
 from soilscope.ingest.shown import shown
-from soilscope.ingest.tags import TECHNICAL, joined, technical_tags
+from soilscope.ingest.tags import TECHNICAL, joined, plain, technical_tags
 from soilscope.ingest.verdict import parsing, refuse
 from soilscope.ingest.written import Unread, asked, length_of, number_of, numbers_of, tagged, whole_of
 
@@ -34,6 +34,8 @@ PATIENT_FREE = [
 
 MODALITY_CHARACTERS = 16
 """The longest code string (PS3.5 6.2)."""
+
+GREY, PALETTE, CT = {"MONOCHROME1", "MONOCHROME2"}, "PALETTE COLOR", "1.2.840.10008.5.1.4.1.1.2"
 
 DIRECTORY = "DICOMDIR"
 """The one name the standard reserves (PS3.10 8.6): a list of files that lie elsewhere, not even opened."""
@@ -258,7 +260,9 @@ def _encoding(path: Path, dataset: Any, pixels: PixelElement) -> Encoding:
             [path],
         )
     allocated = _count(path, dataset, "BitsAllocated")
-    stored = _count(path, dataset, "BitsStored", allocated)
+    stored_value = whole_of(asked(dataset, "BitsStored"))
+    stored = 0 if stored_value == 0 else _count(path, dataset, "BitsStored", allocated)
+    _not_coloured(path, dataset)
     high_value = whole_of(asked(dataset, "HighBit"))
     high = high_value if isinstance(high_value, int) else stored - 1
     if allocated not in (8, 16, 32) or not 1 <= stored <= high + 1 <= allocated:
@@ -271,6 +275,18 @@ def _encoding(path: Path, dataset: Any, pixels: PixelElement) -> Encoding:
     little = bool(dataset.original_encoding[1])
     signed = bool(int(dataset.get("PixelRepresentation") or 0))
     return Encoding(syntax, rows, columns, allocated, stored, high, signed, pixels, not little)
+
+
+def _not_coloured(path: Path, dataset: Any) -> None:
+    """Refuse one sample a pixel that is said to be a colour: grey values are MONOCHROME1 or MONOCHROME2 (PS3.3 C.7.6.3.1.2)."""
+    said = str(asked(dataset, "PhotometricInterpretation") or "").strip().upper()
+    if not said or said in GREY or (said == PALETTE and not str(_declared(dataset)).startswith(CT)):
+        return
+    text = (
+        f"{shown(path)} says that its one value a pixel is a colour ({tagged('PhotometricInterpretation')} {plain(said)}), "
+        "which is no CT value; copy it again from the scanner."
+    )
+    refuse("photometric", text, [path])
 
 
 def _count(path: Path, dataset: Any, name: str, absent: int | None = None) -> int:

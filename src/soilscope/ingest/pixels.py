@@ -338,6 +338,12 @@ def _shares(planes: Sequence[Plane], units: Units) -> tuple[Finding, ...]:
     lows, highs = [p.low for p in planes if p.low], [p.high for p in planes if p.high]
     found = []
     floor, ceiling = min(lows)[0], max(highs)[0]
+    if floor == ceiling:
+        text = (
+            f"all voxels hold one value, {floor} {units}: the scan shows nothing, or slope and intercept in its headers are not "
+            "those of its values."
+        )
+        return (warn("one-value", text),)
     cut_low = floor in FLOORS_HU or any(p.low is not None and p.low[0] == floor == p.least for p in planes)
     for code, ends, value, where, cut in (
         ("at-floor", lows, floor, "lowest", cut_low),

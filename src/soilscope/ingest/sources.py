@@ -146,7 +146,7 @@ def _look(found: Found, options: Options, name: str) -> Source:
     broken: list[InputRefused] = []
     if by_kind["dicom"]:
         try:
-            series, no_image = dicom.candidates(by_kind["dicom"], found.root, options)
+            series, no_image = dicom.candidates(by_kind["dicom"], found.root, options, _empty(by_kind["other"]))
             candidates += series
             skipped += no_image
         except InputRefused as error:
@@ -162,7 +162,7 @@ def _look(found: Found, options: Options, name: str) -> Source:
             candidates += listed()
         except InputRefused as error:
             broken.append(error)
-    findings = [*found.findings, *_empty(by_kind["other"])]
+    findings = [*found.findings, *_told_empty(_empty(by_kind["other"]))]
     raw = [p for p in by_kind["other"] if p.suffix.lower() in RAW and p.stat().st_size]
     if raw and not candidates and not broken:
         text = f"{shown(raw[0])} is in no format that is known, and is perhaps a raw file: shape and dtype are missing. {RAW_NEEDS}"
@@ -196,20 +196,16 @@ def _running(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
     return tuple(replace(c, is_scan=False) if c.kind in ASIDE else c for c in candidates)
 
 
-def _empty(files: Sequence[Path]) -> list[Finding]:
+def _empty(files: Sequence[Path]) -> list[Path]:
     """Files of no bytes: what a broken copy leaves of a slice."""
-    empty = [path for path in files if path.suffix.lower() not in NO_SLICES and path.stat().st_size == 0]
-    return (
-        [
-            warn(
-                "empty-file",
-                f"{counted(len(empty), 'file holds', 'files hold')} nothing ({shown(empty[0])} first).",
-                empty,
-            )
-        ]
-        if empty
-        else []
-    )
+    return [path for path in files if path.suffix.lower() not in NO_SLICES and path.stat().st_size == 0]
+
+
+def _told_empty(empty: Sequence[Path]) -> list[Finding]:
+    if not empty:
+        return []
+    text = f"{counted(len(empty), 'file holds', 'files hold')} nothing ({shown(empty[0])} first)."
+    return [warn("empty-file", text, empty)]
 
 
 def _by_kind(files: Sequence[Path]) -> dict[Kind, list[Path]]:
