@@ -213,7 +213,8 @@ def _none_a_scan(images: Sequence[Candidate], source: Source) -> Candidate:
     refusals = [c.refusal for c in images if c.refusal is not None]
     if len(images) == 1 or len(refusals) < len(images):
         return _only(images, source)
-    text = f"{source.name} holds no scan: {'; '.join(dict.fromkeys(one.text for one in refusals))}"
+    first = {one.code: one.text for one in reversed(refusals)}
+    text = f"{source.name} holds {len(images)} sets of images and no scan: {' '.join(reversed(first.values()))}"
     raise InputRefused(refusals[0].code, text, names(file for one in refusals for file in one.files))
 
 
