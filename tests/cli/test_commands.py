@@ -112,6 +112,29 @@ def test_findings_of_inspect_name_their_files(phantom, tmp_path):
     assert sorted(told["files"]) == [files[3].name, files[5].name]
 
 
+@pytest.mark.parametrize("below", ["scan", "."])
+@pytest.mark.parametrize("fault", ["gap", "two", "absent"])
+def test_init_names_files_without_their_folders(phantom, tmp_path, below, fault):
+    """A refusal names files, and no folder above the given path, which may hold a person's name: in words and in JSON."""
+    cores = tmp_path / "Dr Canary"
+    shutil.copytree(phantom / "dicom", cores / "scan")
+    files = sorted((cores / "scan").iterdir())
+    if fault == "gap":
+        files[4].unlink()
+    elif fault == "two":
+        for file in files:
+            dataset = dcmread(file)
+            dataset.SeriesInstanceUID = "1.2.3.4"
+            dataset.save_as(file.with_suffix(".second"))
+    asked = ["--series", "1.2.3"] if fault == "absent" else []
+    done = soilscope("init", tmp_path / "study", "--cores", cores / below, "--json", *asked)
+    assert done.returncode == 3
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == {"gap": "gap", "two": "ambiguous-series", "absent": "no-such-series"}[fault]
+    assert error["files"] == ["scan", *([files[3].name, files[5].name] if fault == "gap" else [])]
+    assert "Canary" not in done.stdout
+
+
 def test_failures_are_told_in_one_order_whatever_ended_first():
     failures = [Failure(f"import:{core}", OutputRefused("cannot-write", core)) for core in ("b", "c", "a")]
     for order in (failures, failures[::-1]):

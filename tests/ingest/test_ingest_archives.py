@@ -247,5 +247,45 @@ def test_what_a_gzip_holds_is_known_by_its_first_bytes(tmp_path, scan):
     assert np.array_equal(ss.read(path.rename(tmp_path / "data"), spacing_mm=spacing).values, wanted.values)
 
 
+BLOCK = tarfile.BLOCKSIZE
+
+
+def tar_of_slices(path: Path) -> tuple[bytes, int]:
+    """A plain tar of a scan, and how long it is without its end mark."""
+    write("dicom", path / "scan")
+    whole = pack(path / "scan", "tar").read_bytes()
+    with tarfile.open(fileobj=io.BytesIO(whole)) as archive:
+        last = archive.getmembers()[-1]
+    return whole, last.offset_data + -(-last.size // BLOCK) * BLOCK
+
+
+def test_a_tar_cut_at_any_place_is_refused(tmp_path):
+    """16. File cut ... -> refuse: a tar cut within a member's header, or between two members, holds no shorter scan."""
+    whole, end = tar_of_slices(tmp_path)
+    with tarfile.open(fileobj=io.BytesIO(whole)) as archive:
+        heads = [*[info.offset for info in archive.getmembers()][1:], end]
+    path = tmp_path / "core.tar"
+    for size in [head + more for head in heads for more in (0, 1, 100, 256, 511)]:
+        path.write_bytes(whole[:size])
+        with pytest.raises(InputRefused) as caught:
+            ss.read(path)
+        assert caught.value.code == "archive-damaged", size
+        assert "again" in str(caught.value)
+    path.write_bytes(whole[: end + BLOCK])
+    assert told(ss.read(path)) == told(ss.read(tmp_path / "scan"))
+
+
+@pytest.mark.parametrize("spoilt", ["checksum", "zeros"])
+def test_a_tar_with_a_damaged_header_is_refused(tmp_path, spoilt):
+    """16. ... a header of a later member that is damaged or wiped is not the end of the archive."""
+    whole, _ = tar_of_slices(tmp_path)
+    with tarfile.open(fileobj=io.BytesIO(whole)) as archive:
+        at = archive.getmembers()[4].offset
+    damaged = bytearray(whole)
+    damaged[at : at + BLOCK] = bytes(BLOCK) if spoilt == "zeros" else bytes([255]) * BLOCK
+    (tmp_path / "core.tar").write_bytes(damaged)
+    assert archive_refused(tmp_path / "core.tar") == "archive-damaged"
+
+
 if __name__ == "__main__":
     read_with_nothing_written(sys.argv[1:])

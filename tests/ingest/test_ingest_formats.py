@@ -207,6 +207,42 @@ def test_nrrd_spacings_without_a_space(tmp_path):
     assert volume.spacing_mm == pytest.approx(MM)
 
 
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ("LIST\np0.raw\np1.raw", "over several files"),
+        ("p%d.raw 0 1 1", "over several files"),
+        ("core.raw", "needs core.raw beside it"),
+    ],
+)
+def test_a_detached_nrrd_whose_values_are_not_in_one_file_beside_it_is_refused_with_the_reason(tmp_path, named, words):
+    head = "NRRD0004\ntype: uint16\ndimension: 3\nsizes: 4 3 2\nspacings: 1 1 1\nendian: little\nencoding: raw\ndata file: "
+    (tmp_path / "core.nhdr").write_text(f"{head}{named}\n")
+    for k in range(2):
+        (tmp_path / f"p{k}.raw").write_bytes(bytes(24))
+    with pytest.raises(InputRefused, match=words) as caught:
+        read(tmp_path / "core.nhdr")
+    assert caught.value.code == "detached-data"
+
+
+@pytest.mark.parametrize("ending", ["nhdr", "mhd"])
+def test_a_file_beside_its_header_may_be_named_with_a_dot_and_a_slash(tmp_path, ending):
+    """As Teem's unu writes it."""
+    values = grey()
+    (tmp_path / "core.raw").write_bytes(values.tobytes())
+    sizes = " ".join(map(str, values.shape[::-1]))
+    head = {
+        "nhdr": f"NRRD0004\ntype: uint16\ndimension: 3\nsizes: {sizes}\nspacings: 0.05 0.06 0.07\nendian: little\nencoding: raw\n"
+        "data file: ./core.raw\n",
+        "mhd": f"NDims = 3\nDimSize = {sizes}\nElementType = MET_USHORT\nElementSpacing = 0.05 0.06 0.07\n"
+        "ElementDataFile = ./core.raw\n",
+    }[ending]
+    (tmp_path / f"core.{ending}").write_text(head)
+    volume = read(tmp_path / f"core.{ending}")
+    assert np.array_equal(volume.values, values)
+    assert volume.spacing_mm == pytest.approx(MM)
+
+
 def test_a_detached_nrrd_may_not_reach_elsewhere(tmp_path):
     (tmp_path / "core.nrrd").write_text(
         "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 2 2 2\nencoding: raw\ndata file: ../../etc/passwd\n\n"

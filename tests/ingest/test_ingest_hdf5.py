@@ -43,6 +43,17 @@ def test_a_data_set_is_read_by_its_path(tmp_path, how, dtype):
     refused(path, "no-such-series", series="other.h5:/entry/data", spacing_mm=MM)
 
 
+@pytest.mark.parametrize("size", [512, 1024, 2048])
+def test_hdf5_behind_a_block_of_other_content_is_read(tmp_path, size):
+    """MATLAB's files of version 7.3 begin with 512 bytes of their own (HDF5 file format, II.A: the superblock may lie there)."""
+    path = tmp_path / "scan.mat"
+    with h5py.File(path, "w", userblock_size=size) as file:
+        file["volume"] = VALUES
+    with path.open("r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file")
+    assert np.array_equal(read(path, spacing_mm=MM).values, VALUES)
+
+
 def test_several_data_sets_are_listed_and_one_must_be_chosen(tmp_path):
     path = made(tmp_path / "scan.h5")
     with h5py.File(path, "a") as file:
@@ -80,6 +91,7 @@ def test_the_default_plot_of_a_nexus_file_is_its_scan(tmp_path):
     [
         {"element_size_um": [70.0, 60.0, 50.0]},
         {"voxel_size": [0.07, 0.06, 0.05], "voxel_size_units": "mm"},
+        {"voxel_size": [0.07, 0.06, 0.05], "unit": "mm"},
         {"pixel_size_um": [70, 60, 50]},
     ],
 )

@@ -160,6 +160,34 @@ def test_different_slices_at_one_position_are_refused(tmp_path):
     assert "008.dcm" in text
 
 
+@pytest.mark.parametrize("name", ["0", "zzz"])
+@pytest.mark.parametrize("aside", [(1.0, 0.0), (0.0, -0.05)])
+def test_a_slice_there_again_beside_its_place_is_refused_whatever_the_names(tmp_path, name, aside):
+    """3. Two slices at one position: identical bytes -> one kept + finding; 9. names ... shuffled: the same answer."""
+    files = series(ramp())
+    again = series(ramp())[4]
+    x, y, z = map(float, again.ImagePositionPatient)
+    again.ImagePositionPatient = [x + aside[0], y + aside[1], z]
+    names = [f"{k}.dcm" for k in range(1, len(files) + 1)]
+    text = refused(save([*files, again], tmp_path, [*names, f"{name}.dcm"]), "displaced-slice")
+    assert f"{name}.dcm" in text
+    assert "5.dcm" in text
+    assert f"{max(map(abs, aside)):.3g} mm" in text
+
+
+def test_of_two_slices_that_hold_the_same_the_names_decide_nothing(tmp_path):
+    """9. File names ... shuffled or reversed -> bit-identical volume, its place in millimetres too."""
+    grids = []
+    for turned in (False, True):
+        files, again = series(ramp()), series(ramp())[0]
+        again.ImagePositionPatient = [-5.004, -6, 100]
+        folder = save([*files, again], tmp_path / str(turned), [f"{9 - k if turned else k}.dcm" for k in range(9)])
+        volume = read(folder)
+        assert "duplicate-slice" in codes(volume)
+        grids.append((volume.source["grid"], volume.values.tolist()))
+    assert grids[0] == grids[1]
+
+
 def test_several_series_are_listed_and_must_be_chosen(tmp_path):
     """4. Two series, two kernels, a scout and a dose sheet in one folder -> listed as separate candidates."""
     bone = series(ramp(), series="1.2.1", ConvolutionKernel="B70s")

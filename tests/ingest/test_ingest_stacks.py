@@ -94,9 +94,10 @@ def test_read_plane_by_plane_a_marked_gap_is_the_same_as_in_memory(tmp_path):
 def test_numbers_that_rise_by_part_of_their_step_are_refused_marked_or_not(tmp_path):
     folder = stack(tmp_path / "core", [f"s{k}.tif" for k in (0, 10, 20, 25, 35)])
     for on_gap in ("refuse", "mark"):
-        with pytest.raises(InputRefused, match="rise by 10, but by 5 from s20 to s25") as caught:
+        with pytest.raises(InputRefused, match=r"rise by 10, but by 5 from s20\.tif to s25\.tif") as caught:
             read(folder, spacing_mm=SPACING, on_gap=on_gap)
         assert caught.value.code == "unequal-spacing"
+        assert caught.value.files == ("s20.tif", "s25.tif")
 
 
 def test_a_study_is_made_of_a_stack_whose_gap_is_to_be_marked(tmp_path):

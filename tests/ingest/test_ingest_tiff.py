@@ -10,7 +10,7 @@ import tifffile
 from imagecodecs import png_encode
 
 from soilscope.errors import InputRefused
-from soilscope.ingest import inspect, read
+from soilscope.ingest import inspect, open_scan, options_of, read
 
 MM = (0.07, 0.06, 0.05)
 
@@ -101,9 +101,9 @@ def test_another_calibration_is_told_and_not_applied(tmp_path):
     assert "calibration-not-applied" in {f.code for s in inspect(tmp_path, spacing_mm=MM).series for f in s.findings}
 
 
-@pytest.mark.parametrize("unit", ["µm", "mm", "nm"])
+@pytest.mark.parametrize("unit", ["µm", "mm", "nm", "dm", "Å"])
 def test_ome_xml_with_units_and_several_pages(tmp_path, unit):
-    scale = {"µm": 1000, "mm": 1, "nm": 1e6}[unit]
+    scale = {"µm": 1000, "mm": 1, "nm": 1e6, "dm": 0.01, "Å": 1e7}[unit]
     sizes = {f"PhysicalSize{a}": s * scale for a, s in zip("ZYX", MM, strict=True)}
     units = {f"PhysicalSize{a}Unit": unit for a in "ZYX"}
     tifffile.imwrite(tmp_path / "core.ome.tif", grey(np.float32), ome=True, metadata={"axes": "ZYX", **sizes, **units})
@@ -130,3 +130,78 @@ def test_compressed_pages_equal_tifffiles_reading(tmp_path, how, dtype):
     values = np.random.default_rng(0).integers(0, 200, (3, 40, 35)).astype(dtype)
     tifffile.imwrite(tmp_path / "core.tif", values, photometric="minisblack", **how)
     assert np.array_equal(read(tmp_path / "core.tif", spacing_mm=MM).values, tifffile.imread(tmp_path / "core.tif"))
+
+
+APART = {
+    "one by one": [{}] * 6,
+    "one by one, compressed": [{"compression": "lzw"}] * 6,
+    "compressed or not": [{"compression": None if k % 2 else "lzw", "metadata": None} for k in range(6)],
+    "in other strips": [{"rowsperstrip": 2 + k, "metadata": None} for k in range(6)],
+}
+
+
+@pytest.mark.parametrize("how", APART)
+def test_pages_that_were_written_apart_are_one_stack(tmp_path, how):
+    """Neither a loop over slices nor pages stored in different ways makes several stacks, of which all but one were lost."""
+    values = np.arange(6 * 20 * 12, dtype=np.uint16).reshape(6, 20, 12)
+    with tifffile.TiffWriter(tmp_path / "core.tif") as file:
+        for plane, options in zip(values, APART[how], strict=True):
+            file.write(plane, photometric="minisblack", contiguous=False, **options)
+        file.write(values[0, ::2, ::2], photometric="minisblack", contiguous=False, subfiletype=1, metadata=None)
+    volume = read(tmp_path / "core.tif", spacing_mm=(0.1, 0.1, 0.1))
+    np.testing.assert_array_equal(volume.values, values)
+    assert "images-left-out" not in {f.code for f in volume.findings}
+    stated = options_of(spacing_mm=(0.1, 0.1, 0.1))
+    with open_scan(tmp_path / "core.tif", None, stated) as scan, scan.streamed(lambda *_: None) as large:
+        np.testing.assert_array_equal([large.plane(k)[0] for k in range(6)], values)
+
+
+@pytest.mark.parametrize("ome", [True, False])
+def test_further_stacks_in_one_file_are_told(tmp_path, ome):
+    values = np.arange(6 * 20 * 12, dtype=np.uint16).reshape(6, 20, 12)
+    name = "core.ome.tif" if ome else "core.tif"
+    with tifffile.TiffWriter(tmp_path / name, ome=ome) as file:
+        for stack in (values, values + 1, values[:, :8]):
+            file.write(stack, photometric="minisblack")
+    volume = read(tmp_path / name, spacing_mm=(0.1, 0.1, 0.1))
+    np.testing.assert_array_equal(volume.values, values)
+    (told,) = [f for f in volume.findings if f.code == "images-left-out"]
+    assert told.severity == "warning"
+    assert "2 more images beside its first one" in told.text
+
+
+def ome_parts(folder, values, outside=""):
+    """One OME data set over several files, each of which names all; the second as a file in another folder where asked."""
+    folder.mkdir(parents=True)
+    names = [f"core_z{k}.ome.tif" for k in range(len(values))]
+    ids = {name: f"urn:uuid:00000000-0000-0000-0000-00000000000{k}" for k, name in enumerate(names)}
+    named = [outside if outside and k == 1 else name for k, name in enumerate(names)]
+    data = "".join(
+        f'<TiffData FirstZ="{k}" IFD="0" PlaneCount="1"><UUID FileName="{named[k]}">{ids[name]}</UUID></TiffData>'
+        for k, name in enumerate(names)
+    )
+    z, y, x = values.shape
+    for name, plane in zip(names, values, strict=True):
+        xml = (
+            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{ids[name]}"><Image ID="Image:0">'
+            f'<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="{x}" SizeY="{y}" SizeZ="{z}" SizeC="1" SizeT="1">'
+            f'<Channel ID="Channel:0:0" SamplesPerPixel="1"/>{data}</Pixels></Image></OME>'
+        )
+        tifffile.imwrite(folder / name, plane, description=xml, metadata=None, photometric="minisblack")
+    return folder
+
+
+def test_an_ome_data_set_over_several_files_is_one_stack_of_them(tmp_path):
+    values = grey()
+    volume = read(ome_parts(tmp_path / "core", values), spacing_mm=MM)
+    np.testing.assert_array_equal(volume.values, values)
+
+
+def test_of_an_ome_data_set_over_several_files_one_file_is_read_as_itself(tmp_path):
+    """18. ... only found files are read, whatever a header names, in this folder or another."""
+    values = grey()
+    folder = ome_parts(tmp_path / "in" / "core", values, outside="../../elsewhere.tif")
+    (folder / "core_z1.ome.tif").rename(tmp_path / "elsewhere.tif")
+    volume = read(folder / "core_z0.ome.tif", spacing_mm=MM)
+    np.testing.assert_array_equal(volume.values, values[:1])
+    assert "ome-parts" in {f.code for f in volume.findings}

@@ -316,6 +316,48 @@ def test_the_outside_of_the_scan_circle_is_told_from_all_slices_together(tmp_pat
     assert "slice-jump" not in {f.code for f in volume.findings}
 
 
+def soil_to_the_circle(outside, blur=0.0, noise=25.0, air=-1000, radius=40.0):
+    """HU of soil with pores that fills the scan circle, values cut off at -1024 HU; and where that circle is."""
+    rng, shape, width = np.random.default_rng(8), (6, 80, 80), 80
+    y, x = np.mgrid[:width, :width] - (width - 1) / 2
+    inside = np.broadcast_to(np.hypot(y, x) <= radius, shape)
+    grains = ndimage.gaussian_filter(rng.normal(0, 1, shape), (0, 2, 2))
+    hu = np.where(grains < np.quantile(grains, 0.15), air, 900 + 800 * grains)
+    hu = np.where(inside, hu, air)
+    hu = ndimage.gaussian_filter(hu, (0, blur, blur)) + noise * rng.normal(0, 1, shape)
+    if outside is not None:
+        hu = np.where(inside, hu, outside)
+    return np.clip(np.rint(hu), -1024, 3071).astype(np.int16), inside
+
+
+@pytest.mark.parametrize("outside", [-1024, -1000])
+@pytest.mark.parametrize("blur", [0.5, 1.0])
+@pytest.mark.parametrize("noise", [10.0, 50.0])
+def test_a_constant_like_air_outside_a_circle_full_of_soil_is_masked(tmp_path, outside, blur, noise):
+    """14. ... where soil reaches the scan circle too: its own air has noise, and the step at the circle is sharp."""
+    hu, _ = soil_to_the_circle(None, blur, noise, radius=99.0)
+    _, inside = soil_to_the_circle(None)
+    volume = read(save(series(np.where(inside, hu, outside).astype("i2") + 1024), tmp_path))
+    assert np.array_equal(volume.valid, inside)
+    assert np.array_equal(volume.values[inside], hu[inside])
+    assert finding(volume, "scan-circle")
+
+
+@pytest.mark.parametrize("blur", [0.0, 0.3])
+@pytest.mark.parametrize("air", [-1000, -1040])
+@pytest.mark.parametrize("noise", [0.0, 4.0])
+def test_the_air_of_pores_and_around_a_core_as_wide_as_the_picture_stays_valid_without_noise(
+    tmp_path, blur, air, noise
+):
+    """A core that touches the sides of the picture, in the very air that its pores hold: a phantom, or air cut off at -1024 HU."""
+    if noise and air != -1040:
+        air = -1060  # in noise, air is one value only where it is cut off
+    hu, _ = soil_to_the_circle(None, blur, noise, air)
+    volume = read(save(series(hu + 1024), tmp_path))
+    assert volume.valid.all()
+    assert np.array_equal(volume.values, hu)
+
+
 def test_a_ceiling_outside_a_circle_nearly_as_wide_as_the_picture_is_masked(tmp_path):
     stored, inside = in_noisy_air(39.2, 4095)
     assert np.array_equal(read(save(series(stored), tmp_path)).valid, inside)

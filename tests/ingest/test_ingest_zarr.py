@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import numpy as np
 import pytest
 import zarr
@@ -162,3 +164,33 @@ def test_a_link_inside_a_store_is_not_followed(tmp_path):
     chunk.rename(outside)
     chunk.symlink_to(outside)
     refused(root, "chunks-missing")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("kind", ["image", "arrays", "core"])
+def test_stores_of_one_name_are_called_by_their_folders(tmp_path, kind, packed):
+    """Each can be chosen and read, as files of one name can."""
+    top = tmp_path / "top"
+    values = {"upper": VALUES, "lower": VALUES[::-1].copy()}
+    for folder, own in values.items():
+        root = top / folder / "core.zarr"
+        if kind == "image":
+            made(root, values=own)
+        elif kind == "arrays":
+            group = zarr.create_group(root)
+            for name in "ab":
+                group.create_array(name, data=own)
+        else:
+            write_store(root, Volume(own, np.ones(SHAPE, bool), MM, "grey", ()))
+    path = top
+    if packed:
+        path = tmp_path / "top.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in sorted(p for p in top.rglob("*") if p.is_file()):
+                archive.write(file, file.relative_to(top).as_posix())
+    inside = (":a", ":b") if kind == "arrays" else ("",)
+    wanted = [f"{folder}/core.zarr{name}" for folder in ("lower", "upper") for name in inside]
+    assert [one.id for one in inspect(path, MM).series] == wanted
+    for one in wanted:
+        read_again = read(path, series=one, spacing_mm=MM)
+        np.testing.assert_array_equal(read_again.values, values[one.partition("/")[0]])

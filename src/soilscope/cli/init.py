@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +13,7 @@ import typer
 from soilscope.cli.found import Quick, watching
 from soilscope.cli.lengths import Length, spacing
 from soilscope.cli.output import Json, Mode, Output, Quiet
-from soilscope.errors import install_line
+from soilscope.errors import InputRefused, install_line
 
 __all__ = ["register"]
 
@@ -81,7 +83,7 @@ def init(
 
     output = Output(Mode.of(as_json, quiet))
     asked = studies.Asked(spacing(spacing_mm), series, on_gap, units, quick, id_from, length_mm)
-    with watching(output) as progress:
+    with watching(output) as progress, _named_without_folders(cores):
         draft = studies.draft(study, cores, asked, progress)
     plan = draft.plan
     same = None if digests is None else studies.check_digests(digests, cores)
@@ -110,3 +112,13 @@ def init(
             f"no models are planned, since PyTorch is missing: {install_line('learn')}, then add [[learn.targets]]"
         )
     output.hint(f"next: read {path.name}, then `soilscope run {study}`")
+
+
+@contextlib.contextmanager
+def _named_without_folders(cores: Path) -> Iterator[None]:
+    """A refusal of a scan names it without the folders above it, as its text does: they may hold what is personal."""
+    try:
+        yield
+    except InputRefused as error:
+        files = [Path(f).name if cores in (Path(f), Path(f).parent) else f for f in error.files]
+        raise InputRefused(error.code, error.text, files) from None

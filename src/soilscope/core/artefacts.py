@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from soilscope.core.air import levels_of
 from soilscope.core.cupping import Cupping, measure_cupping
 from soilscope.core.drift import Drift, measure_drift
-from soilscope.core.soil import levels_of
 from soilscope.core.wall import distance_mm
 from soilscope.errors import InputRefused
 from soilscope.findings import Finding

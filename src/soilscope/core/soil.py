@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
+from soilscope.core.air import air_of, corners_of, level_of, seen_air
 from soilscope.core.axis import Axis, axis_through
 from soilscope.core.bodies import Tube, around, region_of, tubes_in
 from soilscope.core.choice import CoreChoice
@@ -27,24 +27,13 @@ from soilscope.types import BoolVolume
 from soilscope.volume import Volume
 from soilscope.volume.ends import ends_of_soil
 
-__all__ = ["air_of", "find_core", "level_of", "levels_of"]
+__all__ = ["find_core"]
 
-AIR_HU = -1000.0
-SOLID_HU = -440.0
-"""Halfway from air (-1000 HU) to the plastic of a tube (120 HU); what is heavier is no air."""
-
-CORNER_SHARE = 0.04
-"""Side of the four corner blocks in which a core in air shows nothing but air, as a share of the slice's width."""
-
-AIR_IN_CORNERS = 0.95
 WALL_BLUR_MM = 1.5
 """The ends of the soil are looked for this far inside the wall, whose blur lifts the air beside it."""
 
 SOLID_RIM = 0.2
 """Where the outermost valid voxels lie in soil at least this share of them is no air, even in loose litter."""
-
-CONTRAST = 4.0
-"""In grey scans the middle must differ from the corners by this many times the corners' own spread."""
 
 
 def find_core(vol: Volume, choice: CoreChoice | None = None) -> Volume:
@@ -68,6 +57,7 @@ def find_core(vol: Volume, choice: CoreChoice | None = None) -> Volume:
         ``at-ceiling`` told anew as shares of the soil, and the numbers a check picture needs in
         ``source["soil"]``: ``centre_mm`` (y, x) from the centre of the first voxel, ``radius_mm``, ``tilt_deg``, ``top``,
         ``bottom`` (the slice after the last), ``slices`` with one centre and radius each.
+        The scan keeps its size: depths count from its top until the soil is cut out, ``found.crop(z=(top, bottom))``.
 
     Raises
     ------
@@ -114,7 +104,7 @@ def _found(vol: Volume, choice: CoreChoice, level: float | None) -> Volume:
     scan, findings = vol, tuple[Finding, ...]()
     if level is not None and not choice.placed:
         scan, findings = _one_tube(vol, choice, level)
-    place = _stated(vol, choice) if choice.placed else _place(scan, choice, (level or 0.0, _seen_air(vol)))
+    place = _stated(vol, choice) if choice.placed else _place(scan, choice, (level or 0.0, seen_air(vol)))
     del scan  # and the mask of what lies around the tube with it
     if place is None:
         return _uncut(vol, choice, Finding("no-cylinder", "warning", NOT_ROUND))
@@ -172,7 +162,7 @@ def _nothing_there(choice: CoreChoice) -> NoReturn:
 
 def _narrowed_before(vol: Volume, level: float) -> bool:
     """Whether what is masked lies around the soil itself, and not around air as a scan circle does."""
-    if _corners(vol).size:
+    if corners_of(vol).size:
         return False
     there = np.flatnonzero(vol.valid.any(axis=(1, 2)))
     rims = [(plane & ~ndimage.binary_erosion(plane), k) for k, plane in zip(there, vol.valid[there], strict=True)]
@@ -249,67 +239,6 @@ def _stated(vol: Volume, choice: CoreChoice) -> Place:
     (y, x), radius = choice.centre_mm or (0.0, 0.0), choice.radius_mm or 0.0
     depth = vol.shape[0]
     return Place(Axis(np.full(depth, y), np.full(depth, x), radius), Wall(radius, None, np.nan))
-
-
-def level_of(vol: Volume) -> float | None:
-    """The value that parts air from the body, or None where the corners of the slices are no air."""
-    return levels_of(vol)[0]
-
-
-def air_of(vol: Volume) -> float:
-    """Value of air: known in HU, seen in the corners of grey scans."""
-    return levels_of(vol)[1]
-
-
-def levels_of(vol: Volume) -> tuple[float | None, float]:
-    """The value that parts air from the body (None where the corners of the slices are no air), and the value of air."""
-    corners, body = _looked_through(vol)
-    seen = [corner for corner in corners if corner.size]
-    if vol.units == "HU":
-        # Air is known here, and two corners of it are enough: a table may lie in the others.
-        empty = [np.mean(corner < SOLID_HU) >= AIR_IN_CORNERS for corner in seen]
-        return (SOLID_HU if 2 * sum(empty) >= len(seen) else None), AIR_HU
-    if not seen:
-        return None, AIR_HU
-    pooled = np.concatenate(seen)
-    air = float(np.median(pooled))
-    level = (air + body) / 2
-    spread = float(np.std(pooled))
-    if body - air <= CONTRAST * spread or np.mean(pooled < level) < AIR_IN_CORNERS:
-        return None, air
-    return level, air
-
-
-def _looked_through(vol: Volume) -> tuple[list[NDArray[Any]], float]:
-    """Valid values in each of the four corners of all slices, and the mean of the middle third of grey slices, in one pass."""
-    ny, nx = vol.shape[1:]
-    blocks: list[list[NDArray[Any]]] = []
-    total, seen = 0.0, 0
-    for plane, ok in zip(vol.values, vol.valid, strict=True):
-        blocks.append(_plane_corners(plane, ok))
-        if vol.units != "HU":
-            middle = plane[ny // 3 : ny - ny // 3, nx // 3 : nx - nx // 3]
-            total += float(middle.sum(dtype=np.float64))
-            seen += middle.size
-    return [np.concatenate(corner) for corner in zip(*blocks, strict=True)], total / max(seen, 1)
-
-
-def _corners(vol: Volume) -> NDArray[Any]:
-    return np.concatenate(
-        [block for pair in zip(vol.values, vol.valid, strict=True) for block in _plane_corners(*pair)]
-    )
-
-
-def _plane_corners(plane: NDArray[Any], ok: NDArray[np.bool_]) -> list[NDArray[Any]]:
-    side = max(2, int(CORNER_SHARE * min(plane.shape)))
-    ends = (slice(None, side), slice(-side, None))
-    return [plane[r, c][ok[r, c]] for r in ends for c in ends]
-
-
-def _seen_air(vol: Volume) -> float:
-    """What the air in the corners reads; scanners are some tens of HU off, and the lowest value they keep is no air."""
-    corners = _corners(vol)
-    return float(np.median(corners)) if corners.size else air_of(vol)
 
 
 def _told(vol: Volume, place: Place, left_out: tuple[int, int], choice: CoreChoice) -> tuple[Finding, ...]:

@@ -29,7 +29,7 @@ from soilscope.ingest.limits import (
 )
 from soilscope.ingest.members import Archive, Entry
 from soilscope.ingest.shown import repeated
-from soilscope.ingest.verdict import parsing, refuse
+from soilscope.ingest.verdict import counted, parsing, refuse
 
 __all__ = ["inside"]
 
@@ -55,13 +55,20 @@ def inside(path: Path) -> Iterator[Found]:
         ``archive-damaged``. The whole archive is refused.
     """
     with contextlib.ExitStack() as stack:
-        with parsing("archive-damaged", f"{path.name} is damaged, encrypted or no archive ({{error}}).", [path]):
+        with parsing(
+            "archive-damaged",
+            f"{path.name} is damaged, encrypted or no archive ({{error}}); copy it again, or pack the folder again.",
+            [path],
+        ):
             listed = _zip(path, stack) if _is_zip(path) else _tar(path, stack)
         folders = frozenset({".", *listed.above.values()})
-        same = repeated(key.rpartition("/")[2] for key in listed.files)
+        same = repeated(key.rpartition("/")[2] for key in [*listed.files, *folders])
         archive = Archive(path.name, path.stat().st_mtime_ns, listed.files, folders, same)
-        root = archive.root(path.name.split(".")[0] or path.name)
-        members = sorted((root / key for key in listed.files), key=lambda p: natural(p.relative_to(root).as_posix()))
+        base = root = archive.root(path.name.split(".")[0] or path.name)
+        tops = {key.partition("/")[0] if "/" in key else "" for key in listed.files}
+        if len(tops) == 1:  # the archive of one folder is looked at as that folder is
+            root = base / tops.pop()
+        members = sorted((base / key for key in listed.files), key=lambda p: natural(p.relative_to(root).as_posix()))
         yield Found(root, tuple(members))
 
 
@@ -148,11 +155,19 @@ def _tar(path: Path, stack: contextlib.ExitStack) -> _Listed:
                 held = packed or info.issparse()
                 key = listed.judge(info.name, info.size, path.stat().st_size if held else info.size)
                 listed.files[key] = _held(path, archive, info, listed) if held else _lying(handle, info)
-        if not sober.last:
-            raise tarfile.ReadError("the archive ends without its end mark, as one that was cut does")
-        while packed and stream.read(BLOCK_BYTES):  # to the checksum behind the last member
-            pass
+        if sober.last != bytes(tarfile.BLOCKSIZE):  # tarfile takes a header that is cut or damaged for the end
+            _damaged_tar(path, listed, "its end mark is missing, so that it was cut there or is damaged")
+        while rest := stream.read(BLOCK_BYTES):  # to the checksum behind the last member
+            if rest.count(0) != len(rest):
+                _damaged_tar(
+                    path, listed, "more follows behind its end mark, so that it is damaged or two archives in one"
+                )
     return listed
+
+
+def _damaged_tar(path: Path, listed: _Listed, why: str) -> None:
+    many = counted(len(listed.files), "file")
+    refuse("archive-damaged", f"{path.name}: after {many}, {why}; copy it again, or pack the scan again.", [path])
 
 
 def _lying(handle: int, info: tarfile.TarInfo) -> Entry:

@@ -18,7 +18,10 @@ __all__ = ["Candidate", "Options"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the caller states about a scan; None where the files must say. ``length_mm`` is the core's, which a scan must hold."""
+    """What the caller states about a scan; None where the files must say.
+
+    ``length_mm`` is the core's, which a scan must hold; ``labels`` where the values are classes, of which none is masked.
+    """
 
     units: Units | None = None
     spacing_mm: Spacing | None = None
@@ -26,6 +29,7 @@ class Options:
     shape: Shape | None = None
     dtype: str | None = None
     length_mm: float | None = None
+    labels: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,11 @@ def hdf5_candidates(path: Path, options: Options) -> list[Candidate]:
     with _typed(path):
         names, default = hdf5.data_sets(path)
     if not names:
-        refuse("nothing-readable", f"{shown(path)} holds no three-dimensional data set of numbers.", [path])
+        refuse(
+            "nothing-readable",
+            f"{shown(path)} holds no three-dimensional data set of numbers; name the file that holds the scan.",
+            [path],
+        )
     return [
         replace(
             _candidate(
@@ -67,7 +71,7 @@ def zarr_candidates(root: Path, files: Collection[Path], options: Options) -> li
     found = []
     for image in held:
         version = f"OME-Zarr {image.version}".rstrip() if image.axes or image.spacing_mm else "Zarr"
-        name = root.name if image.name == "." or len(held) == 1 else f"{root.name}:{image.name}"
+        name = shown(root) if image.name == "." or len(held) == 1 else f"{shown(root)}:{image.name}"
         found.append(
             _candidate(
                 (name, version, root),
@@ -80,7 +84,11 @@ def zarr_candidates(root: Path, files: Collection[Path], options: Options) -> li
 
 
 def _typed(path: Path) -> contextlib.AbstractContextManager[None]:
-    return parsing("file-damaged", f"{shown(path)} is cut or damaged ({{error}}: it cannot be read).", [path])
+    return parsing(
+        "file-damaged",
+        f"{shown(path)} is cut or damaged ({{error}}: it cannot be read); copy it again from where it was made.",
+        [path],
+    )
 
 
 def _candidate(
@@ -159,13 +167,13 @@ def _core_store(root: Path, options: Options) -> Candidate:
     def load() -> Volume:
         kept = _archived(root) if isinstance(root, Member) else read_store(root)
         if options.units not in (None, kept.units):
-            text = f"{root.name} is a core store of {kept.units}; import the scan itself to state other units."
+            text = f"{shown(root)} is a core store of {kept.units}; import the scan itself to state other units."
             refuse("units-mismatch", text, [root])
         told = told_twice(stated, options.spacing_mm)
         return replace(kept, spacing_mm=options.spacing_mm or stated).with_findings(*told)
 
     return Candidate(
-        root.name,
+        shown(root),
         "core store",
         load,
         about["shape"],
@@ -180,7 +188,7 @@ def _finished(root: Path) -> None:
     if not isinstance(root, Member):
         store_digest(root)
     elif wrong := verify_store(root):
-        text = f"{root.name} in {root.archive.name} is damaged: {wrong[0]} is not as it was written; copy the archive again."
+        text = f"{shown(root)} in {root.archive.name} is damaged: {wrong[0]} is not as it was written; copy the archive again."
         refuse("store-damaged", text, [root.archive.name])
 
 

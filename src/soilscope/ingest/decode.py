@@ -117,7 +117,11 @@ def _at_offset(one: Slice, data: bytes | memoryview) -> Stored:
     count = encoding.rows * encoding.columns
     offset = encoding.pixels.offset + one.frame * count * kind.itemsize
     if offset + count * kind.itemsize > len(data):
-        refuse("file-cut", f"{one.name} changed while it was read: it is shorter than its header said.", [one.path])
+        refuse(
+            "file-cut",
+            f"{one.name} changed while it was read: it is shorter than its header said; read it again when nothing writes to it.",
+            [one.path],
+        )
     return np.frombuffer(data, kind, count, offset).reshape(encoding.rows, encoding.columns)
 
 
@@ -205,7 +209,8 @@ def _sizes_agree(one: Slice, stream: bytes) -> None:
         refuse(
             "codestream-size",
             f"{one.name}: {len(stream)} compressed bytes claim to hold {one.encoding.rows} x {one.encoding.columns} pixels "
-            f"({wanted >> 20} MB), more than {MOST_EXPANSION} times their own size; the file is damaged.",
+            f"({wanted >> 20} MB), more than {MOST_EXPANSION} times their own size; the file is damaged: copy it again "
+            "from the scanner.",
             [one.path],
         )
 
@@ -215,7 +220,7 @@ def _contradiction(one: Slice, size: tuple[int, ...]) -> None:
     refuse(
         "codestream-size",
         f"{one.name}: its compressed pixels are {size[0]} x {size[1]}{samples}, its header says {one.encoding.rows} x "
-        f"{one.encoding.columns}; the file is damaged.",
+        f"{one.encoding.columns}; the file is damaged: copy it again from the scanner.",
         [one.path],
     )
 
@@ -283,7 +288,11 @@ class Buffer:
 
 
 def _unreadable(path: Path, error: OSError) -> NoReturn:
-    refuse("unreadable", f"{shown(path)} could not be read ({error.strerror}).", [path])
+    refuse(
+        "unreadable",
+        f"{shown(path)} could not be read ({error.strerror}); check the disk it lies on, or copy the file again.",
+        [path],
+    )
 
 
 def _changed(one: Slice) -> NoReturn:

@@ -41,8 +41,12 @@ NEEDED = {*RESCALE, "ImagePositionPatient", "ImageOrientationPatient"}
 TOP_ASSUMED = note("top-assumed", "the slice at the lowest position was taken for the top of the core; check it.")
 
 
-def candidates(paths: Sequence[Path], root: Path, options: Options) -> tuple[list[Candidate], int]:
+def candidates(
+    paths: Sequence[Path], root: Path, options: Options, empty: Sequence[Path] = ()
+) -> tuple[list[Candidate], int]:
     """Every series in some DICOM files below a root, judged from the headers, and the number of directory files (not opened).
+
+    Files of no bytes, ``empty``, are named where slices are missing in their folder.
 
     Raises
     ------
@@ -53,7 +57,7 @@ def candidates(paths: Sequence[Path], root: Path, options: Options) -> tuple[lis
     found = group(headers)
     if not found and headers.broken:
         raise headers.broken[0].error
-    whole = [_candidate(series, root, options) for series in found] + _without_image(headers.no_image)
+    whole = [_candidate(series, root, options, empty) for series in found] + _without_image(headers.no_image)
     known = {series.uid for series in found} | {None}
     lost = {b.series_uid: b for b in reversed(headers.broken) if b.series_uid not in known}
     return whole + [_damaged(lost[uid]) for uid in sorted(lost, key=str)], len(headers.directories)
@@ -93,7 +97,7 @@ def _damaged(broken: Broken) -> Candidate:
     return Candidate(rekey(uid), "DICOM", load, units="HU", is_scan=False, refusal=broken.error, alias=uid)
 
 
-def _candidate(series: Series, root: Path, options: Options) -> Candidate:
+def _candidate(series: Series, root: Path, options: Options, empty: Sequence[Path]) -> Candidate:
     units: Units = options.units or "HU"
     is_scan = (series.is_ct or options.units is not None) and not series.is_scout
     first = series.slices[0]
@@ -106,7 +110,7 @@ def _candidate(series: Series, root: Path, options: Options) -> Candidate:
         shape, spacing = grid.shape, grid.spacing_mm
         found = merge(found, grid.findings)
     except InputRefused as error:
-        refusal = _with_strangers(error, series)
+        refusal = _with_empty(_with_strangers(error, series), series, empty)
 
     def load(told: Progress = unwatched) -> Volume:
         if grid is None:
@@ -176,6 +180,18 @@ def _with_strangers(error: InputRefused, series: Series) -> InputRefused:
     return InputRefused(error.code, text, (*error.files, *names([one.path for one in series.strangers])))
 
 
+def _with_empty(error: InputRefused, series: Series, empty: Sequence[Path]) -> InputRefused:
+    """A refusal of the places of slices also names files of no bytes in their folders: a broken copy left them of slices."""
+    folders = {one.path.parent for one in series.slices}
+    beside = [path for path in empty if path.parent in folders]
+    if not beside or error.code not in OF_PLACES:
+        return error
+    first, more = shown(beside[0]), f" and {len(beside) - 1} more" if len(beside) > 1 else ""
+    stands = "hold nothing and may be slices" if more else "holds nothing and may be a slice"
+    text = f"{error.text} {first}{more} beside them {stands}: copy the scan again."
+    return InputRefused(error.code, text, (*error.files, *names(beside)))
+
+
 def _judge(series: Series, options: Options) -> tuple[Finding, ...]:
     """Everything the headers say against taking the series for a CT scan in HU."""
     first = series.slices[0]
@@ -184,7 +200,11 @@ def _judge(series: Series, options: Options) -> tuple[Finding, ...]:
     if series.refusal is not None:
         raise series.refusal
     if series.is_scout:
-        refuse("scout", f"{first.name} is a scout (localizer), not a slice of a scan.", [first.path])
+        refuse(
+            "scout",
+            f"{first.name} is a scout (localizer), not a slice of a scan; choose the CT series, or export it from the scanner too.",
+            [first.path],
+        )
     found: list[Finding] = []
     if "Simulated" in first.tags:
         found.append(
@@ -197,7 +217,8 @@ def _judge(series: Series, options: Options) -> tuple[Finding, ...]:
         kind = f"modality {first.modality or 'unknown'!r}, {class_name(first.sop_class)}"
         if options.units is None:
             text = (
-                f'{first.name} is no CT slice ({kind}): its values are not HU; units="grey" reads them as grey values.'
+                f'{first.name} is no CT slice ({kind}): its values are not HU; units="grey" (--units grey) reads them as grey '
+                "values."
             )
             refuse("not-ct", text, [first.path])
         found.append(
@@ -213,10 +234,12 @@ def _judge(series: Series, options: Options) -> tuple[Finding, ...]:
     if None in kinds and series.is_ct:
         text = "RescaleType is absent, which in CT images means HU (DICOM PS3.3 C.8.2.1)."
         found.append(note("rescale-type-absent", text))
+    said = " and ".join(sorted(plain(kind) for kind in {s.rescale_type for s in series.slices} if kind))
     if options.units == "HU" and kinds - {None}:
-        found.append(warn("units-asserted", f"the files say {sorted(map(str, kinds))}; HU was stated by the user."))
+        found.append(warn("units-asserted", f"the files say {said}; HU was stated by the user."))
     if options.units == "grey":
-        found.append(note("units-asserted", "the values were read as grey values, as stated by the user."))
+        beside = f"; the files say {said}" if said else ""
+        found.append(note("units-asserted", f"the values were read as grey values, as stated by the user{beside}."))
     return tuple(found)
 
 

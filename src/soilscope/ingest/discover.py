@@ -53,7 +53,12 @@ def discover(path: Path) -> Found:
     if stat.S_ISREG(mode):
         return Found(path.parent, (path,))
     if not stat.S_ISDIR(mode):
-        refuse("not-a-file", f"{path.name} is neither a file nor a folder (a device, pipe or socket).", [path])
+        refuse(
+            "not-a-file",
+            f"{path.name} is neither a file nor a folder (a device, pipe or socket); name the folder, file or archive that "
+            "holds the scan.",
+            [path],
+        )
     return _walk(path)
 
 

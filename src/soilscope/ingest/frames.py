@@ -42,7 +42,11 @@ def functional_groups(dataset: Any, count: int, path: Path) -> list[Group]:
         refuse("multi-frame", text + "single slices.", [path])
     per_frame = dataset.PerFrameFunctionalGroupsSequence
     if len(per_frame) != count:
-        refuse("multi-frame", f"{shown(path)} holds {count} frames but describes {len(per_frame)}.", [path])
+        refuse(
+            "multi-frame",
+            f"{shown(path)} holds {count} frames but describes {len(per_frame)}; export it as single slices.",
+            [path],
+        )
     shared = dataset.get("SharedFunctionalGroupsSequence") or [{}]
     common = top | _attributes(shared[0])
     if count > 1:

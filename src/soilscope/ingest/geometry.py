@@ -113,9 +113,10 @@ def arrange(slices: Sequence[Slice], same: Same, on_gap: str = "refuse", spacing
     if sized:
         _uniform(sized, "mixed-spacing", "pixel spacing in mm", lambda s: s.pixel_spacing, tolerance)
     axis = _axis(reference)
-    along = np.asarray([s.position for s in slices]) @ axis
-    order = np.argsort(along, kind="stable")
-    kept, findings = _without_twins([slices[i] for i in order], along[order], same)
+    places = np.asarray([s.position for s in slices])
+    along = places @ axis
+    order = sorted(range(len(slices)), key=lambda i: (along[i], *places[i], slices[i].instance or 0))  # never by name
+    kept, findings = _without_twins([slices[i] for i in order], along[order], axis, same)
     level = np.asarray([s.position for s in kept]) @ axis
     spread = _not_tilted(kept, axis, reference)
     step = steps.regular(kept, level, spacing_mm, on_gap)
@@ -123,7 +124,8 @@ def arrange(slices: Sequence[Slice], same: Same, on_gap: str = "refuse", spacing
     for index, one in zip(step.index, kept, strict=True):
         planes[index] = one
     if step.count * slices[0].encoding.rows * slices[0].encoding.columns > MOST_VOXELS:
-        refuse("too-large", f"{step.count} slices of this size are more than {MOST_VOXELS} voxels.", [kept[0].path])
+        text = f"{step.count} slices of this size are more than {MOST_VOXELS} voxels; export the scan in parts."
+        refuse("too-large", text, [kept[0].path])
     spacing, more = needed(_stated(step.mm, kept[0]), spacing_mm, kept[0].name)
     if step.rounded is None and max(spread, step.deviation_mm) > CORNER_MM:
         text = f"slices lie up to {max(spread, step.deviation_mm):.4f} mm off the regular grid, within the tolerance."
@@ -163,7 +165,10 @@ def _uniform(slices: Sequence[Slice], code: str, what: str, of: Callable[[Slice]
 def _present(slices: Sequence[Slice], spacing_mm: Spacing | None) -> None:
     for one in slices:
         if one.position is None or one.orientation is None:
-            text = f"{one.name} does not say where it lies (Image Position / Orientation); nothing is guessed."
+            text = (
+                f"{one.name} does not say where it lies (Image Position / Orientation), and nothing is guessed; export the "
+                "series again from the scanner with its positions."
+            )
             refuse("position-missing", text + _as_written(one, PLACE), [one.path])
         bad = one.pixel_spacing is None or min(one.pixel_spacing) <= 0
         if spacing_mm is None and bad:
@@ -181,12 +186,15 @@ def _right_angled(first: Slice, reference: Vector) -> None:
     row, column = reference[:3], reference[3:]
     errors = (abs(row @ row - 1), abs(column @ column - 1), abs(row @ column))
     if max(errors) > 1e-3:
-        text = f"{first.name}: the directions {tuple(map(float, reference))} are not two unit vectors at a right angle."
+        text = (
+            f"{first.name}: the directions {tuple(map(float, reference))} are not two unit vectors at a right angle; export "
+            "the series again from the scanner."
+        )
         refuse("orientation", text, [first.path])
 
 
-def _without_twins(slices: list[Slice], along: Vector, same: Same) -> tuple[list[Slice], list[Finding]]:
-    """Of slices at one position that hold the same values, one is kept; different values are refused."""
+def _without_twins(slices: list[Slice], along: Vector, axis: Vector, same: Same) -> tuple[list[Slice], list[Finding]]:
+    """Of slices at one position that hold the same values, one is kept; different values, or places, are refused."""
     kept: list[Slice] = []
     twins: list[Slice] = []
     last = -np.inf
@@ -195,6 +203,7 @@ def _without_twins(slices: list[Slice], along: Vector, same: Same) -> tuple[list
             kept.append(one)
             last = at
         elif same(kept[-1], one):
+            _not_beside(kept[-1], one, slices, axis)
             twins.append(one)
         else:
             refuse(
@@ -208,6 +217,24 @@ def _without_twins(slices: list[Slice], along: Vector, same: Same) -> tuple[list
         text = f"{counted(len(twins), 'slice was', 'slices were')} there twice, with the same values; one of each was kept."
         findings.append(note("duplicate-slice", text, [t.path for t in twins]))
     return kept, findings
+
+
+def _not_beside(one: Slice, other: Slice, slices: Sequence[Slice], axis: Vector) -> None:
+    """Refuse two slices of the same values of which one lies sideways of the other: the one further from most slices is named."""
+    written = np.asarray([s.position for s in (one, other, *slices)])
+    lateral = written - (written @ axis)[:, None] * axis
+    apart = float(np.linalg.norm(lateral[0] - lateral[1]))
+    if apart <= LATERAL_MM:
+        return
+    off = np.linalg.norm(lateral[:2] - np.median(lateral[2:], axis=0), axis=1)
+    moved, stays = (one, other) if off[0] > off[1] else (other, one)
+    refuse(
+        "displaced-slice",
+        f"{moved.name} holds the same values as {stays.name} at z = {steps.mm(float(written[0] @ axis))} mm, but lies {apart:.3g} "
+        "mm sideways of it. Its header is damaged, or the core moved: take one of the two out, or copy the scan again from the "
+        "scanner.",
+        [moved.path, stays.path],
+    )
 
 
 def _not_tilted(slices: Sequence[Slice], axis: Vector, orientation: Vector) -> float:

@@ -180,7 +180,11 @@ def _presence(path: Path, data: Any, shape: Shape) -> tuple[Presence | None, int
         return None, 1
     if data.chunks is None:
         if data.id.get_storage_size() == 0:
-            refuse("chunks-missing", f"nothing was ever written to {shown(path)}:{data.name}.", [path])
+            refuse(
+                "chunks-missing",
+                f"nothing was ever written to {shown(path)}:{data.name}; save the scan again, or choose another data set.",
+                [path],
+            )
         return None, 1
     counts = tuple(-(-n // c) for n, c in zip(data.shape, data.chunks, strict=True))
     there = np.zeros(counts, dtype=np.bool_)
@@ -210,14 +214,13 @@ def _spacing(data: Any) -> Spacing | None:
 
 
 def _sized(attributes: Any) -> Spacing | None:
-    """``voxel_size_um = [dz, dy, dx]``, or ``voxel_size`` with ``voxel_size_units`` or ``units`` beside it."""
+    """``voxel_size_um = [dz, dy, dx]``, or ``voxel_size`` with ``voxel_size_units``, ``units`` or ``unit`` beside it."""
     for name in SIZES:
         for ending in ("", "_m", "_cm", "_mm", "_um", "_nm"):
             if name + ending not in attributes:
                 continue
-            unit = ending[1:] or attributes.get(
-                f"{name}_units", attributes.get(f"{name}_unit", attributes.get("units"))
-            )
+            named = (attributes.get(key) for key in (f"{name}_units", f"{name}_unit", "units", "unit"))
+            unit = ending[1:] or next((word for word in named if word is not None), None)
             scale = None if unit is None else mm_of(_word(unit))
             lengths = np.ravel(attributes[name + ending])
             if scale is not None:

@@ -16,7 +16,7 @@ from soilscope.ingest import frames
 from soilscope.ingest.limits import MOST_PIXELS, MOST_PLANES
 from soilscope.ingest.part10 import Parsed, PixelElement, parse
 from soilscope.ingest.shown import shown
-from soilscope.ingest.tags import TECHNICAL, joined, technical_tags
+from soilscope.ingest.tags import TECHNICAL, joined, plain, technical_tags
 from soilscope.ingest.verdict import parsing, refuse
 from soilscope.ingest.written import Unread, asked, length_of, number_of, numbers_of, tagged, whole_of
 
@@ -34,6 +34,8 @@ PATIENT_FREE = [
 
 MODALITY_CHARACTERS = 16
 """The longest code string (PS3.5 6.2)."""
+
+GREY, PALETTE, CT = {"MONOCHROME1", "MONOCHROME2"}, "PALETTE COLOR", "1.2.840.10008.5.1.4.1.1.2"
 
 DIRECTORY = "DICOMDIR"
 """The one name the standard reserves (PS3.10 8.6): a list of files that lie elsewhere, not even opened."""
@@ -230,7 +232,12 @@ def _slices(path: Path, parsed: Parsed, pixels: PixelElement, tags: Tags) -> lis
     encoding = _encoding(path, dataset, pixels)
     count = _count(path, dataset, "NumberOfFrames", 1)
     if count > MOST_PLANES:
-        refuse("too-large", f"{shown(path)} claims {count} frames; the limit is {MOST_PLANES}.", [path])
+        refuse(
+            "too-large",
+            f"{shown(path)} claims {count} frames; the limit is {MOST_PLANES}: export it in parts, or copy it again if it "
+            "holds fewer.",
+            [path],
+        )
     _length_fits(path, encoding, count)
     groups = frames.functional_groups(dataset, count, path)
     file = _File(path, parsed.stamp, dataset, encoding, count, tags)
@@ -240,22 +247,46 @@ def _slices(path: Path, parsed: Parsed, pixels: PixelElement, tags: Tags) -> lis
 def _encoding(path: Path, dataset: Any, pixels: PixelElement) -> Encoding:
     rows, columns = _count(path, dataset, "Rows"), _count(path, dataset, "Columns")
     if rows * columns > MOST_PIXELS:
-        refuse("too-large", f"{shown(path)} claims {rows} x {columns} pixels; the limit is {MOST_PIXELS}.", [path])
+        refuse(
+            "too-large",
+            f"{shown(path)} claims {rows} x {columns} pixels; the limit is {MOST_PIXELS}: copy it again from the scanner "
+            "if it is smaller.",
+            [path],
+        )
     if _count(path, dataset, "SamplesPerPixel", 1) != 1:
-        refuse("colour", f"{shown(path)} is a colour picture (several samples per pixel), not CT values.", [path])
+        refuse(
+            "colour",
+            f"{shown(path)} is a colour picture (several samples per pixel), not CT values; choose the CT series.",
+            [path],
+        )
     allocated = _count(path, dataset, "BitsAllocated")
-    stored = _count(path, dataset, "BitsStored", allocated)
+    stored_value = whole_of(asked(dataset, "BitsStored"))
+    stored = 0 if stored_value == 0 else _count(path, dataset, "BitsStored", allocated)
+    _not_coloured(path, dataset)
     high_value = whole_of(asked(dataset, "HighBit"))
     high = high_value if isinstance(high_value, int) else stored - 1
     if allocated not in (8, 16, 32) or not 1 <= stored <= high + 1 <= allocated:
         text = (
-            f"{shown(path)}: {stored} bits stored up to bit {high} do not fit {allocated} bits allocated (8, 16 or 32)."
+            f"{shown(path)}: {stored} bits stored up to bit {high} do not fit {allocated} bits allocated (8, 16 or 32); copy "
+            "it again from the scanner."
         )
         refuse("bits", text, [path])
     syntax = str(dataset.file_meta.get("TransferSyntaxUID") or "")
     little = bool(dataset.original_encoding[1])
     signed = bool(int(dataset.get("PixelRepresentation") or 0))
     return Encoding(syntax, rows, columns, allocated, stored, high, signed, pixels, not little)
+
+
+def _not_coloured(path: Path, dataset: Any) -> None:
+    """Refuse one sample a pixel that is said to be a colour: grey values are MONOCHROME1 or MONOCHROME2 (PS3.3 C.7.6.3.1.2)."""
+    said = str(asked(dataset, "PhotometricInterpretation") or "").strip().upper()
+    if not said or said in GREY or (said == PALETTE and not str(_declared(dataset)).startswith(CT)):
+        return
+    text = (
+        f"{shown(path)} says that its one value a pixel is a colour ({tagged('PhotometricInterpretation')} {plain(said)}), "
+        "which is no CT value; copy it again from the scanner."
+    )
+    refuse("photometric", text, [path])
 
 
 def _count(path: Path, dataset: Any, name: str, absent: int | None = None) -> int:
@@ -283,7 +314,7 @@ def _length_fits(path: Path, encoding: Encoding, count: int) -> None:
         refuse(
             "pixel-length",
             f"{shown(path)}: {encoding.rows} x {encoding.columns} pixels of {encoding.bits_allocated} bits in {count} frame(s) "
-            f"are {wanted} bytes, but the file holds {found}.",
+            f"are {wanted} bytes, but the file holds {found}; copy it again from the scanner.",
             [path],
         )
 

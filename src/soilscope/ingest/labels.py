@@ -99,9 +99,8 @@ def read_labels(path: str | Path, like: Volume) -> LabelVolume:
 def _read(path: Path, like: Volume | None) -> tuple[LabelVolume, Any]:
     """Labels of a scan's size, and where the file says they lie; the size is not compared where nobody knows the scan's."""
     stated = _compared_by_header(path, like)
-    with opened(
-        path, Options(spacing_mm=stated or (like.spacing_mm if like is not None else (1.0, 1.0, 1.0)))
-    ) as source:
+    spacing = stated or (like.spacing_mm if like is not None else (1.0, 1.0, 1.0))
+    with opened(path, Options(spacing_mm=spacing, labels=True)) as source:
         chosen = _only(source, path)
         if chosen.refusal is not None:
             raise chosen.refusal
@@ -111,7 +110,7 @@ def _read(path: Path, like: Volume | None) -> tuple[LabelVolume, Any]:
 
 def _compared_by_header(path: Path, like: Volume | None) -> Spacing | None:
     """The voxel size the labels state, their size and it compared with the scan's where both are known."""
-    with opened(path, Options(spacing_mm=None)) as source:
+    with opened(path, Options(labels=True)) as source:
         chosen = _only(source, path)
         stated = None if chosen.refusal else chosen.spacing_mm
         if chosen.shape is not None and like is not None:
@@ -189,7 +188,11 @@ def _only(source: Source, path: Path) -> Candidate:
     if not chosen and source.broken:
         raise source.broken[0]
     if len(chosen) != 1:
-        refuse("labels-ambiguous", f"{path.name} holds {len(chosen)} volumes; one label volume is wanted.", [path])
+        refuse(
+            "labels-ambiguous",
+            f"{path.name} holds {len(chosen)} volumes; name the file of the one label volume.",
+            [path],
+        )
     return chosen[0]
 
 
@@ -221,7 +224,7 @@ def _same_spacing(spacing: Spacing, like: Volume, path: Path) -> None:
 def _whole(values: NDArray[Any], path: Path) -> LabelVolume:
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 255 or (values.dtype.kind == "f" and not np.array_equal(values, np.rint(values))):
-        text = f"{path.name} holds values from {low:g} to {high:g}; labels are whole numbers from 0 (outside) to 255."
+        text = f"{path.name} holds values from {low:g} to {high:g}; labels are whole numbers from 0 (outside) to 255: save it so."
         refuse("labels-values", text, [path])
     return values.astype(np.uint8)
 

@@ -33,7 +33,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """The files of an archive by their paths in it, its own name and time, and the names that several of its files have."""
+    """The files of an archive by their paths in it, its own name and time, and names that several of its files or folders have."""
 
     name: str
     time_ns: int

@@ -134,12 +134,16 @@ def _keys(path: Path) -> tuple[dict[str, str], int]:
         at = end + 1
     missing = [k for k in ("NDims", "DimSize", "ElementType", "ElementDataFile") if k not in keys]
     if missing:
-        refuse("file-damaged", f"{shown(path)} is no whole MetaImage header: {', '.join(missing)} not found.", [path])
+        refuse(
+            "file-damaged",
+            f"{shown(path)} is no whole MetaImage header: {', '.join(missing)} not found; copy or save it again.",
+            [path],
+        )
     return keys, at
 
 
 def _data_file(path: Path, keys: dict[str, str]) -> Path:
-    name = keys["ElementDataFile"]
+    name = keys["ElementDataFile"].removeprefix("./")
     if name.upper() == "LOCAL":
         return path
     if name.upper().startswith("LIST") or "%" in name:
@@ -159,7 +163,9 @@ def _about(path: Path) -> About:
     keys, end = _keys(path)
     sizes = [int(n) for n in keys["DimSize"].split()]
     if len(sizes) != int(keys["NDims"]):
-        refuse("file-damaged", f"{shown(path)}: DimSize {sizes} and NDims {keys['NDims']} disagree.", [path])
+        refuse(
+            "file-damaged", f"{shown(path)}: DimSize {sizes} and NDims {keys['NDims']} disagree; save it again.", [path]
+        )
     while len(sizes) > 3 and sizes[-1] == 1:
         sizes.pop()
     if len(sizes) == 2:
@@ -169,7 +175,10 @@ def _about(path: Path) -> About:
         refuse("colour", f"{shown(path)} holds several values a voxel; keep one.", [path])
     if keys["ElementType"].upper() not in TYPES or not _said(keys, "BinaryData", default=True):
         refuse(
-            "dtype", f"{shown(path)} holds {keys['ElementType']} (or text), not binary numbers that are read.", [path]
+            "dtype",
+            f"{shown(path)} holds {keys['ElementType']} (or text), not binary numbers that are read; save it as MET_SHORT "
+            "or MET_FLOAT.",
+            [path],
         )
     swapped = _said(keys, "BinaryDataByteOrderMSB") or _said(keys, "ElementByteOrderMSB")
     dtype = np.dtype((">" if swapped else "<") + TYPES[keys["ElementType"].upper()])
@@ -209,7 +218,11 @@ def _placed(keys: dict[str, str], shape: Shape, path: Path) -> tuple[Placement |
         else (note("length-unit-assumed", f"{shown(path)} names no unit of length; mm were taken, as ITK does."),)
     )
     if scale is None:
-        refuse("spacing-missing", f"{shown(path)} gives lengths in {unit!r}; give spacing_mm=(dz, dy, dx).", [path])
+        refuse(
+            "spacing-missing",
+            f"{shown(path)} gives lengths in {unit!r}; give spacing_mm=(dz, dy, dx) (--spacing-mm DZ,DY,DX).",
+            [path],
+        )
     if min(sizes) < 0:
         turned = " and ".join(name for name, size in zip("xyz", sizes, strict=True) if size < 0)
         text = f"ElementSpacing of {shown(path)} is negative along {turned}: taken as an axis that runs the other way, as ITK does."

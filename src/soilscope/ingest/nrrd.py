@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ TO_LPS = {
     "left-anterior-superior": (1.0, -1.0, 1.0),
     "las": (1.0, -1.0, 1.0),
 }
+
+LONGEST_HEADER = 1 << 16
+SPREAD = re.compile(rb"^data ?file: *(LIST(\s|$)|.*%\d*d)", re.MULTILINE)
+"""A list of data files, or a pattern of their names (http://teem.sourceforge.net/nrrd/format.html#detached)."""
 
 BYTES = {1: ("char", "int8"), 2: ("short", "int16"), 8: ("long", "int64", "double"), 4: ("int", "float")}
 """Bytes a value by words in the name of its type (http://teem.sourceforge.net/nrrd/format.html), the first that fits."""
@@ -113,12 +118,20 @@ def files(path: Path) -> tuple[Path, ...]:
 
 def _header(path: Path) -> dict[str, Any]:
     with path.open("rb") as stream:
+        if SPREAD.search(stream.read(LONGEST_HEADER).split(b"\n\n")[0]):
+            text = f"{shown(path)} spreads its values over several files; save it as one .nrrd, or read the slices themselves."
+            refuse("detached-data", text, [path])
+        stream.seek(0)
         about: dict[str, Any] = pynrrd.read_header(stream)
     data = about.get("data file", about.get("datafile"))
-    if data is not None and (not isinstance(data, str) or Path(data).name != data or data.startswith((".", "LIST"))):
+    if isinstance(data, str):
+        data = data.removeprefix("./")  # as Teem writes it
+    if data is not None and (not isinstance(data, str) or Path(data).name != data or data.startswith(".")):
         refuse("detached-data", f"{shown(path)} points to data in another folder; put the data file beside it.", [path])
     if data is not None and (path.parent / data).is_symlink():
         refuse("detached-data", f"{shown(path)} points to a link; put the data file itself beside it.", [path])
+    if data is not None and not (path.parent / data).is_file():
+        refuse("detached-data", f"{shown(path)} needs {data} beside it, which is not there; copy both.", [path])
     return about
 
 

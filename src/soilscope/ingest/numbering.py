@@ -72,8 +72,8 @@ class Numbers:
         return f"{what} missing{place} ({which}, between {names[at]} and {names[at + 1]})"
 
 
-def numbered(stems: Sequence[str]) -> Numbers:
-    """The planes of one stack's files, given in natural order without their endings.
+def numbered(stems: Sequence[str], names: Sequence[str]) -> Numbers:
+    """The planes of one stack's files, given in natural order without their endings, and what messages call them.
 
     Where one number varies and rises by one step, or by several at once where files are missing, it counts the planes;
     otherwise the files follow each other.
@@ -96,14 +96,17 @@ def numbered(stems: Sequence[str]) -> Numbers:
         if step < usual or step % usual:
             refuse(
                 "unequal-spacing",
-                f"file numbers rise by {usual}, but by {step} from {stems[at]} to {stems[at + 1]}; where these slices lie is not "
+                f"file numbers rise by {usual}, but by {step} from {names[at]} to {names[at + 1]}; where these slices lie is not "
                 "known. Number the files evenly, or take out what is no slice of this scan.",
-                stems[at : at + 2],
+                names[at : at + 2],
             )
     index = tuple((value - values[0]) // usual for value in values)
     if index[-1] >= MOST_PLANES:
-        text = f"the numbers of {stems[0]} to {stems[-1]} span {index[-1] + 1} planes; the limit is {MOST_PLANES}."
-        refuse("too-large", text, [stems[0], stems[-1]])
+        text = (
+            f"the numbers of {names[0]} to {names[-1]} span {index[-1] + 1} planes; the limit is {MOST_PLANES}. Take out what "
+            "is no slice of this scan, or number the files evenly."
+        )
+        refuse("too-large", text, [names[0], names[-1]])
     gaps = tuple((k, values[k], values[k + 1]) for k, step in enumerate(steps) if step != usual)
     return Numbers(index, usual, gaps)
 

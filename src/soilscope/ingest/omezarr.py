@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from soilscope.ingest.chunks import Presence
 from soilscope.ingest.grey import within_limits
-from soilscope.ingest.shown import shown
+from soilscope.ingest.members import Member
+from soilscope.ingest.shown import Below, repeated, shown
 from soilscope.ingest.units import mm_of, spacing_from
 from soilscope.ingest.verdict import refuse
 from soilscope.types import BoolVolume, Shape, Spacing
@@ -54,14 +55,18 @@ class HeldArray:
     depth: int
 
 
-def roots(files: Sequence[Path]) -> list[Path]:
-    """The outermost folders that are Zarr stores."""
+def roots(files: Sequence[Path], top: Path) -> list[Path]:
+    """The outermost folders that are Zarr stores, those of one name called by their paths below the ``top`` one."""
     folders = sorted({p.parent for p in files if p.name in METADATA}, key=lambda p: len(p.parts))
     found: list[Path] = []
     for folder in folders:
         if not any(folder.is_relative_to(root) for root in found):
             found.append(folder)
-    return sorted(found)
+    same = repeated(root.name for root in found)
+    return [
+        Below.of(root, root.relative_to(top).as_posix()) if root.name in same and not isinstance(root, Member) else root
+        for root in sorted(found)
+    ]
 
 
 def is_core_store(root: Path) -> bool:
@@ -127,7 +132,11 @@ def _image(root: Path, name: str, scales: dict[str, Any], ome: dict[str, Any]) -
     levels = [(str(level["path"]), level) for level in scales["datasets"]]
     for path, _ in levels:
         if path.startswith("/") or ".." in path.split("/"):
-            refuse("file-damaged", f"{root.name}: level {path!r} leads out of the store.", [root])
+            refuse(
+                "file-damaged",
+                f"{shown(root)}: level {path!r} leads out of the store; save it again with its levels inside.",
+                [root],
+            )
     base = "" if name == "." else name + "/"
     sizes = [int(np.prod(zarr.open_array(root, path=base + path, mode="r").shape)) for path, _ in levels]
     path, level = levels[int(np.argmax(sizes))]
@@ -152,7 +161,7 @@ def opened(root: Path, image: Image, files: Collection[Path]) -> HeldArray:
         Codes ``shape`` (several channels or times, or no three axes in space), ``too-large``, ``zarr-index``.
     """
     array = zarr.open_array(root, path="" if image.array == "." else image.array, mode="r")
-    label = f"{root.name}:{image.array}"
+    label = f"{shown(root)}:{image.array}"
     axes = image.axes if image.axes is not None and len(image.axes) == array.ndim else None
     order = _order(array.shape, axes, label)
     kept = tuple(array.shape[k] for k in order)
@@ -172,7 +181,11 @@ def _order(shape: tuple[int, ...], axes: tuple[str, ...] | None, label: str) -> 
     """Which stored axes are z, y and x; all others must have length one."""
     names = axes or tuple("tczyx"[-len(shape) :] if 3 <= len(shape) <= 5 else "")
     if not set("zyx") <= set(names):
-        refuse("shape", f"{label} has axes {names} of {shape}; a scan has three axes in space (z, y, x).", [label])
+        refuse(
+            "shape",
+            f"{label} has axes {names} of {shape}; a scan has three axes in space (z, y, x): save one volume of them.",
+            [label],
+        )
     z, y, x = (names.index(axis) for axis in "zyx")
     if any(n != 1 for k, n in enumerate(shape) if k not in (z, y, x)):
         refuse("shape", f"{label} has axes {''.join(names)} of {shape}; keep one channel and one time.", [label])

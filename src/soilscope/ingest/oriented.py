@@ -77,7 +77,7 @@ def place(affine: NDArray[np.float64], shape: Shape, name: str) -> Placement:
     if not (np.isfinite(affine).all() and (lengths > 0).all()):
         refuse(
             "spacing-missing",
-            f"{name} states voxels of {tuple(map(float, lengths))} mm; give spacing_mm=(dz, dy, dx).",
+            f"{name} states voxels of {tuple(map(float, lengths))} mm; give spacing_mm=(dz, dy, dx) (--spacing-mm DZ,DY,DX).",
             [name],
         )
     unit = axes / lengths

@@ -82,7 +82,10 @@ def as_part10(raw: bytes | memoryview, name: str) -> bytes | memoryview:
         )
     if inflater.unconsumed_tail:
         refuse(
-            "too-large", f"{name} inflates to more than {MOST_INFLATED_BYTES >> 20} MB; it is not a CT slice.", [name]
+            "too-large",
+            f"{name} inflates to more than {MOST_INFLATED_BYTES >> 20} MB; it is not a CT slice: copy it again from the "
+            "scanner, or take it out.",
+            [name],
         )
     if not inflater.eof:
         refuse("file-cut", f"{name} ends before its deflated data do; copy the file again from the scanner.", [name])
@@ -267,6 +270,8 @@ def _end_of_fragments(stream: BinaryIO, offset: int, size: int, path: Path) -> i
             return at + 8
         if (group, element) != ITEM:
             refuse(
-                "file-damaged", f"{shown(path)}: its compressed pixels are not a chain of items at byte {at}.", [path]
+                "file-damaged",
+                f"{shown(path)}: its compressed pixels are not a chain of items at byte {at}; copy it again from the scanner.",
+                [path],
             )
         at += 8 + length

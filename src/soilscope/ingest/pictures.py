@@ -20,9 +20,9 @@ from soilscope.ingest.decode import content
 from soilscope.ingest.limits import MOST_PIXELS, MOST_PLANES
 from soilscope.ingest.members import Member, seekable
 from soilscope.ingest.shown import shown
-from soilscope.ingest.tiff_pages import check_whole
+from soilscope.ingest.tiff_pages import check_whole, scattered
 from soilscope.ingest.tiff_spacing import spacing_of
-from soilscope.ingest.verdict import note, parsing, refuse, warn
+from soilscope.ingest.verdict import counted, note, parsing, refuse, warn
 from soilscope.types import Spacing
 
 __all__ = ["Picture", "opened", "picture_of"]
@@ -69,22 +69,33 @@ def picture_of(path: Path) -> Picture:
     InputRefused
         Codes ``file-damaged``, ``file-cut``, ``colour``, ``shape``, ``too-large``.
     """
-    with parsing("file-damaged", f"{shown(path)} is no readable picture ({{error}}).", [path]):
+    with parsing(
+        "file-damaged",
+        f"{shown(path)} is no readable picture ({{error}}); copy it again from where it was made.",
+        [path],
+    ):
         return _png_header(path) if path.suffix.lower() == ".png" else _tiff_header(path)
 
 
 def _tiff_header(path: Path) -> Picture:
-    with tifffile.TiffFile(seekable(path)) as tiff:
+    with tifffile.TiffFile(seekable(path), _multifile=False) as tiff:  # else it opens whatever files OME-XML names
         page = tiff.pages.first
         series = tiff.series[0]
         shape = tuple(int(n) for n in series.shape if n != 1) or (1,)
         if page.samplesperpixel != 1 or page.photometric == tifffile.PHOTOMETRIC.RGB:
-            refuse("colour", f"{shown(path)} is a colour picture, not a slice of values.", [path])
+            refuse(
+                "colour",
+                f"{shown(path)} is a colour picture, not a slice of values; save it as grey values, or take it out.",
+                [path],
+            )
         rows, columns = int(page.imagelength), int(page.imagewidth)
-        pages = int(np.prod(series.shape, dtype=np.int64)) // max(rows * columns, 1)
+        apart, beside = scattered(tiff)
+        pages = len(apart) if apart else int(np.prod(series.shape, dtype=np.int64)) // max(rows * columns, 1)
         if shape[-2:] != (rows, columns) and pages > 1:
             refuse(
-                "shape", f"{shown(path)} has axes {series.axes} {tuple(series.shape)}; one 3D stack is wanted.", [path]
+                "shape",
+                f"{shown(path)} has axes {series.axes} {tuple(series.shape)}; save one 3D stack a file.",
+                [path],
             )
         if len([n for n in series.shape if n != 1]) > 3:
             text = f"{shown(path)} has {len(series.shape)} axes ({series.axes}); keep one channel and one time."
@@ -96,9 +107,22 @@ def _tiff_header(path: Path) -> Picture:
                 *findings,
                 note("white-is-zero", "its low values are meant to be seen white; they were kept as they are stored."),
             )
+        if beside:
+            text = (
+                f"{shown(path)} holds {counted(beside, 'more image')} beside its first one, not read; save each in a file of its "
+                "own."
+            )
+            findings = (*findings, warn("images-left-out", text, [path]))
+        if tiff.is_ome and series.kind != "ome":
+            text = (
+                f"the OME-XML of {shown(path)} describes more than this file: its own pages were read, and files in the order of "
+                "their names."
+            )
+            findings = (*findings, warn("ome-parts", text, [path]))
         kept = np.dtype(np.int16) if signed else dtype
         check_whole(tiff, path)
-        plain = page.compression == tifffile.COMPRESSION.NONE and not isinstance(path, Member)
+        uncompressed = all(one.compression == tifffile.COMPRESSION.NONE for one in apart or [page])
+        plain = uncompressed and not isinstance(path, Member)
         return _sized(Picture(path, pages, rows, columns, kept, spacing_of(tiff), signed, not plain, findings))
 
 
@@ -130,13 +154,21 @@ def _png_header(path: Path) -> Picture:
     columns, rows = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
     depth, colour = head[24], head[25]
     if colour != 0:
-        refuse("colour", f"{shown(path)} is a colour, palette or transparent picture, not a slice of values.", [path])
+        refuse(
+            "colour",
+            f"{shown(path)} is a colour, palette or transparent picture, not a slice of values; save it as grey values, or "
+            "take it out.",
+            [path],
+        )
     return _sized(Picture(path, 1, rows, columns, np.dtype(np.uint16 if depth == 16 else np.uint8)))
 
 
 def _sized(picture: Picture) -> Picture:
     if not 1 <= picture.rows * picture.columns <= MOST_PIXELS or not 1 <= picture.pages <= MOST_PLANES:
-        text = f"{shown(picture.path)} claims {picture.pages} pages of {picture.rows} x {picture.columns} pixels: too large."
+        text = (
+            f"{shown(picture.path)} claims {picture.pages} pages of {picture.rows} x {picture.columns} pixels: too large; save "
+            "it in parts, or copy it again."
+        )
         refuse("too-large", text, [picture.path])
     return picture
 
@@ -150,10 +182,13 @@ def opened(one: Picture, raw: bytes | None = None) -> Iterator[Any]:
         yield _Turned([np.asarray(imagecodecs.png_decode(data))], size, one)
         return
     source = seekable(one.path) if raw is None else io.BytesIO(raw)
-    with tifffile.TiffFile(source) as tiff:
+    with tifffile.TiffFile(source, _multifile=False) as tiff:
         series = tiff.series[0]
         plain = int(tiff.pages.first.bitspersample) in WHOLE_BYTES
-        if series.dataoffset is not None and plain and isinstance(source, Path):
+        apart, _ = scattered(tiff)
+        if apart:
+            yield _Turned(_Decoded(apart), size, one)
+        elif series.dataoffset is not None and plain and isinstance(source, Path):
             kind = np.dtype(series.dtype).newbyteorder(tiff.byteorder)
             yield _Turned(np.memmap(source, kind, "r", series.dataoffset, (one.pages, *size)), size, one)
         elif len(series.pages) == one.pages > 1:

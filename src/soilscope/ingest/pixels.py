@@ -14,7 +14,7 @@ from soilscope.findings import Finding
 from soilscope.ingest.headers import Slice
 from soilscope.ingest.limits import UNSCANNED_BORDER, UNSCANNED_HU, UNSCANNED_RUN
 from soilscope.ingest.padding import padding_range
-from soilscope.ingest.scan_circle import around_circle, reached
+from soilscope.ingest.scan_circle import around_circle, circle_told, reached
 from soilscope.ingest.verdict import note, refuse, warn
 from soilscope.types import FILL, Units
 from soilscope.volume.ends import SHARE_TOLD
@@ -80,8 +80,7 @@ def told(planes: Sequence[Plane], lossy: Sequence[str], units: Units = "HU") -> 
     if padding:
         found.append(note("padding", f"{padding / total:.1%} of the voxels are declared padding and masked."))
     if ring:
-        text = f"{ring / total:.1%} of the voxels lie outside the scan circle (an undeclared constant) and are masked."
-        found.append(note("scan-circle", text))
+        found.append(circle_told(ring / total))
     if clipped:
         text = f"{clipped} voxels ({clipped / total:.2%}) are beyond int16 and were set to its end."
         if clipped > MOST_CLIPPED * (total - padding - ring):
@@ -104,14 +103,18 @@ def check_rescale(one: Slice, units: Units | None) -> None:
         Codes ``modality-lut``, ``rescale-missing``, ``rescale-invalid``, ``units-not-hu``.
     """
     if one.has_modality_lut:
-        refuse("modality-lut", f"{one.name} maps its values by a Modality LUT, not by slope and intercept.", [one.path])
+        text = (
+            f"{one.name} maps its values by a Modality LUT, not by slope and intercept; export the scanner's own series, which "
+            "states them."
+        )
+        refuse("modality-lut", text, [one.path])
     if one.slope is None or one.intercept is None:
         if units == "grey":
             return
         absent = " and ".join(
             n for n, v in (("RescaleSlope", one.slope), ("RescaleIntercept", one.intercept)) if v is None
         )
-        text = f'{one.name} has no {absent}: stored values are not HU; units="grey" reads them as grey values.'
+        text = f'{one.name} has no {absent}: stored values are not HU; units="grey" (--units grey) reads them as grey values.'
         refuse("rescale-missing", text, [one.path])
     if not np.isfinite([one.slope, one.intercept]).all() or one.slope == 0:
         text = (
@@ -126,7 +129,8 @@ def check_rescale(one: Slice, units: Units | None) -> None:
         refuse("rescale-invalid", text, [one.path])
     if one.rescale_type not in (None, "HU") and units is None:
         text = (
-            f'{one.name} says its values are in {one.rescale_type!r}, not HU; units="grey" reads them as grey values.'
+            f'{one.name} says its values are in {one.rescale_type!r}, not HU; units="grey" (--units grey) reads them as grey '
+            "values."
         )
         refuse("units-not-hu", text, [one.path])
 
@@ -334,6 +338,12 @@ def _shares(planes: Sequence[Plane], units: Units) -> tuple[Finding, ...]:
     lows, highs = [p.low for p in planes if p.low], [p.high for p in planes if p.high]
     found = []
     floor, ceiling = min(lows)[0], max(highs)[0]
+    if floor == ceiling:
+        text = (
+            f"all voxels hold one value, {floor} {units}: the scan shows nothing, or slope and intercept in its headers are not "
+            "those of its values."
+        )
+        return (warn("one-value", text),)
     cut_low = floor in FLOORS_HU or any(p.low is not None and p.low[0] == floor == p.least for p in planes)
     for code, ends, value, where, cut in (
         ("at-floor", lows, floor, "lowest", cut_low),

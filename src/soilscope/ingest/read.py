@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike
 
-from soilscope.errors import UsageError
+from soilscope.errors import InputRefused, UsageError
 from soilscope.findings import Finding, merge
 from soilscope.ingest import stream
 from soilscope.ingest.candidates import Candidate, Options
@@ -19,7 +19,7 @@ from soilscope.ingest.grey import as_volume
 from soilscope.ingest.naming import ids
 from soilscope.ingest.sources import Source, opened
 from soilscope.ingest.spacing import checked, needed, shorter
-from soilscope.ingest.verdict import counted, note, refuse
+from soilscope.ingest.verdict import counted, names, note, refuse
 from soilscope.progress import told
 from soilscope.types import Shape, Spacing, Units
 from soilscope.volume import Volume
@@ -204,7 +204,18 @@ def _choose(source: Source, series: str | None) -> Candidate:
         raise refusal
     if series is not None:
         return _only(source.named(series), source)
-    return _only([c for c in listed if c.is_scan] or [c for c in listed if c.is_image], source)
+    scans = [c for c in listed if c.is_scan]
+    return _only(scans, source) if scans else _none_a_scan([c for c in listed if c.is_image], source)
+
+
+def _none_a_scan(images: Sequence[Candidate], source: Source) -> Candidate:
+    """The only image, or the refusal of several that are no scan, such as scouts: there is nothing to choose among them."""
+    refusals = [c.refusal for c in images if c.refusal is not None]
+    if len(images) == 1 or len(refusals) < len(images):
+        return _only(images, source)
+    first = {one.code: one.text for one in reversed(refusals)}
+    text = f"{source.name} holds {len(images)} sets of images and no scan: {' '.join(reversed(first.values()))}"
+    raise InputRefused(refusals[0].code, text, names(file for one in refusals for file in one.files))
 
 
 def _only(named: Sequence[Candidate], source: Source) -> Candidate:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from soilscope.findings import Finding
 from soilscope.ingest.limits import AIR_NEAR_HU, CIRCLE_STRAYS, CIRCLE_VOXELS
+from soilscope.ingest.verdict import note
 
-__all__ = ["Circle", "around_circle", "reached", "scan_circle"]
+__all__ = ["LEAST_VALUES", "Circle", "Rim", "around_circle", "circle_told", "reached", "scan_circle"]
 
 AIR_HU = -1000
 AIR_WIDE_HU = 560
@@ -30,6 +33,24 @@ AIR_VOXELS = 12
 
 NOT_IN = 8
 """One slice in so many may lack the constant: it is damaged."""
+
+MOST_AIR_ALIKE = 0.5
+"""Of the air inside, no more than this share may hold the constant: scanners measure air with noise, even where they cut it off."""
+
+LEAST_AIR = 0.002
+"""Share of the circle that is air, without which nothing tells how the scan measured that."""
+
+RIM, DEEP = 1.5, (3.0, 7.0)
+"""How far within the edge, in voxels, values are those next to it, and those that no blur of the edge reaches."""
+
+LEAST_VALUES = 16
+"""Fewer different values within the edge are those of classes or of a drawing, not of a scan."""
+
+SHARP = 0.75
+"""Share of the step to the constant that is there at the edge already: the circle cuts sharply, a tube's edge is blurred."""
+
+STANDARD_ERRORS = 8.0
+"""By so many standard errors of a median the step at the edge may fall short of that by chance."""
 
 FEWEST_SLICES = 3
 """With fewer slices, the constant is masked only outside the largest circle that fits."""
@@ -70,7 +91,9 @@ def scan_circle(
     fits into the picture, or, where that was cut to a rectangle, up to the largest that its longer side shows whole. It may be a
     smaller one in three slices or more, or where no scanner measures the value. A constant near air may be air without noise around
     a tube, as where the scanner cuts values off at -1024 HU, and is masked only where air of other values lies within: then the
-    circle's edge is no edge of a body. A smaller circle whose outside holds a very high value may be a mask drawn around the soil.
+    circle's edge is no edge of a body. The largest circle may cut through soil as well, where the step to the constant is sharp, as
+    no tube's is, and the soil's own air holds other values. A smaller circle whose outside holds a very high value may be a mask
+    drawn around the soil.
     """
     everywhere = bool(rows) and len(rows) >= count - count // NOT_IN
     if not rows or (not everywhere and len(rows) < FEWEST_SLICES and count >= FEWEST_SLICES):
@@ -106,25 +129,75 @@ def _is_scan_circle(values: NDArray[np.int16], some: Sequence[int], circle: Circ
     band = (circle.away > circle.radius - deep) & ~circle.outside
     within = np.concatenate([values[k][band] for k in some]).astype(np.float64)
     if fits:
-        return bool(np.mean(np.abs(within - AIR_HU) <= AIR_WIDE_HU) >= 0.5)
+        in_air = bool(np.mean(np.abs(within - AIR_HU) <= AIR_WIDE_HU) >= 0.5)
+        return in_air or _cuts_soil(values, some, circle, value)
     return bool(abs(np.median(within) - AIR_HU) <= AIR_NEAR_HU)
 
 
-def around_circle(alike: NDArray[np.bool_]) -> Circle | None:
+def _cuts_soil(values: NDArray[np.int16], some: Sequence[int], circle: Circle, value: float) -> bool:
+    """Whether a constant near air was put around soil: the step to it is sharp, and the air between the soil's grains is not it."""
+    planes = [values[k] for k in some]
+    rim = Rim.of(planes, circle)
+    if np.unique(rim.further).size < LEAST_VALUES or not rim.is_cut(value):
+        return False
+    inside = ~circle.outside
+    air = [plane[inside & (np.abs(plane.astype(np.int32) - AIR_HU) <= AIR_NEAR_HU)] for plane in planes]
+    held, size = sum(int(np.count_nonzero(part == value)) for part in air), sum(part.size for part in air)
+    return bool(held <= MOST_AIR_ALIKE * size and size >= LEAST_AIR * len(planes) * np.count_nonzero(inside))
+
+
+@dataclass(frozen=True, slots=True)
+class Rim:
+    """The values next to a circle's edge, and those a little further within, of some planes."""
+
+    at_edge: NDArray[np.float64]
+    further: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, planes: Sequence[NDArray[Any]], circle: Circle) -> Rim:
+        """Those of planes of shape (y, x)."""
+        within = circle.radius - circle.away
+        edge = ~circle.outside & (within < RIM)
+        deep = ~circle.outside & (within >= DEEP[0]) & (within < DEEP[1])
+        return cls(_values(planes, edge), _values(planes, deep))
+
+    def is_cut(self, value: float) -> bool:
+        """Whether the step to the constant outside is there at the edge already; False without any values."""
+        if min(self.at_edge.size, self.further.size) == 0:
+            return False
+        step, at = (abs(float(np.median(some)) - value) for some in (self.further, self.at_edge))
+        chance = STANDARD_ERRORS * float(np.std(self.further)) / np.sqrt(min(self.at_edge.size, self.further.size))
+        return bool(at >= SHARP * step - chance)
+
+
+def _values(planes: Sequence[NDArray[Any]], where: NDArray[np.bool_]) -> NDArray[np.float64]:
+    found = np.concatenate([plane[where] for plane in planes]).astype(np.float64) if planes else np.empty(0)
+    return found[np.isfinite(found)]
+
+
+def around_circle(alike: NDArray[np.bool_], sides: tuple[float, float] = (1.0, 1.0)) -> Circle | None:
     """Those voxels that are alike and lie outside a circle around the slice's middle.
 
-    None where they do not fill all that lies outside, or reach inside.
+    None where they do not fill all that lies outside, or reach inside. Of an ellipse, ``sides`` are the lengths of a voxel along y
+    and x with which it is a circle.
     """
     if alike.all() or not (alike[0, 0] and alike[0, -1] and alike[-1, 0] and alike[-1, -1]):
         return None
     ring = reached(alike)
-    y, x = (np.arange(n) - (n - 1) / 2 for n in alike.shape)
+    y, x = ((np.arange(n) - (n - 1) / 2) * side for n, side in zip(alike.shape, sides, strict=True))
     away = np.sqrt((y**2)[:, None] + (x**2)[None, :])
     radius = float(away[~ring].max())
     outer = ring & (away >= radius - CIRCLE_VOXELS)
     if np.count_nonzero(ring) - np.count_nonzero(outer) > CIRCLE_STRAYS * np.count_nonzero(ring):
         return None
     return Circle(outer, away, radius)
+
+
+def circle_told(share: float) -> Finding:
+    """The finding for a share of the voxels that lie outside the scan circle and are masked."""
+    return note(
+        "scan-circle", f"{share:.1%} of the voxels lie outside the scan circle (an undeclared constant) and are masked."
+    )
 
 
 def reached(ring: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -13,6 +13,9 @@ Kind = Literal["dicom", "tiff", "png", "nifti", "nrrd", "metaimage", "numpy", "h
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 HEAD_BYTES = 512
+HDF5, HDF5_AT = b"\x89HDF\r\n\x1a\n", (0, 512, 1024, 2048)
+"""Where an HDF5 file says what it is: at its beginning, or behind a block of other content; MATLAB writes one of 512 bytes."""
+BEGIN_BYTES = HDF5_AT[-1] + len(HDF5)
 GZIP = b"\x1f\x8b"
 NIFTI_MARK_AT = 344
 PREAMBLE, PREAMBLE_END = 128, 132
@@ -29,10 +32,10 @@ def sniff(path: Path) -> Kind:
     """The kind of one file; ``"other"`` for what no reader knows."""
     try:
         with path.open("rb") as stream:
-            head = stream.read(HEAD_BYTES)
+            begin = stream.read(BEGIN_BYTES)
     except OSError:
         return "unreadable"
-    name = path.name.lower()
+    head, name = begin[:HEAD_BYTES], path.name.lower()
     if head[:2] == GZIP:
         return _packed(head, name)
     if head[128:132] == b"DICM" or _bare_dicom(head):
@@ -47,7 +50,7 @@ def sniff(path: Path) -> Kind:
         return "nrrd"
     if name.endswith((".mhd", ".mha")) and b"NDims" in head:
         return "metaimage"
-    if head[:8] == b"\x89HDF\r\n\x1a\n":
+    if any(begin[at : at + 8] == HDF5 for at in HDF5_AT):
         return "hdf5"
     if head[:6] == b"\x93NUMPY" or (name.endswith(".npz") and head[:4] == b"PK\x03\x04"):
         return "numpy"

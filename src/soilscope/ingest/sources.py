@@ -76,7 +76,7 @@ class Source:
         if not found and not self.candidates and self.nothing is not None:
             raise self.nothing
         if not found:
-            text = f"{self.name} holds no series {series!r}; it holds {ids(self.candidates)}."
+            text = f"{self.name} holds no series {series!r}; choose one of {ids(self.candidates)}."
             refuse("no-such-series", text, [self.name])
         return found
 
@@ -138,7 +138,7 @@ def _raw(path: Path, found: Found, options: Options) -> Source:
 
 def _look(found: Found, options: Options, name: str) -> Source:
     """All candidates below a path; files inside a Zarr store, and values beside their header, are part of those."""
-    stores = omezarr.roots(found.files)
+    stores = omezarr.roots(found.files, found.root)
     loose = [p for p in found.files if not any(p.is_relative_to(root) for root in stores)]
     by_kind = _by_kind(loose)
     skipped = found.left_out + sum(len(by_kind[k]) for k in ("other", "archive", "unreadable"))
@@ -146,7 +146,7 @@ def _look(found: Found, options: Options, name: str) -> Source:
     broken: list[InputRefused] = []
     if by_kind["dicom"]:
         try:
-            series, no_image = dicom.candidates(by_kind["dicom"], found.root, options)
+            series, no_image = dicom.candidates(by_kind["dicom"], found.root, options, _empty(by_kind["other"]))
             candidates += series
             skipped += no_image
         except InputRefused as error:
@@ -162,7 +162,7 @@ def _look(found: Found, options: Options, name: str) -> Source:
             candidates += listed()
         except InputRefused as error:
             broken.append(error)
-    findings = [*found.findings, *_empty(by_kind["other"])]
+    findings = [*found.findings, *_told_empty(_empty(by_kind["other"]))]
     raw = [p for p in by_kind["other"] if p.suffix.lower() in RAW and p.stat().st_size]
     if raw and not candidates and not broken:
         text = f"{shown(raw[0])} is in no format that is known, and is perhaps a raw file: shape and dtype are missing. {RAW_NEEDS}"
@@ -196,20 +196,16 @@ def _running(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
     return tuple(replace(c, is_scan=False) if c.kind in ASIDE else c for c in candidates)
 
 
-def _empty(files: Sequence[Path]) -> list[Finding]:
+def _empty(files: Sequence[Path]) -> list[Path]:
     """Files of no bytes: what a broken copy leaves of a slice."""
-    empty = [path for path in files if path.suffix.lower() not in NO_SLICES and path.stat().st_size == 0]
-    return (
-        [
-            warn(
-                "empty-file",
-                f"{counted(len(empty), 'file holds', 'files hold')} nothing ({shown(empty[0])} first).",
-                empty,
-            )
-        ]
-        if empty
-        else []
-    )
+    return [path for path in files if path.suffix.lower() not in NO_SLICES and path.stat().st_size == 0]
+
+
+def _told_empty(empty: Sequence[Path]) -> list[Finding]:
+    if not empty:
+        return []
+    text = f"{counted(len(empty), 'file holds', 'files hold')} nothing ({shown(empty[0])} first)."
+    return [warn("empty-file", text, empty)]
 
 
 def _by_kind(files: Sequence[Path]) -> dict[Kind, list[Path]]:

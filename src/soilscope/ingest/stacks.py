@@ -115,7 +115,8 @@ def _stack(files: Sequence[tuple[Path, Picture | InputRefused]], kind: str) -> _
     if damaged:
         return _Stack(pictures, plain, kind, damaged[0])
     try:
-        return _Stack(pictures, numbered([one.path.stem for one in pictures]), kind)
+        names = [shown(one.path) for one in pictures]
+        return _Stack(pictures, numbered([one.path.stem for one in pictures], names), kind)
     except InputRefused as error:
         return _Stack(pictures, plain, kind, error)
 
@@ -180,11 +181,15 @@ def _uniform(pictures: Sequence[Picture], count: int) -> None:
             refuse(
                 "mixed-size",
                 f"{shown(one.path)} is {one.rows} x {one.columns} {one.dtype}, {shown(first.path)} {first.rows} x {first.columns} "
-                f"{first.dtype}; one stack has slices of one size.",
+                f"{first.dtype}; take out what is no slice of this stack.",
                 [one.path, first.path],
             )
     if count * first.rows * first.columns > MOST_VOXELS:
-        refuse("too-large", f"the stack of {shown(first.path)} has more than {MOST_VOXELS} voxels.", [first.path])
+        refuse(
+            "too-large",
+            f"the stack of {shown(first.path)} has more than {MOST_VOXELS} voxels; save it in parts.",
+            [first.path],
+        )
 
 
 def _load(stack: _Stack, name: str, options: Options) -> Volume:

@@ -71,7 +71,12 @@ def regular(slices: Sequence[Slice], along: NDArray[np.float64], spacing_mm: Spa
         times = np.maximum(np.rint(between / between[times == 1].mean()), 1).astype(int)
     index = np.concatenate([[0], np.cumsum(times)])
     if index[-1] >= MOST_PLANES:
-        refuse("too-large", f"the slices span {index[-1] + 1} planes; the limit is {MOST_PLANES}.", [slices[0].path])
+        ends = slices[0], slices[-1]
+        text = (
+            f"the slices span {index[-1] + 1} planes from {ends[0].name} to {ends[1].name}; the limit is {MOST_PLANES}. A "
+            "slice lies far from the others: take it out, or export the series again."
+        )
+        refuse("too-large", text, [one.path for one in ends])
     exact = float(along[-1] - along[0]) / int(index[-1])
     deviation = float(np.abs(along - along[0] - index * exact).max())
     rounded = even(np.asarray([s.position for s in slices]), index) if odd.size or deviation > CORNER_MM else None
@@ -96,7 +101,7 @@ def _single(one: Slice, spacing_mm: Spacing | None) -> Steps:
     if not thickness or thickness <= 0:
         refuse(
             "spacing-missing",
-            f"{one.name} is one slice of unknown thickness; give spacing_mm=(dz, dy, dx).",
+            f"{one.name} is one slice of unknown thickness; give spacing_mm=(dz, dy, dx) (--spacing-mm DZ,DY,DX).",
             [one.path],
         )
     text = f"one slice only: its thickness of {thickness:g} mm stands for the distance between slices."

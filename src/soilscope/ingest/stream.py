@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from soilscope.findings import merge
 from soilscope.ingest.candidates import Options
-from soilscope.ingest.grey import Survey, converted, keepable, measured
-from soilscope.ingest.neighbours import Watch
+from soilscope.ingest.grey import Gathered, Survey, converted, keepable, measured
 from soilscope.ingest.planes import Planes
 from soilscope.ingest.spacing import needed
 from soilscope.types import BoolVolume, Shape, Spacing, Units
@@ -50,6 +49,8 @@ class LargeScan:
     wide_step : int
     filled : (first, end)
         Planes from the first to the last that hold a valid voxel; (0, 0) where none does.
+    outside : bool array, shape (y, x), or None
+        What lies outside the scan circle in all planes.
     """
 
     planes: Planes
@@ -59,11 +60,14 @@ class LargeScan:
     wide: Volume
     wide_step: int
     filled: tuple[int, int]
+    outside: NDArray[np.bool_] | None = None
 
     def plane(self, k: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Values and mask of plane k, as reading the scan whole would give them."""
         stored = self.planes.plane(k)
         valid = measured(stored, self.planes.present(k) if self.planes.present else None)
+        if self.outside is not None:
+            valid &= ~self.outside
         return converted(stored, valid, self.survey), valid
 
 
@@ -77,7 +81,7 @@ def look_through(planes: Planes, options: Options, name: str, progress: Progress
     """
     keepable(planes.dtype, name)
     spacing, told = needed(planes.stated, options.spacing_mm, name)
-    survey, digest = Survey(planes.dtype, options.units), hashlib.sha256()
+    gathered, digest = Gathered(planes.dtype, options), hashlib.sha256()
     depth, rows, columns = planes.shape
     most = min(LOOK_VOXELS, LOOK_BYTES // planes.dtype.itemsize)
     step = max(1, int(np.ceil(np.sqrt(depth * rows * columns / most))))
@@ -85,20 +89,22 @@ def look_through(planes: Planes, options: Options, name: str, progress: Progress
     tall = _Look((depth, -(-rows // step), -(-columns // step)), planes.dtype)
     wide = _Look((-(-depth // wide_step), rows, columns), planes.dtype)
     filled: list[int] = []
-    watch = Watch()
     for k, stored in enumerate(planes.each(digest)):
         present = planes.present(k) if planes.present else None
         valid = measured(stored, present)
-        survey.add(stored, valid, present)
-        watch.add(stored, valid)
+        gathered.add(stored, valid, present)
         tall.put(k, stored[::step, ::step], valid[::step, ::step])
         if k % wide_step == 0:
             wide.put(k // wide_step, stored, valid)
         filled += [k] if valid.any() else []
         progress(k + 1, depth)
+    survey, outside = gathered.survey, gathered.outside(wide.values, wide.valid)
+    if outside is not None:
+        tall.valid &= ~outside[::step, ::step]
+        wide.valid &= ~outside
     units: Units = options.units or "grey"
     source = {"format": planes.source["format"], "input_digest": "sha256:" + digest.hexdigest(), **planes.source}
-    findings = merge(told, survey.findings(name), watch.findings(planes.slices), planes.findings)
+    findings = merge(told, survey.findings(name), gathered.watch.findings(planes.slices), planes.findings)
     shell = outline(planes.shape, survey.target())
     about = Volume(*shell, spacing, units, findings, source=source)
     dz, dy, dx = spacing
@@ -110,6 +116,7 @@ def look_through(planes: Planes, options: Options, name: str, progress: Progress
         wide.volume(about, survey, (dz * wide_step, dy, dx)),
         wide_step,
         (filled[0], filled[-1] + 1) if filled else (0, 0),
+        outside,
     )
 
 

@@ -14,7 +14,37 @@ from soilscope.ingest.limits import MOST_PLANES
 from soilscope.ingest.shown import shown
 from soilscope.ingest.verdict import refuse
 
-__all__ = ["check_whole"]
+__all__ = ["check_whole", "scattered"]
+
+
+UNDESCRIBED = ("generic", "uniform")
+"""What tifffile calls series of pages that nothing in the file describes as one image or several."""
+
+
+def scattered(tiff: Any) -> tuple[list[Any] | None, int]:
+    """Pages of one stack that an open ``tifffile.TiffFile`` keeps apart, and how many images it holds beside its first one.
+
+    Pages that were written one by one, or of which some are compressed in another way than others, are several series to tifffile.
+    They are one stack if they are of one size and number type, and nothing says that each is a stack of its own.
+
+    Returns
+    -------
+    pages : list or None
+        In the order of the file; None where the first series is all of the scan.
+    beside : int
+        Further series that are stacks or pictures of their own, smaller copies left out.
+    """
+    first = tiff.series[0]
+    plane = first.keyframe.shape, first.dtype
+    whole = [one for one in tiff.series if not one.keyframe.is_reduced and not one.keyframe.is_subifd]
+    alike = [one for one in whole if (one.keyframe.shape, one.dtype) == plane]
+    one_stack = all(
+        one.kind in UNDESCRIBED or (one.kind == "shaped" and one.size == first.keyframe.size) for one in alike
+    )
+    if len(alike) < 2 or not one_stack:
+        return None, sum(one is not first for one in whole)
+    pages = [page for one in alike for page in one.pages]
+    return sorted(pages, key=lambda page: int(page.index)), len(whole) - len(alike)
 
 
 def check_whole(tiff: Any, path: Path) -> None:
@@ -46,7 +76,7 @@ def _end_of_chain(tiff: Any, path: Path, held: int) -> int:
         if directory == 0:
             return end
         if directory in seen or len(seen) >= MOST_PLANES:
-            refuse("file-damaged", f"{shown(path)}: the chain of its pages has no end.", [path])
+            refuse("file-damaged", f"{shown(path)}: the chain of its pages has no end; copy it again.", [path])
         seen.add(directory)
         start = directory + struct.calcsize(count)
         if start > held:

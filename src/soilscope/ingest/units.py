@@ -16,6 +16,9 @@ MM = {
     "metre": 1000.0,
     "cm": 10.0,
     "centimeter": 10.0,
+    "dm": 100.0,
+    "decimeter": 100.0,
+    "decimetre": 100.0,
     "mm": 1.0,
     "millimeter": 1.0,
     "millimetre": 1.0,
@@ -29,6 +32,8 @@ MM = {
     "nm": 1e-6,
     "nanometer": 1e-6,
     "nanometre": 1e-6,
+    "Å": 1e-7,
+    "angstrom": 1e-7,
     "inch": 25.4,
     "in": 25.4,
 }

@@ -182,7 +182,11 @@ def _source(reader: Reader, read: Oriented, digest: dict[str, str]) -> dict[str,
 
 
 def _typed(path: Path) -> contextlib.AbstractContextManager[None]:
-    return parsing("file-damaged", f"{shown(path)} is cut or damaged ({{error}}: it cannot be read).", [path])
+    return parsing(
+        "file-damaged",
+        f"{shown(path)} is cut or damaged ({{error}}: it cannot be read); copy it again from where it was made.",
+        [path],
+    )
 
 
 def _numpy(path: Path, options: Options) -> list[Candidate]:
@@ -190,7 +194,11 @@ def _numpy(path: Path, options: Options) -> list[Candidate]:
         reader = Reader((path,), "npy", lambda: _npy_header(path), lambda: _npy(path), lambda: _npy_view(path))
         return [candidate(shown(path), reader, options)]
     with (
-        parsing("file-damaged", f"{shown(path)} is no readable npz ({{error}}).", [path]),
+        parsing(
+            "file-damaged",
+            f"{shown(path)} is no readable npz ({{error}}); copy it again from where it was made.",
+            [path],
+        ),
         zipfile.ZipFile(seekable(path)) as archive,
     ):
         members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
@@ -261,7 +269,11 @@ def _npz_header(path: Path, member: zipfile.ZipInfo) -> Oriented:
     with zipfile.ZipFile(seekable(path)) as archive, archive.open(member) as stream:
         head = _array_header(stream, shown(path), member.file_size)
     if int(np.prod(head.shape, dtype=np.int64)) * head.values.dtype.itemsize > MOST_ARCHIVE_BYTES:
-        refuse("too-large", f"{shown(path)} claims {head.shape} voxels of {head.values.dtype}.", [path])
+        refuse(
+            "too-large",
+            f"{shown(path)} claims {head.shape} voxels of {head.values.dtype}; save it in parts, or copy it again.",
+            [path],
+        )
     return head
 
 
