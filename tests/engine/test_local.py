@@ -30,6 +30,13 @@ def stumble(send):
     return 1 / 0
 
 
+def go_round(kind, send):
+    """Raise an error that was caused by one that came while it was told."""
+    first, second = kind("first"), KeyError("second")
+    first.__cause__, second.__context__ = second, first
+    raise first
+
+
 def die(send):
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -96,6 +103,12 @@ def test_an_unexpected_error_says_where_it_was_raised():
     outcomes, _ = collect(Local(1), [Task("a", stumble, ())])
     assert "ZeroDivisionError" in str(outcomes["a"].error)
     assert Path(__file__).name in str(outcomes["a"].error)
+
+
+@pytest.mark.parametrize("kind", [ValueError, ImportError])
+def test_errors_that_come_round_in_a_circle_are_told_too(kind):
+    outcomes, _ = collect(Local(1), [Task("a", go_round, (kind,))])
+    assert kind.__name__ in str(outcomes["a"].error)
 
 
 def test_a_killed_worker_fails_its_task_and_no_other():

@@ -38,7 +38,7 @@ def execute(task: Task, send: Callable[[Any], None]) -> Outcome:
         with threadpool_limits(1, user_api="blas"):
             value = task.call(*task.arguments, send)
     except Exception as caught:  # carried to the caller, which tells it and counts the task as failed
-        if _stopped(caught):
+        if isinstance(caught, ImportError) and _stopped(caught):
             raise SystemExit(TERMINATED) from None
         error = caught if isinstance(caught, SoilscopeError) else _told(caught)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KILOBYTES_PER_MB
@@ -64,11 +64,16 @@ def serve(tasks: Queue[Task | None], results: SimpleQueue[tuple[str, str, Any]],
         raise SystemExit(TERMINATED) from None
 
 
-def _stopped(error: BaseException | None) -> bool:
+def _stopped(error: ImportError) -> bool:
     """Whether an import failed because the worker was told to end: compiled modules put an error of their own before that."""
-    while error is not None and not isinstance(error, SystemExit):
-        error = error.__cause__ or error.__context__
-    return error is not None
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and not any(
+        cause is one for one in seen
+    ):  # what was raised again may come round in a circle
+        seen.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return any(isinstance(one, SystemExit) for one in seen)
 
 
 def _serve(tasks: Queue[Task | None], results: SimpleQueue[tuple[str, str, Any]], parent: int) -> None:
