@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -15,9 +16,11 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
+from rich.console import Console
 
 from soilscope import phantoms
 from soilscope.cli.output import Mode, Output
+from soilscope.cli.progress import RunProgress
 from soilscope.cli.run import _told
 from soilscope.errors import OutputRefused
 from soilscope.study import Summary, draft_plan, run, steps_until, write_plan
@@ -448,6 +451,24 @@ def test_a_reader_that_has_seen_enough_hears_nothing(phantom, words):
     )
     os.close(theirs)
     assert done.stderr.strip() == ""
+
+
+def test_colons_around_a_letter_are_no_picture(tmp_path, capsys):
+    """A terminal library draws ``:a:`` as a blood group unless told not to."""
+    name = "core :a: and [b]"
+    output = Output(Mode.PERSON)
+    output.words(name)
+    output.hint(name)
+    output.table(name, ["core"], [[name]])
+    output.refused(OutputRefused("cannot-write", name), {})
+    said = capsys.readouterr()
+    assert said.out.count(name) == 3
+    assert said.err.count(name) == 2
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
+    with RunProgress(console) as shown:
+        shown.step("import", 1)
+        shown.message("scan-1", ("scan-1", 1, 2, name))
+    assert name in console.file.getvalue()
 
 
 def test_names_of_files_and_folders_cannot_steer_the_terminal(phantom, tmp_path):

@@ -90,6 +90,20 @@ def test_numbers_of_few_slices_may_come_in_any_order(tmp_path, acquisition):
         np.testing.assert_array_equal(read.values, soil()[: len(order)] - 1024)
 
 
+@pytest.mark.parametrize("thick", ["0.5", "1"])
+def test_scans_between_one_another_are_told_apart_by_the_times_of_their_slices(tmp_path, thick):
+    """5. Two acquisitions under one SeriesInstanceUID -> refuse, though each slice has a time of its own and all one number."""
+    slices = series(np.repeat(soil(), 3, axis=0), AcquisitionNumber=1, SliceThickness=thick)
+    for place, one in enumerate(slices):
+        turn, second = place % 2, place // 2
+        one.InstanceNumber = 1 + second + turn * len(slices) // 2
+        one.AcquisitionTime = f"1{turn}10{second:02d}"
+    assert refused(save(slices, tmp_path / "apart")) == "interleaved"
+    for place, one in enumerate(slices):
+        one.AcquisitionTime = f"1010{place:02d}"
+    assert "numbers-alternate" in {f.code for f in ss.read(save(slices, tmp_path / "one")).findings}
+
+
 @pytest.mark.parametrize("planes", [4, 7, 10, 11, 24])
 def test_odd_numbers_first_do_not_matter_in_one_acquisition(tmp_path, planes):
     """9. ... bit-identical volume; that two scans between one another would be numbered so is told where it is no chance."""

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.progress import Progress, TaskID
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TimeRemainingColumn
 
 from soilscope.cli.output import Mode, Output, visible
+from soilscope.cli.progress import Described
 
 if TYPE_CHECKING:
     from soilscope.ingest import Options, Watcher
@@ -27,7 +28,8 @@ Quick = Annotated[
 @contextlib.contextmanager
 def watching(output: Output) -> Iterator[Watcher]:
     """Shows how far scans are read; a bar for each scan that is."""
-    with Progress(console=output.aside, transient=True, disable=output.mode is not Mode.PERSON) as bars:
+    columns = (Described(), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=output.aside, transient=True, disable=output.mode is not Mode.PERSON) as bars:
         known: dict[str, TaskID] = {}
 
         def told(name: str, done: int, of: int) -> None:

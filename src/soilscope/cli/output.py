@@ -117,12 +117,12 @@ class Output:
     @property
     def console(self) -> Console:
         """Standard output."""
-        return Console(soft_wrap=True, highlight=False)
+        return Console(soft_wrap=True, highlight=False, emoji=False)
 
     @property
     def aside(self) -> Console:
         """Standard error, for progress and hints."""
-        return Console(stderr=True, highlight=False, quiet=self.mode is not Mode.PERSON)
+        return Console(stderr=True, highlight=False, emoji=False, quiet=self.mode is not Mode.PERSON)
 
     def result(self, value: Mapping[str, Any], words: str) -> None:
         """A command's result: the value as JSON, or the words."""
@@ -164,7 +164,7 @@ class Output:
 
     def refused(self, error: SoilscopeError, value: Mapping[str, Any]) -> None:
         """A refusal together with what there is of a result, as one JSON object."""
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
+        Console(stderr=True, highlight=False, emoji=False, soft_wrap=True).print(
             f"[bold red]refused[/] {escape(visible(str(error)))}"
         )
         if self.mode is Mode.JSON:

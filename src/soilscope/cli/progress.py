@@ -10,15 +10,17 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
-    TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from soilscope.cli.output import visible
 
-__all__ = ["RunProgress"]
+__all__ = ["Described", "RunProgress"]
 
 WORDS = {
     "import": "reading cores",
@@ -32,12 +34,20 @@ WORDS = {
 }
 
 
+class Described(ProgressColumn):
+    """What a bar is for; a name such as ``a:b:`` stays as it is, where rich's own column draws ``:b:`` as a sign."""
+
+    def render(self, task: Task) -> Text:
+        """The words of one bar."""
+        return Text.from_markup(task.description, emoji=False)
+
+
 class RunProgress:
     """Watches a run: one bar a step, one below it for each item that tells how far it is."""
 
     def __init__(self, console: Console) -> None:
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            Described(),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),

@@ -91,7 +91,7 @@ class _Listed:
         """One more entry, be it a file or a folder."""
         self.entries += 1
         if self.entries > MOST_MEMBERS:
-            _too_large(self.path, self.limit)
+            _too_many(self.path)
 
     def judge(self, name: str, size: int, packed: int) -> str:
         """The path of a member that may be read: its size as it claims, and as the archive holds it.
@@ -110,8 +110,10 @@ class _Listed:
         self.seen.add(folded)
         self.above |= folders
         self.claimed += size
-        if self.claimed > self.limit or size > max(SMALL_MEMBER_BYTES, MOST_EXPANSION * packed):
-            _too_large(self.path, self.limit)
+        if self.claimed > self.limit:
+            _too_large(self.path, f"more than {self.limit >> 20} MB in all")
+        if size > max(SMALL_MEMBER_BYTES, MOST_EXPANSION * packed):
+            _too_large(self.path, f"{size >> 20} MB from {packed >> 10} kB for its member {name!r}")
         return key
 
 
@@ -240,7 +242,7 @@ def _not_too_many(path: Path) -> None:
         stream.seek(max(0, end - length))
         counted = claimed if length > most else stream.read(length).count(ENTRY_OF_ZIP)
     if claimed > MOST_MEMBERS or counted > MOST_MEMBERS or length > most:
-        _too_large(path, MOST_ARCHIVE_BYTES)
+        _too_many(path)
 
 
 @contextlib.contextmanager
@@ -289,10 +291,13 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _too_large(path: Path, limit: int) -> None:
+def _too_many(path: Path) -> None:
+    _too_large(path, f"more than {MOST_MEMBERS} files")
+
+
+def _too_large(path: Path, what: str) -> None:
     refuse(
         "archive-too-large",
-        f"{path.name} unpacks to more than {limit >> 20} MB or {MOST_MEMBERS} files, which no scan of its size does; unpack it "
-        "by hand if it is one.",
+        f"{path.name} unpacks to {what}, as hardly a scan does; unpack it by hand if it is one.",
         [path],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -192,7 +193,7 @@ def _interleaved(slices: Sequence[Slice], step: float) -> list[Finding]:
     rounds of it, n acquisitions may be interleaved. They are refused if numbers repeat. If each is there once, numbers may also
     have been given in another order: few slices fall into it by chance; and where all name one and the same acquisition, or where
     the slices lie as far apart as their header says, which those of several scans between one another do not, their positions
-    count and it is only told.
+    count and it is only told; unless their times say that one scan was over before the next began.
     """
     numbers = [s.instance for s in slices if s.instance is not None]
     several = _rounds(numbers) if len(numbers) == len(slices) else None
@@ -204,7 +205,7 @@ def _interleaved(slices: Sequence[Slice], step: float) -> list[Finding]:
     once = len(set(numbers)) == len(numbers)
     if once and len(slices) < LEAST_ROUNDS * several:
         return []
-    why = _one_scan(slices, step) if once else None
+    why = _one_scan(slices, step) if once and not _one_after_another(slices, several) else None
     if why is not None:
         text += (
             f"; {why}, and their positions were taken. {several} scans put between one another would be numbered so: "
@@ -226,6 +227,15 @@ def _one_scan(slices: Sequence[Slice], step: float) -> str | None:
             fits = abs(step - length) <= _tolerance(step)
             return f"they lie {mm(step)} mm apart, as {name} says" if fits else None
     return None
+
+
+def _one_after_another(slices: Sequence[Slice], several: int) -> bool:
+    """Whether the times of every ``several``-th slice end before those of the next such part begin."""
+    if not all(one.acquired.strip() for one in slices):
+        return False
+    times = [[one.acquired for one in slices[k::several]] for k in range(several)]
+    spans = sorted((min(part), max(part)) for part in times)
+    return all(end < begin for (_, end), (begin, _) in pairwise(spans))
 
 
 def _rounds(numbers: Sequence[int]) -> int | None:
