@@ -10,6 +10,7 @@ import numpy as np
 from soilscope import structure
 from soilscope.classes import Scheme
 from soilscope.ingest import check_not_turned, read_labels
+from soilscope.structure.labelled import checked_labels
 from soilscope.types import LabelVolume
 from soilscope.volume import Volume
 
@@ -56,14 +57,13 @@ def measure(
     """
     if isinstance(labels, str | Path):
         labels = read_labels(Path(labels), like=volume)
-    elif (
-        isinstance(labels, np.ndarray) and labels.shape == volume.shape and scheme is None and labels.dtype == np.uint8
-    ):
+    elif labels is not None and scheme is None:
+        labels = checked_labels(volume, np.asarray(labels))
         check_not_turned(labels, volume)
     return structure.measure(
         volume,
         scheme,
-        labels=None if labels is None else np.asarray(labels),
+        labels=labels,
         names=names,
         metrics=metrics,
         rule=rule or structure.ClusterRule(),

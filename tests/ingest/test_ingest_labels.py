@@ -191,6 +191,36 @@ def test_a_flipped_mask_of_a_core_in_its_tube_is_told_whatever_classes_it_holds(
         assert f"turned over along {axes}." in refused(tmp_path / "mask.tif", scan, "labels-flipped")
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.int64, np.float32, np.bool_])
+def test_an_array_that_fits_only_flipped_is_refused_whatever_its_type(tube, kind):
+    """48. ... a mask that only fits flipped is said so, as an array too."""
+    scan, truth = tube
+    mask = (truth == 1).astype(kind)
+    measure(scan, labels=mask, names={1: "pores"}, metrics=[])
+    with pytest.raises(InputRefused) as caught:
+        measure(scan, labels=mask[::-1], names={1: "pores"}, metrics=[])
+    assert caught.value.code == "labels-flipped"
+
+
+@pytest.mark.parametrize("soil", ["pine-forest", "compacted"])
+@pytest.mark.parametrize("kind", ["box", "ball", "layer"])
+def test_regions_drawn_by_hand_are_taken(soil, kind):
+    """A region's values differ from those of its mirror images by where it lies; that is no reason to refuse it."""
+    made = phantoms.make(soil, seed=3, shape=(64, 72, 72))
+    soil_itself = Volume(made.volume.values, made.truth > 0, made.volume.spacing_mm, "HU")
+    z, y, x = np.indices(made.truth.shape)
+    rng = np.random.default_rng(7)
+    for _ in range(20):
+        at = [int(rng.integers(0, n)) for n in made.truth.shape]
+        size = [int(rng.integers(5, n // 4)) for n in made.truth.shape]
+        region = {
+            "box": np.logical_and.reduce([abs(g - a) <= s for g, a, s in zip((z, y, x), at, size, strict=True)]),
+            "ball": sum((g - a) ** 2 for g, a in zip((z, y, x), at, strict=True)) <= size[0] ** 2,
+            "layer": abs(z - at[0]) <= size[0],
+        }[kind]
+        check_not_turned((region & soil_itself.valid).astype(np.uint8), soil_itself)
+
+
 @pytest.mark.parametrize("size", [3, 40, 2000])
 def test_a_mask_of_few_voxels_of_no_class_of_values_is_taken(tube, size):
     """What the values tell of a handful of voxels is chance, and chance is no reason to refuse."""
