@@ -9,14 +9,14 @@ from pathlib import Path
 import pandas as pd
 
 from soilscope import study
-from soilscope.study.plan import CorePlan, Plan, StructurePlan
+from soilscope.study.plan import CorePlan, MeasurePlan, Plan, StructurePlan
 from soilscope.study.run import outlook
 from soilscope.study.steps import blocks
 
 STEPS = ["import", "classify", "measure"]
 CORES = (CorePlan(id="pine", path="scans/pine-forest-0/dicom"),)
 STRUCTURE = StructurePlan(metrics=("fraction", "porosity"), representative_metrics=("fraction",))
-ENOUGH, LITTLE = 8.0, 0.451
+ENOUGH, WIDER, LITTLE = 8.0, 0.47, 0.451
 
 
 def planned(scans: Path, folder: Path) -> Path:
@@ -61,3 +61,28 @@ def test_a_core_that_was_held_whole_stays_so_when_less_memory_is_free(scans, tmp
     assert study.run(folder, STEPS).done == 0
     assert len(pd.read_csv(folder / "tables" / "representative.csv"))
     assert not any("whole_gb" in item for item in json.loads((folder / "ledger.json").read_text())["items"].values())
+
+
+def test_a_thickness_that_memory_did_not_let_see_is_measured_once_there_is_more(scans, tmp_path):
+    """36. ... the same results: of one plan, whatever was measured with less memory before."""
+    structure = StructurePlan(
+        metrics=("local-thickness",), sensitivity_metrics=("local-thickness",), representative="off"
+    )
+    tabled, missing = {}, {}
+    for way, budgets in {"at once": (WIDER,), "after less": (LITTLE, WIDER), "less again": (WIDER, LITTLE)}.items():
+        folder = tmp_path / way.replace(" ", "-")
+        shutil.copytree(scans / "scans", folder / "scans")
+        for budget in budgets:
+            plan = Plan(
+                name="t", scheme="physical", cores=CORES, structure=structure, measure=MeasurePlan(memory_gb=budget)
+            )
+            (folder / study.PLAN_FILE).unlink(missing_ok=True)
+            study.write_plan(folder, plan)
+            assert study.run(folder, STEPS).failures == ()
+            thickness = pd.read_csv(folder / "tables" / "cores.csv").query("metric == 'local-thickness'")
+            missing.setdefault(budget, []).append(int(thickness["value"].isna().sum()))
+        assert study.run(folder, STEPS).done == 0
+        tabled[way] = tables(folder)
+    assert missing[LITTLE][0] > missing[WIDER][0]
+    for name in ("cores.csv", "slices.csv", "sensitivity.csv"):
+        assert tabled["at once"][name] == tabled["after less"][name] == tabled["less again"][name], name

@@ -34,7 +34,8 @@ class Entry:
     sizes : mapping of str to int
         Bytes by path below the study; a ledger of an earlier version has none.
     whole_gb : float
-        Of a core that did not fit into memory and was taken slab by slab: what it takes to hold it whole; else 0.
+        Of a core that did not fit into memory and was taken slab by slab: from how much memory on it is taken again, which is what
+        it takes to hold it whole, or less where a figure is missing for want of memory; else 0.
     """
 
     recipe: str
@@ -89,8 +90,9 @@ class Ledger:
     def holds(self, key: str, recipe: str, budget_gb: float = 0.0) -> bool:
         """Whether an item is done by this recipe, and all its outputs are still there with as many bytes as were published.
 
-        What was taken slab by slab lacks the figures that need a whole core: it is not done where the core fits now. What was
-        changed and is as long as before is found by :func:`soilscope.study.verify`, which reads everything.
+        What was taken slab by slab lacks the figures that need a whole core: it is not done where the core fits now, or where
+        there is more memory now for a figure that was missing. What was changed and is as long as before is found by
+        :func:`soilscope.study.verify`, which reads everything.
         """
         entry = self.entries.get(key)
         if entry is None or not all(self._whole(entry, path) for path in entry.outputs):

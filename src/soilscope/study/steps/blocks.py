@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,11 @@ from soilscope.volume.partial import OpenStore
 __all__ = ["SLABS", "LargeCore", "StoredLabels", "labels_part", "large_core", "memory_gb"]
 
 SLABS = "slabs"
-"""Word of the message by which an item says that it takes its core slab by slab, and what the core needs whole, in GB."""
+"""Word of the message by which an item says that it takes its core slab by slab, and from how much memory on it is worth taking
+again, in GB: what the core needs whole, or less where a figure is missing that wider blocks would give."""
+
+MORE = 1.25
+"""As many times the memory are worth another try where the plan states none; what is free differs a little from run to run."""
 
 
 def memory_gb(plan: Plan) -> float:
@@ -59,7 +65,9 @@ def large_core(
         return None
     send((SLABS, needed))
     label_names = plan.names() or {} if plan.labels is not None else None
-    return LargeCore(study, store, budget, needed, label_names, tuple(plan.object_kinds))
+    more = math.nextafter(budget, math.inf) if plan.measure.memory_gb else MORE * budget
+    bound = partial(send, (SLABS, min(needed, more)))
+    return LargeCore(study, store, budget, needed, label_names, tuple(plan.object_kinds), bound)
 
 
 def labels_part(core: str) -> str:
@@ -87,7 +95,8 @@ class LargeCore:
     """A core that is read slab by slab.
 
     ``needed_gb`` is what it would take to hold it whole, ``label_names`` the names of labels made elsewhere that take the scheme's
-    place; None where there is a scheme. ``kinds`` are all kinds of objects that are asked for.
+    place; None where there is a scheme. ``kinds`` are all kinds of objects that are asked for. ``bound`` says that a figure is
+    missing which more memory would give, so that it is measured again once there is more.
     """
 
     study: Path
@@ -96,6 +105,7 @@ class LargeCore:
     needed_gb: float
     label_names: Mapping[int, str] | None
     kinds: tuple[ObjectKind, ...] = ()
+    bound: Callable[[], None] = lambda: None
 
     @property
     def why(self) -> str:
@@ -173,7 +183,7 @@ class LargeCore:
         found = [*from_records(self._summary()["findings"]), *self._left_out()]
         self.store.about = self._about.with_findings(*found)
         metrics, rule = asked
-        return measure_blockwise(
+        measured = measure_blockwise(
             self.store,
             scheme,
             labels=self._labels(),
@@ -183,6 +193,9 @@ class LargeCore:
             joined=joined,
             ways=self.ways(say),
         )
+        if any(finding["code"] == "thickness-bound" for finding in measured.provenance["findings"]):
+            self.bound()
+        return measured
 
     def materials(self, scheme: Scheme | None) -> pd.DataFrame:
         """Mass and volume of every class in every slice, as of a core in memory."""
