@@ -90,6 +90,31 @@ def test_numbers_of_few_slices_may_come_in_any_order(tmp_path, acquisition):
         np.testing.assert_array_equal(read.values, soil()[: len(order)] - 1024)
 
 
+@pytest.mark.parametrize(("step", "off", "passes"), [(0.02, 0.0003, False), (0.01, 0.00005, True), (0.6, 0.005, True)])
+def test_one_hundredth_of_the_step_is_the_tolerance_whatever_the_step(tmp_path, step, off, passes):
+    """7. Unequal spacing ... on one slice -> refuse, naming the first offender; 1 % tolerance recorded."""
+    slices = series(np.repeat(soil(), 2, axis=0))
+    for k, one in enumerate(slices):
+        one.ImagePositionPatient = [0, 0, f"{step * k + (off if k == 5 else 0.0):.6f}"]
+    folder = save(slices, tmp_path / "scan")
+    if passes:
+        assert ss.read(folder).spacing_mm[0] == pytest.approx(step, rel=1e-6)
+    else:
+        assert refused(folder) == "unequal-spacing"
+
+
+@pytest.mark.parametrize(("turn", "passes"), [(1e-4, False), (1e-5, False), (5e-7, True)])
+def test_a_slice_whose_orientation_moves_its_corner_is_refused(tmp_path, turn, passes):
+    """8. Corner invariant: every slice corner from the grid equals the header's within 1e-3 mm."""
+    slices = series(np.zeros((6, 64, 512), np.int16), PixelSpacing=[0.8, 0.8])
+    slices[3].ImageOrientationPatient = [1, turn, 0, -turn, 1, 0]
+    folder = save(slices, tmp_path / "scan")
+    if passes:
+        assert ss.read(folder).shape == (6, 64, 512)
+    else:
+        assert refused(folder) == "mixed-orientation"
+
+
 @pytest.mark.parametrize("thick", ["0.5", "1"])
 def test_scans_between_one_another_are_told_apart_by_the_times_of_their_slices(tmp_path, thick):
     """5. Two acquisitions under one SeriesInstanceUID -> refuse, though each slice has a time of its own and all one number."""

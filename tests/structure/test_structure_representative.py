@@ -108,6 +108,16 @@ def test_windows_of_a_cylinder_lie_wholly_in_it_and_do_not_overlap():
     assert len(place_boxes(valid, (26, 26, 26), WindowRule())) == 2 * 4
 
 
+@pytest.mark.parametrize("fit", [33, 36, 48, 64, 150])
+def test_no_window_is_drawn_twice(fit):
+    """Where a few more windows fit than are measured as well; all depths have their share."""
+    for seed in range(20):
+        boxes = place_boxes(np.ones((4 * fit, 4, 4), bool), (4, 4, 4), WindowRule(seed=seed))
+        depths = [box[0].start for box in boxes]
+        assert len(set(depths)) == 32
+        assert np.diff(depths).max() <= 2 * 4 * -(-fit // 32)
+
+
 def test_windows_are_cubes_in_mm_whatever_the_voxels_shape():
     spacing = (0.25, 0.351, 0.351)
     assert box_shape(10.0, spacing) == (40, 28, 28)

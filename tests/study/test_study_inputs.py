@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from soilscope import phantoms, study
 from soilscope.cli.app import app
-from soilscope.errors import InputRefused
+from soilscope.errors import InputRefused, OutputRefused, UsageError
+from soilscope.study.draft import scan_folders
 from soilscope.study.plan import PLAN_FILE
 from soilscope.volume import read_store
 from soilscope.volume.store import store_digest
@@ -39,6 +43,65 @@ def imported(folder, *options) -> dict[str, int]:
 def codes(folder, severity=None) -> set[str]:
     store = next((folder / "cores").glob("*.zarr"))
     return {f.code for f in read_store(store).findings if severity in (None, f.severity)}
+
+
+@pytest.mark.parametrize("full", ["inputs", "plan"])
+def test_an_init_that_finds_no_room_leaves_nothing_and_can_be_done_again(begun, tmp_path, monkeypatch, full):
+    """25. ... disk full at every write -> refuse, nothing published; 46. no plan is there without the digests."""
+    folder, _ = begun
+    plan = study.read_plan(folder)
+    new = tmp_path / "new"
+    named = {"inputs": "inputs/sandy.json", "plan": PLAN_FILE}[full]
+    write = Path.write_bytes
+
+    def no_room(path, data):
+        if path.name.startswith(f".{Path(named).name}"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", no_room)
+        with pytest.raises(OutputRefused) as caught:
+            study.begin(new, plan)
+    assert caught.value.code == "cannot-write"
+    assert not new.exists()
+    study.begin(new, plan)
+    assert sorted(p.name for p in new.rglob("*") if p.is_file() and not p.name.startswith(".")) == [
+        "sandy.json",
+        PLAN_FILE,
+    ]
+
+
+def test_one_scan_under_two_names_is_refused(begun, tmp_path):
+    """35. Leakage: a copy of one core on both sides -> refuse."""
+    folder, files = begun
+    plan = study.read_plan(folder)
+    copy = tmp_path / "scans" / "again"
+    shutil.copytree(files[0].parent, copy)
+    for path in (plan.cores[0].path, str(copy)):
+        cores = (*plan.cores, plan.cores[0].model_copy(update={"id": "again", "path": path}))
+        (folder / PLAN_FILE).unlink()
+        study.write_plan(folder, plan.model_copy(update={"cores": cores}))
+        with pytest.raises(UsageError) as caught:
+            study.run(folder, study.steps_until("import"))
+        assert caught.value.code == "scan-twice"
+        assert "'sandy' and 'again'" in caught.value.text
+        assert not (folder / "cores").exists()
+    cores = (cores[0], cores[1].model_copy(update={"soil": "whole"}))
+    (folder / PLAN_FILE).unlink()
+    study.write_plan(folder, plan.model_copy(update={"cores": cores}))
+    assert study.run(folder, study.steps_until("import")).failures == ()
+
+
+def test_what_lies_beside_a_folder_called_dicom_is_a_core_too(begun, tmp_path):
+    """Only beside a phantom's truth is the series in ``dicom`` the whole of a folder."""
+    _, files = begun
+    phantom = files[0].parents[1]
+    assert scan_folders(phantom) == [phantom / "dicom"]
+    shutil.copytree(phantom / "dicom", tmp_path / "two" / "dicom")
+    assert scan_folders(tmp_path / "two") == [tmp_path / "two/dicom"]
+    shutil.copytree(phantom / "dicom", tmp_path / "two" / "recon_B")
+    assert scan_folders(tmp_path / "two") == [tmp_path / "two/dicom", tmp_path / "two/recon_B"]
 
 
 def test_a_file_that_changed_since_init_is_named_and_refused(begun):

@@ -87,9 +87,8 @@ def init(
         draft = studies.draft(study, cores, asked, progress)
     plan = draft.plan
     same = None if digests is None else studies.check_digests(digests, cores)
-    path = studies.write_plan(study, plan)
     output.hint(f"keeping digests of the scans' files, so that one that changes is noticed ({len(plan.cores)} core(s))")
-    studies.keep_inputs(study, plan)
+    path = studies.begin(study, plan)
     ids = [core.id for core in plan.cores]
     value: dict[str, Any] = {
         "plan": str(path),

@@ -106,10 +106,12 @@ def arrange(slices: Sequence[Slice], same: Same, on_gap: str = "refuse", spacing
     """
     _uniform(slices, "mixed-size", "rows x columns", lambda s: (s.encoding.rows, s.encoding.columns), 0.0)
     _present(slices, spacing_mm)
-    reference = _uniform(slices, "mixed-orientation", "orientation", lambda s: s.orientation, ORIENTATION)
-    _right_angled(slices[0], reference)
     tolerance = CORNER_MM / max(slices[0].encoding.rows, slices[0].encoding.columns)
     sized = [s for s in slices if s.pixel_spacing is not None]  # all of them, unless the user states it
+    pixel_mm = max((abs(n) for s in sized[:1] for n in s.pixel_spacing or ()), default=0.0)
+    turned = max(ORIENTATION, tolerance / pixel_mm) if pixel_mm else ORIENTATION
+    reference = _uniform(slices, "mixed-orientation", "orientation", lambda s: s.orientation, turned)
+    _right_angled(slices[0], reference)
     if sized:
         _uniform(sized, "mixed-spacing", "pixel spacing in mm", lambda s: s.pixel_spacing, tolerance)
     axis = _axis(reference)

@@ -64,7 +64,8 @@ COSINE_DECIMALS = 4
 """Direction cosines written with four decimals or more may be rounded ones, which turns a normal by 0.004 degrees at most."""
 
 SPACING_SLACK_MM = 2e-3
-"""Steps under 0.2 mm may differ by this much, because positions are often printed to 0.001 mm."""
+"""Steps under 0.2 mm may differ by this much where positions are printed to 0.001 mm: by the rounding of two of them, in two
+steps that are compared. Where they are printed finer, by as much less."""
 
 LATERAL_MM = 0.02
 """Slices may be shifted sideways by this much: encoder jitter is micrometres, and a gantry tilt of one degree already
@@ -77,8 +78,9 @@ slices is refused too, once the shift is beyond :data:`TILT_SHIFT_MM`."""
 TILT_SHIFT_MM = 3e-3
 """Positions printed to 0.001 mm, and an encoder's jitter, shift slices by less."""
 
-ORIENTATION = 1e-4
-"""Direction cosines of one series may differ by this much (0.006 degrees): the rounding of six printed decimals."""
+ORIENTATION = 1e-6
+"""Direction cosines of one series may differ by this much, the rounding of six printed decimals, or by what moves no corner by
+more than :data:`CORNER_MM`, if that is more."""
 
 AXIAL_COSINE = 0.999
 """Slices within 2.6 degrees of the patient's axial plane are ordered by the patient's z, whichever way their rows run."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from soilscope.findings import Finding
 from soilscope.ingest.headers import Slice
 from soilscope.ingest.limits import CORNER_MM, MOST_PLANES, SPACING_SHARE, SPACING_SLACK_MM
-from soilscope.ingest.rounding import Even, even
+from soilscope.ingest.rounding import Even, even, half_units
 from soilscope.ingest.verdict import refuse, warn
 from soilscope.types import Spacing
 
@@ -64,7 +64,8 @@ def regular(slices: Sequence[Slice], along: NDArray[np.float64], spacing_mm: Spa
         return _single(slices[0], spacing_mm)
     between = np.diff(along)
     step = _step(slices, between)
-    tolerance = _tolerance(step)
+    written = np.asarray([s.position for s in slices])
+    tolerance = max(SPACING_SHARE * step, min(SPACING_SLACK_MM, 4 * float(half_units(written).max())))
     times = np.maximum(np.rint(between / step), 1).astype(int)
     off = np.abs(between - times * step)
     odd = np.flatnonzero(off > tolerance * times)
@@ -80,7 +81,7 @@ def regular(slices: Sequence[Slice], along: NDArray[np.float64], spacing_mm: Spa
         refuse("too-large", text, [one.path for one in ends])
     exact = float(along[-1] - along[0]) / int(index[-1])
     deviation = float(np.abs(along - along[0] - index * exact).max())
-    rounded = even(np.asarray([s.position for s in slices]), index) if odd.size or deviation > CORNER_MM else None
+    rounded = even(written, index) if odd.size or deviation > CORNER_MM else None
     if rounded is not None:
         step = exact = float(np.linalg.norm(rounded.step))
     elif odd.size:

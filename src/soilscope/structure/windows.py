@@ -100,9 +100,9 @@ def place_boxes(valid: BoolVolume, shape: Shape, rule: WindowRule) -> tuple[Box,
         inside = [box for box in boxes if bool(valid[box].all())]
         best = max(best, inside, key=len)
     if len(best) > rule.at_most:
-        # One out of each of so many equal parts of the list, which runs downwards: all depths have their share.
-        within = np.random.default_rng(rule.seed).random(rule.at_most)
-        drawn = ((np.arange(rule.at_most) + within) * len(best) / rule.at_most).astype(np.int64)
+        # One out of each of so many parts of the list, which runs downwards: all depths have their share, and none comes twice.
+        parts = np.arange(rule.at_most + 1) * len(best) // rule.at_most
+        drawn = np.random.default_rng(rule.seed).integers(parts[:-1], parts[1:])
         best = [best[k] for k in drawn]
     return tuple(best)
 

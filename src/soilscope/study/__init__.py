@@ -1,7 +1,7 @@
 """A study: one plan file, what is done by digest, and a run that does what is missing."""
 
 from soilscope.study.draft import Asked, Draft, draft, draft_plan
-from soilscope.study.inputs import accept_inputs, keep_inputs
+from soilscope.study.inputs import accept_inputs, begin, keep_inputs
 from soilscope.study.inspected import check_digests, may_hold_digests, write_digests
 from soilscope.study.items import STEPS
 from soilscope.study.plan import PLAN_FILE, Plan, read_plan
@@ -22,6 +22,7 @@ __all__ = [
     "Summary",
     "Watcher",
     "accept_inputs",
+    "begin",
     "check_digests",
     "draft",
     "draft_plan",

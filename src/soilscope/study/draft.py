@@ -58,7 +58,7 @@ def scan_folders(path: Path) -> list[Path]:
     """The scans at a path: the path itself, or each of its sub-folders when it holds no files of its own."""
     if path.is_dir() and any(os.path.isfile(path / name) for name in STORE_FILES):  # noqa: PTH113  # asks without raising
         return [path]
-    if not path.is_dir() or _is_folder(path / "dicom"):
+    if not path.is_dir() or _is_phantom(path):
         return [_narrowed(path)]
     try:
         inside = sorted((p for p in path.iterdir() if not p.name.startswith(".")), key=lambda p: p.name)
@@ -88,7 +88,16 @@ def _is_folder(path: Path) -> bool:
 
 def _narrowed(path: Path) -> Path:
     """In the layout of ``soilscope phantom``, the series lies in ``dicom`` beside its truth."""
-    return path / "dicom" if _is_folder(path / "dicom") else path
+    return path / "dicom" if _is_phantom(path) else path
+
+
+def _is_phantom(path: Path) -> bool:
+    """Whether there is a folder ``dicom`` and no other scan beside it."""
+    if not _is_folder(path / "dicom"):
+        return False
+    beside = [p for p in path.iterdir() if p.name != "dicom" and not p.name.startswith(".")]
+    truth = {"truth.nii.gz"} if any(p.name == "truth.json" for p in beside) else set()
+    return not any(_is_folder(p) or (p.name not in truth and _may_be_scan(p)) for p in beside)
 
 
 @dataclass(frozen=True, slots=True)

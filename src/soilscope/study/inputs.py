@@ -20,9 +20,10 @@ from soilscope.errors import Damaged, InputRefused
 from soilscope.findings import Finding
 from soilscope.study.layout import Layout
 from soilscope.study.plan import PLAN_FILE, CorePlan, Plan, read_plan
+from soilscope.study.write import not_planned, write_plan
 from soilscope.volume import Volume
 
-__all__ = ["accept_inputs", "check_grid", "check_inputs", "imported", "keep_inputs", "with_gone"]
+__all__ = ["accept_inputs", "begin", "check_grid", "check_inputs", "imported", "keep_inputs", "with_gone"]
 
 MOST_NAMED = 20
 
@@ -33,6 +34,31 @@ class _Kept:
 
     files: dict[str, str]
     changed: tuple[str, ...] = ()
+
+
+def begin(study: str | Path, plan: Plan) -> Path:
+    """Publish a new study: the digests of its scans first, then its plan, so that no plan is there without them.
+
+    Raises
+    ------
+    UsageError
+        Code ``plan-exists``.
+    OutputRefused
+        Code ``cannot-write``; then nothing of the study is there.
+    """
+    study = Path(study)
+    not_planned(study)
+    try:
+        keep_inputs(study, plan)
+        return write_plan(study, plan)
+    except BaseException:  # a stop as well
+        records = [study / Layout.inputs(core.id) for core in plan.cores]
+        for record in records:
+            record.unlink(missing_ok=True)
+        for folder in (*dict.fromkeys(record.parent for record in records), study):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        raise
 
 
 def keep_inputs(study: str | Path, plan: Plan) -> int:

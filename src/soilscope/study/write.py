@@ -129,8 +129,20 @@ def write_plan(study: str | Path, plan: Plan) -> Path:
     UsageError
         Code ``plan-exists``: a plan somebody may have edited is never overwritten.
     """
+    not_planned(Path(study))
     path = Path(study) / PLAN_FILE
-    if path.exists():
-        raise UsageError("plan-exists", f"{path} is there already; edit it, or choose another folder.", [path])
     write_text(path, plan_text(plan))
     return path
+
+
+def not_planned(study: Path) -> None:
+    """Refuse a study that has a plan.
+
+    Raises
+    ------
+    UsageError
+        Code ``plan-exists``.
+    """
+    path = study / PLAN_FILE
+    if path.exists():
+        raise UsageError("plan-exists", f"{path} is there already; edit it, or choose another folder.", [path])
