@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 TESTS ?= tests
+JOBS ?= 2
 NAMES ?=
 WRITE ?=
 FOLDER ?= demo
@@ -21,8 +22,8 @@ help: ## list what make can do here
 demo: $(VENV)/.learn ## the whole study on four synthetic cores, in ./demo (FOLDER=... elsewhere); go on after a stop
 	$(BIN)/soilscope demo $(FOLDER)
 
-test: $(VENV)/.develop browser ## every test, the browser's too (TESTS=tests/core for some)
-	$(BIN)/python -m pytest $(TESTS)
+test: $(VENV)/.develop browser ## every test, the browser's too (TESTS=tests/core for some, JOBS=1 for one after the other)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(TESTS)
 
 check: $(VENV)/.develop ## format, lint, types, layers, forbidden calls; changes nothing
 	$(BIN)/ruff format --check .

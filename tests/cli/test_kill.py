@@ -18,7 +18,7 @@ from soilscope.study.plan import CorePlan, ExplainPlan, LearnPlan, Plan, RunPlan
 COMMAND = [sys.executable, "-c", "from soilscope.cli.app import main; main()"]
 KILLS = 6
 
-pytestmark = [pytest.mark.learn, pytest.mark.slow]
+pytestmark = [pytest.mark.learn, pytest.mark.slow, pytest.mark.timeout(1500)]
 
 
 def contents(folder: Path) -> dict[str, str]:
