@@ -76,6 +76,7 @@ def test_one_scan_under_two_names_is_refused(begun, tmp_path):
     """35. Leakage: a copy of one core on both sides -> refuse."""
     folder, files = begun
     plan = study.read_plan(folder)
+    assert plan.learn.targets
     copy = tmp_path / "scans" / "again"
     shutil.copytree(files[0].parent, copy)
     for path in (plan.cores[0].path, str(copy)):
@@ -87,10 +88,12 @@ def test_one_scan_under_two_names_is_refused(begun, tmp_path):
         assert caught.value.code == "scan-twice"
         assert "'sandy' and 'again'" in caught.value.text
         assert not (folder / "cores").exists()
-    cores = (cores[0], cores[1].model_copy(update={"soil": "whole"}))
-    (folder / PLAN_FILE).unlink()
-    study.write_plan(folder, plan.model_copy(update={"cores": cores}))
-    assert study.run(folder, study.steps_until("import")).failures == ()
+    other = cores[1].model_copy(update={"soil": "whole"})
+    unlearnt = plan.model_copy(update={"cores": cores, "learn": plan.learn.model_copy(update={"targets": ()})})
+    for sound in (plan.model_copy(update={"cores": (cores[0], other)}), unlearnt):
+        (folder / PLAN_FILE).unlink()
+        study.write_plan(folder, sound)
+        assert study.run(folder, study.steps_until("import")).failures == ()
 
 
 def test_what_lies_beside_a_folder_called_dicom_is_a_core_too(begun, tmp_path):

@@ -136,9 +136,10 @@ def items(study: Path, plan: Plan, ledger: Ledger) -> list[Item]:
     Raises
     ------
     UsageError
-        Code ``scan-twice``: two cores are one scan, byte for byte, read alike.
+        Code ``scan-twice``: something is to be learnt, and two cores are one scan, byte for byte, read alike.
     """
-    _all_different(study, plan, ledger)
+    if plan.learn.targets:
+        _all_different(study, plan, ledger)
     build = _Builder()
     tables = _structure(build, study, plan, ledger)
     if plan.learn.targets:
@@ -150,7 +151,7 @@ def items(study: Path, plan: Plan, ledger: Ledger) -> list[Item]:
 
 
 def _all_different(study: Path, plan: Plan, ledger: Ledger) -> None:
-    """One scan under two names is compared with itself, and a model trained on the one has seen the other."""
+    """A model trained on one of two names of a scan has seen the other: it would be called unseen."""
     named: dict[str, CorePlan] = {}
     for core in plan.cores:
         scan = ledger.input_digest(core.id, study / core.path)
@@ -160,8 +161,8 @@ def _all_different(study: Path, plan: Plan, ledger: Ledger) -> None:
         if first is not core:
             raise UsageError(
                 "scan-twice",
-                f"cores {first.id!r} and {core.id!r} are one scan, byte for byte: {first.path} and {core.path}. Take one of them "
-                "out of the plan, or name the other core's scan.",
+                f"cores {first.id!r} and {core.id!r} are one scan, byte for byte: {first.path} and {core.path}. A model trained on "
+                "the one has seen the other: take one of them out of the plan, or name the other core's scan.",
                 [core.path],
             )
 
