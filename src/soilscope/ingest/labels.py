@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -286,14 +286,13 @@ def _meaningful(labels: LabelVolume, like: Volume, name: str) -> None:
     thin = tuple(slice(None, None, n) for n in step)
     ways = _ways(like)
     turned = {way: turn(labels)[thin] for way, turn in ways.items()}
-    compared = _compared([labels[thin], *turned.values()]) & like.valid[thin]
+    compared = _compared(labels[thin], turned)
     meet = _meeting(labels)
-    values = like.values[thin]
-    own = _told(values, labels[thin], compared & meet[thin])
-    told = ((way, _told(values, turned[way], compared & turn(meet)[thin])) for way, turn in ways.items())
-    way, best = max(told, key=lambda one: one[1])
-    if best >= TELLING and own < HALF * best:
-        _flipped(name, way, like)
+    for way, turn in ways.items():
+        where = compared[way] & like.valid[thin]
+        best = _told(like.values[thin], turned[way], where & turn(meet)[thin])
+        if best >= TELLING and _told(like.values[thin], labels[thin], where & meet[thin]) < HALF * best:
+            _flipped(name, way, like)
 
 
 def _meeting(labels: LabelVolume) -> BoolVolume:
@@ -308,19 +307,30 @@ def _meeting(labels: LabelVolume) -> BoolVolume:
     return meet
 
 
-def _compared(ways: list[LabelVolume]) -> BoolVolume:
-    """Where classes are compared: the same voxels whichever way the mask is turned, without the air and the tube outside.
+def _compared(own: LabelVolume, turned: Mapping[str, LabelVolume]) -> dict[str, BoolVolume]:
+    """Where classes are compared with those of each way, without the air and the tube outside.
 
     Most of what is labelled one way or another is labelled in all of them: the voxels that are, for there all differences are
     those between classes; of these not the tube, the air and whatever else has one class whichever way the mask is turned, which
-    fits all ways alike. Otherwise the labelled voxels and what lies around them.
+    fits all ways alike. Or most is labelled both as it is and turned, as in a core that stands to one side. Otherwise the
+    labelled voxels and what lies around them.
     """
-    every: BoolVolume = np.logical_and.reduce([way > 0 for way in ways])
-    some: BoolVolume = np.logical_or.reduce([way > 0 for way in ways])
-    if np.count_nonzero(every) > HALF * np.count_nonzero(some) and np.ptp(ways[0][every]) > 0:
-        unlike = every & np.logical_or.reduce([way != ways[0] for way in ways[1:]])
-        return unlike if np.count_nonzero(unlike) > LEAST_UNLIKE * np.count_nonzero(every) else every
-    return np.asarray(ndimage.binary_dilation(some, iterations=AROUND), np.bool_)
+    every: BoolVolume = np.logical_and.reduce([own > 0, *(way > 0 for way in turned.values())])
+    some: BoolVolume = np.logical_or.reduce([own > 0, *(way > 0 for way in turned.values())])
+    if _mostly(every, some, own):
+        unlike = every & np.logical_or.reduce([way != own for way in turned.values()])
+        told = unlike if np.count_nonzero(unlike) > LEAST_UNLIKE * np.count_nonzero(every) else every
+        return dict.fromkeys(turned, told)
+    around: BoolVolume = np.asarray(ndimage.binary_dilation(some, iterations=AROUND), np.bool_)
+    both = {way: (own > 0) & (other > 0) for way, other in turned.items()}
+    return {
+        way: both[way] if _mostly(both[way], (own > 0) | (other > 0), own) else around for way, other in turned.items()
+    }
+
+
+def _mostly(both: BoolVolume, some: BoolVolume, labels: LabelVolume) -> bool:
+    """Whether most of what is labelled in some way is so in both, with more than one class."""
+    return bool(np.count_nonzero(both) > HALF * np.count_nonzero(some) and np.ptp(labels[both]) > 0)
 
 
 def _told(values: NDArray[Any], labels: LabelVolume, where: BoolVolume) -> float:
