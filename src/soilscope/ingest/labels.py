@@ -41,7 +41,7 @@ BINS = 16
 BESIDE = (1, 2)
 """Voxels from another class up to which classes meet."""
 
-LEAST_BESIDE = 50
+LEAST_BESIDE = 200
 """Voxels where classes meet, of those compared, below which all is chance."""
 
 MOST_COMPARED = (96, 128, 128)
@@ -291,8 +291,19 @@ def _meaningful(labels: LabelVolume, like: Volume, name: str) -> None:
     for way, turn in ways.items():
         where = compared[way] & like.valid[thin]
         best = _told(like.values[thin], turned[way], where & turn(meet)[thin])
-        if best >= TELLING and _told(like.values[thin], labels[thin], where & meet[thin]) < HALF * best:
+        own = _told(like.values[thin], labels[thin], where & meet[thin])
+        if best >= TELLING and own < HALF * best and _in_slices(turned[way], where & turn(meet)[thin]):
             _flipped(name, way, like)
+
+
+def _in_slices(labels: LabelVolume, where: BoolVolume) -> bool:
+    """Whether classes meet within slices as well: a layer drawn by hand fits some step between two slices by chance."""
+    mixed = sum(
+        np.count_nonzero(there)
+        for plane, there in zip(labels, where, strict=True)
+        if np.ptp(plane[there] if there.any() else 0)
+    )
+    return bool(mixed >= HALF * np.count_nonzero(where))
 
 
 def _meeting(labels: LabelVolume) -> BoolVolume:
