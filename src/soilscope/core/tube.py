@@ -1,4 +1,4 @@
-"""The tube around a core: its wall told by the calmest ring, and then its inner radius from a fit of its blurred edges."""
+"""The tube around a core: its wall told by the calmest or brightest ring, and then its radii from a fit of its blurred edges."""
 
 from __future__ import annotations
 
@@ -43,6 +43,13 @@ PLATEAU_BLURS = 4.0
 """Where a calm ring showed a wall, and the fit agrees with its radius to this, the ring's stands; of a wall thicker than so many
 standard deviations of the blur, to the first alone."""
 
+BRIGHT_ERROR_BLURS, MOST_APART_BLURS = 0.1, 1.5
+"""Of a bright wall that shows its plateau the ring is right to the first, in standard deviations of the blur. That of one that does
+not lies too far in by no more than the second; a fit further from it fits something else."""
+
+OUTLINE_BLURS = 1.5
+"""The outline of a wall 4000 HU above air is drawn so many standard deviations of the blur outside it, and none much further."""
+
 UNSURE_SHARE = 0.005
 """A radius with a larger standard error, as a share of itself, is told: the soil is uncertain by twice that share, one per cent."""
 
@@ -67,14 +74,19 @@ def find_tube(vol: Volume, axis: Axis, scale: tuple[float, float], cut: Cut | No
     pixel = min(vol.spacing_mm[1:])
     slices = slices_of_soil(vol, axis, air, cut)
     wall = find_wall(vol, axis, level, cut, slices)
-    if wall.bright or wall.spread < SHARP:
-        return axis, wall  # plain to see, or free of noise and its edge exact
+    if wall.spread < SHARP:
+        return axis, wall  # free of noise, and its edge exact
     rings = rings_around(vol, axis, slices, cut)
-    edge = None if rings is None else fitted_edge(rings, air, level, PLASTIC_HU if vol.units == "HU" else None)
+    # A wall that stands above the soil shows that it may read more than plastics do; expecting less would draw it too thick.
+    plastic = PLASTIC_HU if vol.units == "HU" and not wall.bright else None
+    edge = None if rings is None else fitted_edge(rings, air, level, plastic)
     if edge is None:
         return axis, wall
     thick = edge.outer - edge.inner
     bare = edge.better < CLEARLY_BETTER or thick < LEAST_WALL_PX
+    if wall.bright:
+        sure = not bare and edge.error <= MOST_ERROR_PX
+        return _bright_tube(axis, wall, edge, pixel) if sure else (axis, replace(wall, blurred=True))
     if bare and not (wall.level is not None and edge.better_thin >= RATHER_BETTER):
         return _without_tube(axis, wall, edge, pixel)
     if not edge.error <= MOST_ERROR_PX:
@@ -87,12 +99,38 @@ def find_tube(vol: Volume, axis: Axis, scale: tuple[float, float], cut: Cut | No
     apart = inner - wall.inner_mm / pixel
     plateau = not wall.blurred and thick > PLATEAU_BLURS * edge.blur
     if wall.level is not None and abs(apart) <= (AGREED_PX if plateau else min(AGREED_PX, AGREED_SHARE * inner)):
-        return axis, replace(wall, level=edge.wall, blurred=unsure)
+        return _outer(axis, edge, pixel), replace(wall, level=edge.wall, blurred=unsure)
     if wall.level is not None and abs(apart) < (MOST_APART_PX if wall.blurred else MOST_APART_SEEN_PX):
         of_fit, of_ring = edge.error**2 + FIT_ERROR_PX**2, (RING_ERROR_BLURS * edge.blur) ** 2
         inner -= apart * of_fit / (of_fit + of_ring)
     found = Wall(inner * pixel, edge.wall, wall.spread, unsure)
     return replace(axis, radius=edge.outer * pixel), found
+
+
+def _bright_tube(axis: Axis, wall: Wall, edge: Edge, pixel: float) -> tuple[Axis, Wall]:
+    """A wall that stands above the soil, whose ring is half way up to the highest that the blurred ridge reaches.
+
+    Where that is less than what the wall reads, half of it is reached too far in, by most of a voxel in a wall of two standard
+    deviations of the blur; the fit knows what the wall reads, and stands alone. Where the ridge has a plateau, the ring is good.
+    """
+    seen, unsure = wall.inner_mm / pixel, edge.error > UNSURE_SHARE * edge.inner
+    apart, plateau = edge.inner - seen, edge.outer - edge.inner > PLATEAU_BLURS * edge.blur
+    if plateau and abs(apart) > MOST_APART_SEEN_PX:
+        return axis, wall  # a sharp edge drawn on voxels leads the fit astray
+    if abs(apart) > MOST_APART_BLURS * edge.blur:
+        return axis, replace(wall, blurred=True)
+    inner = edge.inner
+    if plateau:
+        of_fit, of_ring = edge.error**2 + FIT_ERROR_PX**2, (BRIGHT_ERROR_BLURS * edge.blur) ** 2
+        inner -= apart * of_fit / (of_fit + of_ring)
+    found = replace(wall, inner_mm=inner * pixel, level=edge.wall, blurred=unsure and not plateau)
+    return _outer(axis, edge, pixel), found
+
+
+def _outer(axis: Axis, edge: Edge, pixel: float) -> Axis:
+    """The outer radius is that of the fit, where blur can have drawn the outline so far outside it."""
+    near = abs(edge.outer - axis.radius / pixel) <= OUTLINE_BLURS * edge.blur
+    return replace(axis, radius=edge.outer * pixel) if near else axis
 
 
 def _without_tube(axis: Axis, wall: Wall, edge: Edge, pixel: float) -> tuple[Axis, Wall]:
