@@ -232,6 +232,17 @@ def test_the_same_failure_ends_with_the_same_code_first_and_on_repeating(tmp_pat
     assert [soilscope("measure", study).returncode for _ in range(2)] == [4, 4]
 
 
+def test_a_study_may_be_named_by_its_plan_and_the_help_says_so(phantom, tmp_path):
+    write_plan(tmp_path / "st", draft_plan(tmp_path / "st", phantom))
+    for command in (("run", "--dry-run"), ("run", "--until", "import")):
+        done = soilscope(command[0], "st/study.toml", *command[1:], cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "st" / "cores").is_dir()
+    for name in ("run", "measure"):
+        words = " ".join(soilscope(name, "--help").stdout.replace("│", " ").split())
+        assert "that file stands for its folder" in words
+
+
 def test_doctor_says_what_there_is():
     done = soilscope("doctor", "--json")
     assert done.returncode == 0

@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 
 __all__ = ["register", "run_study"]
 
-Study = Annotated[Path, typer.Argument(help="Folder with the study.toml.", show_default=False)]
+
+def _folder(study: Path) -> Path:
+    """The study's folder, also where its plan is named."""
+    return study.parent if study.name == "study.toml" and study.is_file() else study
+
+
+Study = Annotated[
+    Path,
+    typer.Argument(
+        help="Folder with the study.toml; that file stands for its folder.", callback=_folder, show_default=False
+    ),
+]
 SINGLE = ("measure", "train", "transfer", "evaluate", "explain", "report")
 SHOWN_AT_MOST = 20
 
