@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom import dcmread
 from rich.console import Console
@@ -25,7 +26,7 @@ from soilscope.cli.run import _told
 from soilscope.errors import OutputRefused
 from soilscope.study import Summary, draft_plan, run, steps_until, write_plan
 from soilscope.study.learn_plan import LearnPlan
-from soilscope.study.plan import RunPlan, StructurePlan
+from soilscope.study.plan import CorePlan, Plan, RunPlan, StructurePlan
 from soilscope.study.work import Failure
 from soilscope.volume import read_store
 
@@ -141,7 +142,7 @@ def test_init_names_files_without_their_folders(phantom, tmp_path, below, fault)
 def test_failures_are_told_in_one_order_whatever_ended_first():
     failures = [Failure(f"import:{core}", OutputRefused("cannot-write", core)) for core in ("b", "c", "a")]
     for order in (failures, failures[::-1]):
-        told = _told(Summary(1, 0, 3, 1.0, tuple(order)), Output(Mode.JSON))
+        told = _told(Summary(1, 0, 3, 1.0, tuple(order), beside=1), Output(Mode.JSON))
         assert re.findall(r"import:(.)", str(told)) == ["a", "b", "c"]
 
 
@@ -213,6 +214,33 @@ def test_a_refused_scan_ends_with_code_3_and_publishes_nothing(phantom, tmp_path
     assert lines[0]["error"]["code"] == "gap"
     assert set(lines[-1]) == {"done", "skipped", "failed", "seconds"}
     assert not (tmp_path / "study" / "cores").exists() or not list((tmp_path / "study" / "cores").glob("*.zarr"))
+
+
+def test_the_same_failure_ends_with_the_same_code_first_and_on_repeating(tmp_path):
+    """Where nothing but what the failed items are made from is done, the status is that of the first that failed."""
+    grey, study = np.random.default_rng(0).integers(0, 255, (8, 24, 24), dtype=np.uint8), tmp_path / "study"
+    np.save(tmp_path / "grey.npy", grey)
+    core = CorePlan(id="grey", path=str(tmp_path / "grey.npy"), units="grey", spacing_mm=(1.0, 1.0, 1.0), soil="whole")
+    write_plan(study, Plan(name="grey values in classes of HU", scheme="paper-2021", cores=(core,)))
+    first, again = (soilscope("measure", study, "--json") for _ in range(2))
+    assert [json.loads(done.stdout.splitlines()[-1])["done"] for done in (first, again)] == [1, 0]
+    assert [done.returncode for done in (first, again)] == [3, 3]
+    np.save(tmp_path / "hu.npy", grey.astype(np.int16))
+    sound = core.model_copy(update={"id": "hu", "path": str(tmp_path / "hu.npy"), "units": "HU"})
+    (study / "study.toml").unlink()
+    write_plan(study, Plan(name="one of two", scheme="paper-2021", cores=(core, sound)))
+    assert [soilscope("measure", study).returncode for _ in range(2)] == [4, 4]
+
+
+def test_a_study_may_be_named_by_its_plan_and_the_help_says_so(phantom, tmp_path):
+    write_plan(tmp_path / "st", draft_plan(tmp_path / "st", phantom))
+    for command in (("run", "--dry-run"), ("run", "--until", "import")):
+        done = soilscope(command[0], "st/study.toml", *command[1:], cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "st" / "cores").is_dir()
+    for name in ("run", "measure"):
+        words = " ".join(soilscope(name, "--help").stdout.replace("│", " ").split())
+        assert "that file stands for its folder" in words
 
 
 def test_doctor_says_what_there_is():

@@ -349,3 +349,11 @@ def test_a_long_name_s_last_character_does_not_stand_alone():
     assert wrapped("pine-forest.mean-radius-3", 24) == "pine-forest.\nmean-radius-3"
     assert wrapped("short-name", 24) == "short-name"
     assert wrapped("a" * 60, 24) == "a" * 24 + "\n" + "a" * 23 + "…"
+
+
+def test_every_tick_of_a_profile_has_a_number_and_every_panel_says_porosity():
+    table = made_up_cores.slices_table(*made_up_cores.core())
+    made = profiles(table.assign(porosity=np.resize([0.9921, 0.9999], len(table))))
+    assert [axes.get_xlabel() for axes in made.axes[1:]] == ["porosity"] * table["class"].nunique()
+    for axes in made.axes:
+        assert all(label.get_text() for label in axes.get_xticklabels())

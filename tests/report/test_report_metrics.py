@@ -89,7 +89,7 @@ def windows(reached: float) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "core": "a", "class": "1", "name": "air", "metric": "fraction", "unit": "1", "edge_mm": [3.0, 6.0, 12.0],
-            "share": [0.001, 0.008, 0.064], "placed": [32, 16, 2], "windows": [32, 16, 2], "spread": [0.5, 0.09, 0.01],
+            "share": [0.001, 0.008, 0.064], "placed": [32, 16, 2], "windows": [32, 16, 2], "spread": [0.5, 0.09, 0.01], "mean": 0.3,
             "spread_within": [0.4, 0.05, np.nan], "tolerance": 0.1, "least": 8, "representative_mm": reached,
         }
     )  # fmt: skip
@@ -106,8 +106,17 @@ def test_the_report_says_from_which_window_on_a_figure_is_representative_or_that
 
 def test_a_class_that_no_window_holds_is_not_too_small_a_core():
     """The spread of nothing is no number, at whatever size."""
-    absent = windows(np.nan).assign(spread=np.nan)
+    absent = windows(np.nan).assign(spread=np.nan, mean=[0.0, 0.0, np.nan])
     assert window_table("a", absent).rows[0][2:6] == ("nothing there", None, 6.0, 16)
+
+
+def test_what_only_small_windows_hold_is_too_rare_and_not_nothing():
+    """A figure that is drawn at some size is not "0 in all windows", as the words for nothing have it."""
+    rare = windows(np.nan).assign(spread=[5.7, np.nan, np.nan], mean=[1.6e-4, 0.0, 0.0])
+    table = window_table("a", rare)
+    assert table.rows[0][2:6] == ("too rare", None, 6.0, 16)
+    assert "“Too rare”: it is 0 in all windows of the largest judged size" in table.caption
+    assert "“Nothing there”: the figure is 0 in all windows of every size" in table.caption
 
 
 def test_where_edges_are_each_core_s_own_the_comparison_says_so():

@@ -18,8 +18,10 @@ import pytest
 from soilscope.errors import UsageError
 from soilscope.findings import Finding
 from soilscope.report import Picture, document, render
+from soilscope.report.bodies import objects_part
 from soilscope.report.document import Caveat, Column, CoreSection, Document, Fact, Summary, Table
 from soilscope.report.inline import inline_svg, raster_address
+from soilscope.structure import ObjectKind
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}{% raw %}\u202e&amp;javascript:alert(3)"
 VOID = {"meta", "img", "br", "link", "hr", "input"}
@@ -355,6 +357,20 @@ def test_text_in_pictures_is_readable_at_the_size_shown(browser, tmp_path):
     )
     assert len(heights) > 100
     assert min(heights) > 10  # pixels
+    page.close()
+
+
+@pytest.mark.browser
+def test_a_table_of_eleven_columns_is_seen_whole_at_twelve_hundred_pixels(browser, tmp_path):
+    """The widest table, objects with tubes: a column beyond the edge of its box is easily taken for none."""
+    none = pd.DataFrame(columns=["core", "kind", "skeleton_mm"])
+    kinds = (ObjectKind("roots", (2,), "tubes", at_least_mm=1.0),)
+    part = objects_part(made_up_results.results().cores[0], none, kinds, {"2": "organic"})
+    assert len(part.table.columns) == 11
+    (tmp_path / "report.html").write_text(render(small(cores=(CoreSection("a", (), parts=(part,)),))), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 1200, "height": 800})
+    page.goto((tmp_path / "report.html").as_uri())
+    assert page.evaluate("[...document.querySelectorAll('.wide')].map(e => e.scrollWidth - e.clientWidth)") == [0]
     page.close()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from soilscope import study
@@ -89,6 +91,12 @@ def test_a_folder_without_a_plan_names_the_command_that_writes_one(tmp_path):
     (tmp_path / "scan.tif").touch()
     with pytest.raises(PlanError, match="soilscope init"):
         study.read_plan(tmp_path / "scan.tif")
+
+
+def test_a_plan_named_in_place_of_its_folder_is_told_the_folder(tmp_path):
+    study.write_plan(tmp_path / "st", PLANS["edges"])
+    with pytest.raises(PlanError, match=re.escape(f"named by its folder, {tmp_path / 'st'}")):
+        study.read_plan(tmp_path / "st" / "study.toml")
 
 
 def test_a_transfer_keeps_its_own_metrics_donor():
@@ -186,3 +194,76 @@ def test_densities_need_a_calibration_in_the_plan():
     scheme = SchemePlan(name="x", method="density", edges=(0, 1, 2))
     with pytest.raises(ValueError, match="calibration"):
         Plan(name="a", scheme=scheme, cores=(CorePlan(id="c", path="x"),))
+
+
+CORE = '[[cores]]\nid = "a"\npath = "x"\n'
+TOLD = {
+    "a layer": (
+        CORE + '[[learn.targets]]\nof = [2]\n[explain]\nlayers = ["conv99"]\n',
+        ["line 8: explain.layers: vgg16 has no layer 'conv99'; there are block1_conv1, "],
+    ),
+    "a core's id": (CORE + CORE, ["line 6: cores 'a', id: 'a' stands more than once; core ids must differ"]),
+    "an object's class": (
+        CORE + '[[objects]]\nname = "stones"\nof = [9]\n',
+        ["line 7: objects 'stones', of: there are no classes [9]; there are [1, 2, 3, 4, 5, 6]"],
+    ),
+    "label names": ('labels = "m/{core}.tif"\n' + CORE, ["line 2: labels: labels made elsewhere need label_names"]),
+    "a calibration": (
+        CORE + '[scheme]\nname = "d"\nmethod = "density"\nedges = [0, 1]\n',
+        ["line 7: scheme.method: a scheme in g/cm³ needs a calibration"],
+    ),
+    "an unknown key": (
+        CORE + "[structure]\nudner = 60\n",
+        ["line 6: structure.udner: unknown key; did you mean `under`?"],
+    ),
+    "an entry without a name": (
+        CORE + "[[objects]]\nof = [2]\n[[objects]]\nof = [3]\n",
+        ["line 5: objects, entry 1, name: is missing", "line 7: objects, entry 2, name: is missing"],
+    ),
+    "of two kinds": (
+        CORE + '[structure]\nsensitivity = "x"\n',
+        ["line 6: structure.sensitivity: must be a valid number; or must be 'auto' or 'off', and is 'x'"],
+    ),
+    "too few": ("window = [1, 2]\n" + CORE, ["line 2: window: has too few entries"]),
+    "what only all values make, beside single ones": (
+        f'{CORE}{CORE}[evaluate]\nlimit = -1\n[[objects]]\nof = [9]\n[[objects]]\nname = "roots"\nof = [8]\n[run]\nworkers = "b"\n',
+        [
+            "line 6: cores 'a', id: 'a' stands",
+            "line 9: evaluate.limit: must be greater than 0, and is -1",
+            "line 10: objects, entry 1, name: is missing",
+            "line 11: objects, entry 1, of: there are no classes [9]",
+            "line 14: objects 'roots', of: there are no classes [8]",
+            "line 16: run.workers: must be a valid integer, and is 'b'",
+        ],
+    ),
+    "tables apart": (
+        '[[objects]]\nname = "o"\nof = [2]\n' + CORE + '[[objects]]\nname = "p"\nof = [0]\n',
+        ["line 10: objects 'p', of, entry 1: must be greater than or equal to 1, and is 0"],
+    ),
+    "own rules": (
+        CORE + '[[objects]]\nname = "r"\nof = [2]\nshape = "tubes"\n',
+        ["line 5: objects 'r': at_least_mm, a diameter, is needed for tubes"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_every_mistake_has_key_line_and_our_own_words(name, tmp_path):
+    """A mistake is told with its key and line, and all mistakes at once; lists are counted from 1, or called by their name."""
+    text, lines = TOLD[name]
+    (tmp_path / "study.toml").write_text('name = "t"\n' + text, encoding="utf-8")
+    with pytest.raises(PlanError) as told:
+        read_plan(tmp_path)
+    head, *found = told.value.text.splitlines()
+    assert len(found) == len(lines), found
+    assert all(mine in line for mine, line in zip(lines, found, strict=True)), found
+    assert head.endswith(f" has {len(lines)} mistake{'s' if len(lines) > 1 else ''}:")
+    for theirs in ("Value error", "not permitted", "Input should", "the plan:", "[object-kind]"):
+        assert theirs not in told.value.text
+
+
+@pytest.mark.parametrize("layers", ['["block5_conv2"]', '["features.28", "features.30"]'])
+def test_a_layer_of_the_network_may_have_heat_maps_by_either_name(layers, tmp_path):
+    text = f'name = "t"\n{CORE}[[learn.targets]]\nof = [2]\n[explain]\nlayers = {layers}\n'
+    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    assert read_plan(tmp_path).explain.layers

@@ -153,5 +153,5 @@ def test_another_tolerance_takes_windows_anew_and_measures_nothing_else(further,
 def test_pores_and_stones_that_are_no_classes_are_told_with_the_plan_s_mistakes(tmp_path, key, wrong):
     text = f'name = "t"\nscheme = "physical"\n[[cores]]\nid = "a"\npath = "x"\n[structure]\n{key} = {wrong}\n'
     (tmp_path / "study.toml").write_text(text)
-    with pytest.raises(PlanError, match=rf"structure\.{key} names classes"):
+    with pytest.raises(PlanError, match=rf"line 7: structure\.{key}: classes"):
         read_plan(tmp_path)

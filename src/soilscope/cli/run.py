@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 
 __all__ = ["register", "run_study"]
 
-Study = Annotated[Path, typer.Argument(help="Folder with the study.toml.", show_default=False)]
+
+def _folder(study: Path) -> Path:
+    """The study's folder, also where its plan is named."""
+    return study.parent if study.name == "study.toml" and study.is_file() else study
+
+
+Study = Annotated[
+    Path,
+    typer.Argument(
+        help="Folder with the study.toml; that file stands for its folder.", callback=_folder, show_default=False
+    ),
+]
 SINGLE = ("measure", "train", "transfer", "evaluate", "explain", "report")
 SHOWN_AT_MOST = 20
 
@@ -107,11 +118,14 @@ def run_study(study: Path, steps: tuple[str, ...], output: Output) -> None:
 
 
 def _told(summary: Summary, output: Output) -> Exception:
-    """The error that ends the command: the first real one where nothing is done beside what failed, else "done in part"."""
+    """The error that ends the command: the first real one where nothing is done but what these are made from, else "done in part".
+
+    What is done counts alike whether this run did it or an earlier one, so that the same failure has the same status again.
+    """
     failures = sorted(summary.failures, key=lambda f: f.key)
     real = [f for f in failures if not f.waits] or list(failures)
     first: Exception = real[0].error
-    if summary.done == 0 and 0 in (summary.skipped, summary.beside):
+    if summary.beside == 0 or summary.done + summary.skipped == 0:
         return first
     text = "; ".join(map(str, real[:SHOWN_AT_MOST]))
     if waiting := [f.key for f in failures if f.waits and f not in real]:

@@ -144,7 +144,7 @@ def frame(axes: Axes, x: str = "", y: str = "") -> None:
 def ends_inward(axes: Axes, most: int, characters: int = 99) -> None:
     """At most ``most`` intervals on the x axis; numbers at its ends stand inside it, where no neighbour and no border cuts them.
 
-    Of numbers that together have more than ``characters``, only the first and the last are written.
+    Of numbers that together have more than ``characters``, only the first and the last have ticks: none stands without a number.
     """
     first, last = axes.get_xlim()
     ticks = [t for t in MaxNLocator(most).tick_values(first, last) if first <= t <= last]
@@ -152,7 +152,7 @@ def ends_inward(axes: Axes, most: int, characters: int = 99) -> None:
     form.set_axis(axes.xaxis)
     written = form.format_ticks(ticks) if ticks else []
     if sum(map(len, written)) > characters:
-        written[1:-1] = [""] * (len(written) - 2)
+        ticks, written = [ticks[0], ticks[-1]], [written[0], written[-1]]
     axes.set_xticks(ticks, written)
     for tick, label in zip(ticks, axes.get_xticklabels(), strict=True):
         share = (tick - first) / (last - first)

@@ -94,8 +94,7 @@ def profiles(
             "\n".join(filter(None, (title, (ranges or {}).get(identifier)))), loc="left", fontsize=8, pad=TITLE_PAD
         )
         axes.tick_params(labelleft=k % columns == 0)
-        if k + columns >= len(shown):
-            axes.set_xlabel("porosity")
+        axes.set_xlabel("porosity")
     for axes in made.axes:
         for depth in horizons_mm:
             axes.axhline(depth, color=style.INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,6 +18,9 @@ from soilscope.figures.text import number, plain
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
+
+    from soilscope.types import FloatProfile
 
 __all__ = ["representative"]
 
@@ -25,6 +28,9 @@ MOST_METRICS = 3
 """Beside each other in a figure's width; the table has all."""
 MOST_CLASSES = 8
 MARKERS = "osD^vPX*"
+MARK = 3.6
+"""Points across a mark."""
+RING: dict[str, Any] = {"color": style.INK, "markerfacecolor": "none", "markersize": 9}
 LEAST_SPREAD = 1e-3
 """A spread of nothing stands at this, since a logarithm has no 0."""
 
@@ -44,7 +50,8 @@ def representative(curves: pd.DataFrame) -> Figure:
     Figure
         One column a metric. Above: the mean over windows, and at the right the whole core's figure (dash). Below: standard
         deviation over mean, both axes logarithmic, with the tolerance (dashed) and the slope by which an uncorrelated field falls
-        (dotted). Filled marks: sizes that are judged; ringed: representative.
+        (dotted). Filled marks: sizes that are judged; hollow ones: not judged, since too few windows fit; a black ring round a
+        mark: representative from there on. The lower legend says so of those that are there.
 
     Raises
     ------
@@ -70,24 +77,19 @@ def representative(curves: pd.DataFrame) -> Figure:
         grid[0, column].set_title(plain(metric, 30) + ("" if unit == "1" else f" ({unit})"), loc="left")
         _guides(grid[1, column], rows)
         _edges(grid[1, column], rows["edge_mm"].to_numpy(float))
+        grid[1, column].set_xlabel("edge of the window (mm)")
     grid[0, 0].set_ylabel("mean of the windows")
     grid[1, 0].set_ylabel("SD / |mean|")
-    made.supxlabel("edge of the window (mm)", fontsize=8.5)
     handles = _handles(table, classes)
     made.legend(handles=handles, loc="outside upper center", ncols=legend_columns(handles))
+    kinds = _kinds(table[table["key"].isin(classes) & table["metric"].isin(metrics)])
+    made.legend(handles=kinds, loc="outside lower center", ncols=len(kinds))
     return made
 
 
 def _mean(axes: Axes, rows: pd.DataFrame, key: str, marker: str) -> None:
     colour = class_colour(key)
-    axes.plot(
-        rows["edge_mm"].to_numpy(float),
-        rows["mean"].to_numpy(float),
-        marker,
-        color=colour,
-        linestyle="-",
-        markersize=3.6,
-    )
+    _marks(axes, rows, rows["mean"].to_numpy(float), colour, marker)
     whole = float(rows["core_value"].iloc[0])
     if np.isfinite(whole):
         axes.plot(
@@ -98,13 +100,21 @@ def _mean(axes: Axes, rows: pd.DataFrame, key: str, marker: str) -> None:
 def _spread(axes: Axes, rows: pd.DataFrame, key: str, marker: str) -> None:
     edge, spread = rows["edge_mm"].to_numpy(float), rows["spread"].to_numpy(float)
     spread = np.where(np.isfinite(spread), np.maximum(spread, LEAST_SPREAD), np.nan)
-    judged = (rows["placed"] >= rows["least"]).to_numpy(bool)
-    colour = class_colour(key)
-    axes.plot(edge, spread, color=colour)
-    axes.plot(edge[~judged], spread[~judged], marker, color=colour, markerfacecolor="white", markersize=3.6)
-    axes.plot(edge[judged], spread[judged], marker, color=colour, markersize=3.6)
+    _marks(axes, rows, spread, class_colour(key), marker)
     at = edge == float(rows["representative_mm"].iloc[0])
-    axes.plot(edge[at], spread[at], "o", color=style.INK, markerfacecolor="none", markersize=8)
+    axes.plot(edge[at], spread[at], "o", **RING)
+
+
+def _marks(axes: Axes, rows: pd.DataFrame, values: FloatProfile, colour: str, marker: str) -> None:
+    """A line with a mark a size: filled where it is judged, hollow where it is not."""
+    edge, judged = rows["edge_mm"].to_numpy(float), _judged(rows)
+    axes.plot(edge, values, color=colour)
+    axes.plot(edge[~judged], values[~judged], marker, color=colour, markerfacecolor="white", markersize=MARK)
+    axes.plot(edge[judged], values[judged], marker, color=colour, markersize=MARK)
+
+
+def _judged(rows: pd.DataFrame) -> NDArray[np.bool_]:
+    return (rows["placed"] >= rows["least"]).to_numpy(bool)
 
 
 def _guides(axes: Axes, rows: pd.DataFrame) -> None:
@@ -146,3 +156,21 @@ def _handles(table: pd.DataFrame, classes: list[str]) -> list[Line2D]:
         )
         for k, key in enumerate(classes)
     ]
+
+
+def _kinds(table: pd.DataFrame) -> list[Line2D]:
+    """What a filled mark, a hollow one and a ring say, of those that are drawn."""
+    judged, drawn = _judged(table), table["spread"].notna()
+    kinds = []
+    if judged.any():
+        kinds.append(_kind("filled: enough windows, judged"))
+    if not judged.all():
+        kinds.append(_kind("hollow: too few windows, not judged", markerfacecolor="white"))
+    if (drawn & (table["edge_mm"] == table["representative_mm"])).any():
+        kinds.append(_kind("black ring: representative from here on", **RING))
+    return kinds
+
+
+def _kind(label: str, **look: Any) -> Line2D:
+    drawn: dict[str, Any] = {"color": style.INK, "markersize": MARK + 1} | look
+    return Line2D([], [], linestyle="none", marker="o", label=label, **drawn)

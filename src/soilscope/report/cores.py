@@ -207,8 +207,10 @@ def _windows(core: str, curves: pd.DataFrame) -> Picture:
         f"Mean and spread of the classes' figures in {core} against the size of the windows they were taken in.",
         f"Figures of {core} in windows of rising size that do not overlap. Above: mean over windows; the dash at the "
         "right is the whole core. Below: standard deviation over mean; dashed the tolerance "
-        f"({tolerance:g}), dotted the slope of a field without structure (one over the root of the volume). Filled: at least "
-        f"{least} windows, judged; ringed: representative from there on.",
+        f"({tolerance:g}), dotted the slope of a field without structure (one over the root of the volume); no mark where there is "
+        f"none, of a mean of 0 or a single window. Filled marks: sizes of which at least {least} windows fit, which are judged. "
+        "Hollow marks: fewer fit, not judged. "
+        "A black ring round a mark: representative from this size on.",
     )
 
 

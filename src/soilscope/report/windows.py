@@ -32,7 +32,8 @@ def window_table(core: str, curves: pd.DataFrame | None) -> Table | None:
         f"Is {core} big enough? Figures were taken in windows that do not overlap; a size is representative where their standard "
         f"deviation, here and in all larger judged sizes, is at most {tolerance:g} of the mean. “Not reached”: at the largest size "
         "of which enough fit, windows still differ by more; nothing says that another core of this size would read the same. "
-        "“Nothing there”: the figure is 0 in all windows, or is none. "
+        "“Nothing there”: the figure is 0 in all windows of every size, or is none. “Too rare”: it is 0 in all windows of the "
+        "largest judged size, or is none, and not in all of other sizes. "
         "Spread: at the largest judged size. Layers and gradients keep figures from coming to rest; “in a depth” leaves them out. "
         "One core is one place: how much cores of a field differ, only more cores show. All sizes: tables/representative.csv."
     )
@@ -47,6 +48,6 @@ def _verdict(own: pd.DataFrame) -> tuple[Cell, ...]:
     if judged.empty:
         return (*found, None, None, None, None)
     last = judged.iloc[-1]
-    if np.isnan(last["spread"]):  # the figure is 0, or is none, in all of them
-        found = ("nothing there", None)
+    if np.isnan(last["spread"]):  # the figure is 0, or is none, in all of this size
+        found = ("too rare" if own["mean"].fillna(0.0).any() else "nothing there", None)
     return (*found, float(last["edge_mm"]), int(last["windows"]), float(last["spread"]), float(last["spread_within"]))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from soilscope.classes import SCHEMES, Scheme, otsu_scheme
 from soilscope.classes import scheme as named_scheme
@@ -19,6 +18,8 @@ from soilscope.structure.representative import REPRESENTATIVE_METRICS
 from soilscope.study.core_plan import PlacePlan, SoilPlan
 from soilscope.study.learn_plan import LearnPlan, Strict, TargetPlan
 from soilscope.study.names import MOST_BYTES, MOST_CHARACTERS, is_core_name, normal
+from soilscope.study.plan_checks import check_between
+from soilscope.study.plan_mistakes import told
 
 __all__ = ["PLAN_FILE", "CorePlan", "LearnPlan", "Plan", "TargetPlan", "read_plan"]
 
@@ -136,7 +137,7 @@ class ObjectsPlan(Strict):
         try:
             self.value()
         except UsageError as error:
-            raise ValueError(str(error)) from error
+            raise ValueError(error.text) from error
         return self
 
     def value(self) -> ObjectKind:
@@ -199,39 +200,9 @@ class Plan(Strict):
         return value
 
     @model_validator(mode="after")
-    def _consistent(self) -> Plan:
-        ids = [core.id for core in self.cores]
-        repeated = sorted({i for i in ids if ids.count(i) > 1})
-        if repeated:
-            raise ValueError(f"core ids must differ; {repeated} stand more than once")
-        if not ids:
-            raise ValueError("a study needs at least one core")
-        if isinstance(self.core.reference, str) and self.core.reference not in ids:
-            raise ValueError(f"core.reference {self.core.reference!r} names none of the cores {ids}")
-        by_density = not isinstance(self.scheme, str) and self.scheme.method == "density" and self.labels is None
-        if by_density and self.core.density is None:
-            raise ValueError('a scheme in g/cm³ needs a calibration: density = "coreCT" or "rods" in [core]')
-        if self.labels is not None and self.label_names is None:
-            raise ValueError('labels made elsewhere need label_names, such as { 1 = "roots" }')
-        known = self._classes()
-        unknown = sorted({k for target in self.learn.targets for k in target.of} - known)
-        if unknown:
-            raise ValueError(f"targets of classes {unknown}, but there are {sorted(known)}")
-        self._objects_are_told_apart(known)
-        for key in ("pores", "stones"):
-            of = self.classes_of(key)
-            if not set(of) <= known or len(set(of)) != len(of):
-                raise ValueError(f"structure.{key} names classes {list(of)}, but there are {sorted(known)}, each once")
+    def _consistent(self, info: ValidationInfo) -> Plan:
+        check_between(self, (info.context or {}).get("unsure", ()))
         return self
-
-    def _objects_are_told_apart(self, known: set[int]) -> None:
-        names = [kind.name for kind in self.objects]
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if repeated:
-            raise ValueError(f"names of objects must differ; {repeated} stand more than once")
-        unknown = sorted({k for kind in self.objects for k in (*kind.of, *kind.beside)} - known)
-        if unknown:
-            raise ValueError(f"objects of classes {unknown}, but there are {sorted(known)}")
 
     @property
     def object_kinds(self) -> tuple[ObjectKind, ...]:
@@ -263,7 +234,8 @@ class Plan(Strict):
         """Names of labels made elsewhere, by value."""
         return None if self.label_names is None else dict(self.label_names)
 
-    def _classes(self) -> set[int]:
+    @property
+    def class_numbers(self) -> set[int]:
         """Numbers of the classes there are."""
         scheme = self.scheme_value()
         return set(self.label_names or ()) if scheme is None else {value for value, *_ in scheme.ranges()}
@@ -287,45 +259,21 @@ def read_plan(folder: Path) -> Plan:
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise PlanError("plan", f"there is no {PLAN_FILE} in {folder}; `soilscope init` writes one.", [path]) from error
+        if path.parent.is_file() and path.parent.name == PLAN_FILE:
+            text = f"{folder} is the plan itself: a study is named by its folder, {path.parent.parent}."
+        else:
+            text = f"there is no {PLAN_FILE} in {folder}; `soilscope init` writes one."
+        raise PlanError("plan", text, [path]) from error
     except UnicodeDecodeError as error:
         raise PlanError("plan", f"{path} is not UTF-8 text: {error}.", [path]) from error
+    values: dict[str, Any] = {}
     try:
-        return Plan.model_validate(tomllib.loads(text))
+        values = tomllib.loads(text)
+        return Plan.model_validate(values)
     except tomllib.TOMLDecodeError as error:
         raise PlanError("plan", f"{path} is not TOML: {error}.", [path]) from error
     except ValidationError as error:
-        raise PlanError("plan", _told(path, text, error), [path]) from error
-
-
-def _told(path: Path, text: str, error: ValidationError) -> str:
-    lines = [f"{path} has {error.error_count()} mistake(s):"]
-    for mistake in error.errors():
-        keys = [
-            str(k)
-            for k in mistake["loc"]
-            if not str(k).startswith(("function", "literal", "tuple", "SchemePlan", "str"))
-        ]
-        line = _line_of(text, keys)
-        where = ".".join(keys) or "the plan"
-        lines.append(f"  {f'line {line}: ' if line else ''}{where}: {mistake['msg']}")
-    return "\n".join(lines)
-
-
-def _line_of(text: str, keys: list[str]) -> int | None:
-    """The line a dotted key stands on, as near as the text allows: its table first, then the key itself."""
-    lines, start = text.splitlines(), 0
-    found: int | None = None
-    for key in keys:
-        if key.isdigit():
-            heads = [i for i, line in enumerate(lines) if i >= start - 1 and line.strip().startswith("[[")]
-            start = heads[int(key)] if int(key) < len(heads) else start
-            continue
-        pattern = re.compile(rf"^\s*(\[+\s*)?([\w-]+\.)*\"?{re.escape(key)}\"?\s*(=|\]|\.)")
-        hit = next((i for i in range(start, len(lines)) if pattern.match(lines[i])), None)
-        if hit is not None:
-            found, start = hit + 1, hit
-    return found
+        raise PlanError("plan", told(path, text, values, Plan, error), [path]) from error
 
 
 def plan_values(plan: Plan) -> dict[str, Any]:
