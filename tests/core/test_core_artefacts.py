@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -208,6 +209,33 @@ def test_what_cannot_be_measured_is_not_corrected():
     with pytest.raises(InputRefused, match="c7: drift cannot be measured") as caught:
         correct(scan, core, ["drift"])
     assert caught.value.code == "no-correction"
+
+
+@pytest.mark.parametrize("seed", [3, 5, 6])
+def test_cupping_whose_error_cannot_be_told_is_not_declared_none(seed):
+    """500 HU put on the rim of a core of 24 x 48 x 48 voxels, of which no part alone holds enough to be fitted: the error is not
+    known, which says neither that the scan has the artefact nor that it has none."""
+    shape = (24, 48, 48)
+    away = np.hypot(*(np.mgrid[:48, :48] - 23.5)) / 24
+    values = np.asarray(phantoms.make("sandy", seed=seed, shape=shape).volume.values).astype(float)
+    cupped = np.rint(np.where(values > -500, values + 500 * away**2, values)).astype(np.int16)
+    scan = Volume(cupped, np.ones(shape, bool), (0.5, 0.5, 0.5), "HU")
+    core = find_core(scan)
+    measured = measure_artefacts(scan, core)
+    assert np.isnan(measured.cupping.error)
+    assert measured.cupping.size > 200
+    edge = Edges((float(np.median(cupped[core.valid])),))
+    told = {f.code: f for f in measured.findings(core, edge)}["beam-hardening"]
+    assert "error cannot be told from so few voxels" in told.text
+    assert "nan" not in told.text
+    assert "no more than" not in told.text
+    assert told.severity == "warning"
+    done = {f.code: f.text for f in correct(scan, core, ["beam-hardening"]).findings}["beam-hardening-corrected"]
+    assert "error cannot be told" in done
+    assert "nan" not in done
+    kept = json.loads(json.dumps(measured.as_dict(), allow_nan=False))
+    again = Artefacts.of(replace(core, source={**core.source, "artefacts": kept}))
+    assert {f.code: f.text for f in again.findings(core, edge)}["beam-hardening"] == told.text
 
 
 def test_measured_artefacts_survive_the_store_and_a_crop(clean):

@@ -68,7 +68,7 @@ def test_another_shape_is_refused_naming_both_grids(tmp_path, scan, labels):
     """48. Masks made elsewhere with another shape -> refuse, naming both grids."""
     np.save(tmp_path / "mask.npy", labels[:, :-1])
     text = refused(tmp_path / "mask.npy", scan, "labels-shape")
-    assert "8 x 11 x 10" in text
+    assert "8 x 11 x 10 voxels (voxel size not stated)" in text
     assert "8 x 12 x 10" in text
     np.save(tmp_path / "mask.npy", labels.transpose(2, 1, 0))
     assert "another order" in refused(tmp_path / "mask.npy", scan, "labels-shape")
@@ -138,6 +138,13 @@ def test_a_flipped_mask_of_a_scan_without_outline_is_told_by_its_values(tmp_path
     tifffile.imwrite(tmp_path / "mask.tif", np.flip(blobs, axes).copy(), photometric="minisblack")
     text = refused(tmp_path / "mask.tif", scan, "labels-flipped")
     assert " and ".join("zyx"[a] for a in axes) in text.replace("z, y and x", "z and y and x")
+    assert "mask.tif is 20 x 25 x 30 voxels (voxel size not stated)" in text
+    assert "the scan 20 x 25 x 30 voxels of 0.5 x 0.4 x 0.3 mm" in text
+    with pytest.raises(InputRefused, match=r"the label array is 20 x 25 x 30 voxels \(voxel size not stated\)"):
+        check_not_turned(np.flip(blobs, axes), scan)
+    turned = np.flip(blobs, axes).transpose(2, 1, 0)
+    nib.save(nib.Nifti1Image(turned, np.diag([0.3, 0.4, 0.5, 1.0])), tmp_path / "mask.nii.gz")
+    text = refused(tmp_path / "mask.nii.gz", scan, "labels-flipped")
     assert text.count("20 x 25 x 30 voxels of 0.5 x 0.4 x 0.3 mm") == 2
 
 
@@ -273,6 +280,9 @@ def test_a_mask_that_cannot_be_used_is_refused_before_its_core_is_imported(tmp_p
     study.write_plan(tmp_path / "s", plan)
     (failure,) = study.run(tmp_path / "s", study.steps_until("classify")).failures[:1]
     assert failure.error.code == {"names": "labels-names", "absent": "no-such-labels"}[wrong]
+    if wrong == "absent":
+        assert f"no label volume nowhere.tif in {tmp_path} (labels = " in str(failure.error)
+        assert "put it there, or correct labels" in str(failure.error)
     published = {p.name for p in (tmp_path / "s").rglob("*") if p.is_file() and not p.name.startswith(".")}
     assert published <= {"study.toml", "ledger.json", "timings.csv"}
 

@@ -6,6 +6,7 @@ import ctypes
 import io
 import json
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -23,6 +24,7 @@ import zarr
 from dicom_files import ramp, save, series
 from imagecodecs import png_encode
 
+from soilscope import study
 from soilscope.errors import InputRefused
 from soilscope.findings import to_records
 from soilscope.ingest import archives, inspect, read
@@ -229,9 +231,9 @@ def as_anybody():
         libc.prctl(PR_CAPBSET_DROP, right, 0, 0, 0)
 
 
-def inspected_by_anybody(path):
+def inspected_by_anybody(path, words=("inspect",)):
     """Exit code of the command run without the superuser's rights, and what it prints as JSON."""
-    command = [sys.executable, "-c", "from soilscope.cli.app import main; main()", "inspect", str(path), "--json"]
+    command = [sys.executable, "-c", "from soilscope.cli.app import main; main()", *words, str(path), "--json"]
     drop = as_anybody if os.geteuid() == 0 else None
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, preexec_fn=drop, check=False)
     return done.returncode, json.loads(done.stdout)
@@ -327,3 +329,61 @@ def test_findings_and_errors_hold_names_but_no_folders(tmp_path):
     assert caught.value.files == ("002.dcm", "003.dcm")
     assert "Mueller" not in str(caught.value)
     assert "Mueller" not in everything(read(folder, on_gap="mark"))
+
+
+def why_nothing(tmp_path, path):
+    """What `read`, `inspect` and `init` say of a path at which no scan lies: the same."""
+    with pytest.raises(InputRefused) as caught:
+        read(path)
+    assert caught.value.code == "nothing-readable"
+    assert inspect(path).refusal.text == caught.value.text
+    with pytest.raises(InputRefused) as of_init:
+        study.draft(tmp_path / "study", path)
+    assert of_init.value.text == caught.value.text
+    return caught.value.text
+
+
+def test_a_folder_of_linked_slices_is_refused_for_the_links(tmp_path):
+    """23. Link out of the root -> not followed, finding: the refusal names it and the next step."""
+    held = save(series(ramp()), tmp_path / "held")
+    folder = tmp_path / "scan"
+    folder.mkdir()
+    for file in held.iterdir():
+        (folder / file.name).symlink_to(file)
+    text = why_nothing(tmp_path, folder)
+    assert "(0 files looked at and skipped)" in text
+    assert "8 symbolic links were not followed" in text
+    assert "copy here what they lead to, or name the folder that holds it" in text
+
+
+def test_an_archive_of_archives_is_refused_for_those_in_it(tmp_path):
+    """22. Zip bomb: nested -> not opened, and the refusal names the archives inside and the next step."""
+    folder = save(series(ramp()), tmp_path / "held")
+    inner = zipped(tmp_path / "a.zip", [(p.name, p.read_bytes()) for p in folder.iterdir()])
+    outer = zipped(tmp_path / "scan.zip", [(f"{name}.zip", inner.read_bytes()) for name in "abc"])
+    text = why_nothing(tmp_path, outer)
+    assert "Archives inside a folder or an archive are not opened (3 here, a.zip first)" in text
+    assert "unpack the outer one and name one of them" in text
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    inner.rename(beside / "a.zip")
+    assert "(1 here, a.zip); name one to have it read" in why_nothing(tmp_path, beside)
+
+
+@pytest.mark.parametrize("words", [("inspect",), ("init", "study", "--cores")])
+def test_a_folder_that_may_not_be_listed_is_refused_for_that(tmp_path, monkeypatch, words):
+    """23. ... unreadable folder -> finding: where nothing else is there, the refusal names it and the next step."""
+    if sys.platform != "linux":
+        pytest.skip("giving up the superuser's rights is done in Linux's way")
+    monkeypatch.chdir(tmp_path)
+    closed = save(series(ramp()), tmp_path / "scan" / "closed")
+    (tmp_path / "scan" / "notes.txt").write_text("dug on a rainy day")
+    closed.chmod(0)
+    try:
+        for path in (tmp_path / "scan", closed):
+            code, told = inspected_by_anybody(path, words)
+            assert code == 3
+            assert re.search("closed.* may not be listed|may not be listed .closed.", told["error"]["text"])
+            assert "ask" in told["error"]["text"]
+    finally:
+        closed.chmod(0o700)

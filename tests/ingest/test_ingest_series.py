@@ -386,6 +386,20 @@ def test_missing_pixel_spacing_is_refused_or_stated(tmp_path):
     assert "spacing-asserted" in codes(volume)
 
 
+@pytest.mark.parametrize("tags", [{}, {"PixelSpacing": None}])
+def test_a_stated_distance_that_contradicts_the_positions_is_a_warning_that_names_both(tmp_path, tags):
+    """Slices 0.5 mm apart, of which the user says 0.6: whether or not the headers say how large a pixel is."""
+    folder = save(series(ramp(), **tags), tmp_path)
+    found = read(folder, spacing_mm=(0.6, 0.4, 0.3)).findings
+    (told,) = [f for f in found if f.code == "spacing-asserted"]
+    assert told.severity == "warning"
+    assert "0.6 x 0.4 x 0.3 mm was stated by the user" in told.text
+    assert "0.5" in told.text
+    assert told in inspect(folder, (0.6, 0.4, 0.3)).series[0].findings
+    (same,) = [f for f in read(folder, spacing_mm=(0.5, 0.4, 0.3)).findings if f.code == "spacing-asserted"]
+    assert same.severity == "note"
+
+
 def test_a_spacing_that_contradicts_the_header_is_told(tmp_path):
     volume = read(save(series(ramp()), tmp_path), spacing_mm=(1, 0.4, 0.3))
     assert volume.spacing_mm == (1, 0.4, 0.3)

@@ -502,8 +502,13 @@ def test_a_missing_decoder_is_named(tmp_path, monkeypatch):
 
 def test_lossy_compression_is_told(tmp_path):
     """15. ... lossy flag (0028,2110) -> finding."""
-    volume = read(save(series(ramp(), LossyImageCompression="01"), tmp_path))
+    files = series(ramp(), LossyImageCompression="01")
+    volume = read(save(files, tmp_path))
     assert finding(volume, "lossy").severity == "warning"
+    assert "8 slices were compressed with loss; their values" in finding(volume, "lossy").text
+    for one in files[1:]:
+        one.LossyImageCompression = "00"
+    assert "1 slice was compressed with loss; its values" in finding(read(save(files, tmp_path)), "lossy").text
 
 
 def test_rle_gives_the_stored_values(tmp_path):

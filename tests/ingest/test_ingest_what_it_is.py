@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from dicom_files import ramp, save, series, slice_dataset
+from pydicom.uid import SegmentationStorage
 
 from soilscope.errors import InputRefused
 from soilscope.ingest import inspect, read
@@ -39,6 +40,36 @@ def test_two_scans_of_no_ct_alone_are_refused_as_such(tmp_path):
     """10. Modality ≠ CT -> refuse; nothing is gained by choosing among them."""
     save([*series(ramp(), series="1.2.1", Modality="MR"), *series(ramp(), series="1.2.2", Modality="MR")], tmp_path)
     assert "grey" in refused(tmp_path, "not-ct").text
+
+
+def segmentation():
+    """A mask of one bit a pixel, as programs for marking scans write it: sound, and no image of CT values."""
+    dataset = slice_dataset(ramp(1)[0], (0, 0, 100), series="1.2.9", SOPClassUID=SegmentationStorage, Modality="SEG")
+    dataset.BitsAllocated = dataset.BitsStored = 1
+    dataset.HighBit = dataset.PixelRepresentation = 0
+    dataset.PixelData = np.packbits(ramp(1)[0] % 2).tobytes() + b"\0"
+    return dataset
+
+
+def test_a_mask_of_one_bit_a_pixel_is_told_as_what_it_is(tmp_path):
+    """10. Modality ≠ CT ... -> refuse, as what it is; nothing about it is damaged, and the scan beside it is read."""
+    folder = save([segmentation()], tmp_path / "alone")
+    text = refused(folder, "nothing-readable").text
+    assert "1 of Segmentation Storage, not a scan" in text
+    (listed,) = inspect(folder).series
+    assert (listed.refusal.code, listed.is_scan) == ("not-an-image", False)
+    assert "modality SEG (Segmentation Storage; 000.dcm)" in listed.refusal.text
+    beside = save([*series(ramp()), segmentation()], tmp_path / "beside")
+    volume = read(beside)
+    assert volume.shape == ramp().shape
+    assert "damaged-beside" not in {f.code for f in volume.findings}
+
+
+def test_bits_that_hold_no_ct_value_are_told_in_words_that_hold(tmp_path):
+    """13. ... 12-in-16: a CT slice of one bit a pixel is one that was damaged."""
+    files = series(ramp(1), BitsAllocated=1, BitsStored=1, HighBit=0)
+    text = refused(save(files, tmp_path), "bits").text
+    assert "1 bit stored up to bit 0 of 1 allocated, where a CT value has 8, 16 or 32 allocated" in text
 
 
 def test_an_empty_file_is_named_where_a_slice_is_missing(tmp_path):

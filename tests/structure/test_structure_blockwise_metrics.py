@@ -133,3 +133,14 @@ def test_a_core_of_several_blocks_has_its_median_diameter():
     expected = st.measure(core, **asked)
     assert total(found, "median-diameter") == pytest.approx(total(expected, "median-diameter"), rel=1e-6)
     np.testing.assert_allclose(found.slices["median_diameter_mm"], expected.slices["median_diameter_mm"], rtol=1e-6)
+
+
+def test_a_core_without_a_valid_voxel_has_the_figures_it_has_in_memory_which_are_no_zeros():
+    """Nothing is known of it: a widest ball of 0 mm would say that something lies in the way."""
+    core, labels = core_of(np.zeros((6, 5, 6), bool), valid=np.zeros((6, 5, 6), bool))
+    metrics = ["fraction", "critical-diameter", "percolates", "local-thickness", "distance"]
+    whole = st.measure(core, labels=labels, names=ONE, metrics=metrics)
+    found = measure_blockwise(core, labels=labels, names=ONE, metrics=metrics, ways=ways(2, 10**6))
+    for metric in metrics:
+        np.testing.assert_equal(total(found, metric), total(whole, metric))
+    assert np.isnan(total(found, "critical-diameter"))

@@ -104,6 +104,16 @@ def test_in_sample_is_true_on_the_models_own_core_alone(finished):
     assert (matrix["in_sample"] == own).all()
 
 
+def test_one_scan_under_two_names_is_not_unseen(fresh):
+    """35. Leakage: a copy of one core is not scored as a core that the model has not seen."""
+    shutil.copytree(fresh / "scans/sandy-0/dicom", fresh / "scans/again")
+    change_plan(fresh, "scans/pine-forest-0/dicom", "scans/again")
+    assert study.run(fresh, study.steps_until("evaluate")).failures == ()
+    matrix = pd.read_csv(fresh / "tables/matrix.csv")
+    assert matrix["in_sample"].all()
+    assert len(matrix) == 12
+
+
 def test_a_changed_limit_redoes_the_cover_and_what_shows_it(copied):
     change_plan(copied, "limit = 0.04", "limit = 0.4")
     todo = study.outlook(copied)

@@ -11,7 +11,7 @@ import zarr
 from typer.testing import CliRunner
 
 import soilscope as ss
-from soilscope import study
+from soilscope import phantoms, study
 from soilscope.cli.app import app
 from soilscope.errors import InputRefused
 from soilscope.study import Asked
@@ -35,6 +35,17 @@ def test_each_store_in_a_folder_is_a_core(tmp_path):
     assert [core.id for core in plan.cores] == ["a", "b"]
     one = study.draft_plan(tmp_path / "study", tmp_path / "cores" / "a.zarr")
     assert [core.id for core in one.cores] == ["a"]
+
+
+def test_scans_of_hu_and_of_grey_values_are_told_apart_by_name(tmp_path):
+    """10. ... units not HU: no scheme fits both, and the refusal names which are which."""
+    for name in ("a", "c"):
+        store(tmp_path / "cores" / f"{name}.zarr")
+    phantoms.write(phantoms.make("sandy", seed=1, shape=(8, 32, 32)), tmp_path / "cores" / "b")
+    with pytest.raises(InputRefused) as caught:
+        study.draft_plan(tmp_path / "study", tmp_path / "cores")
+    assert caught.value.code == "units-mixed"
+    assert "some scans hold HU (b) and some grey values (a, c); make a study of each kind" in caught.value.text
 
 
 def test_a_store_with_chunks_missing_is_taken_only_to_be_marked(tmp_path):

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from soilscope import phantoms, study
 from soilscope.cli.app import app
-from soilscope.errors import InputRefused, OutputRefused, UsageError
+from soilscope.errors import InputRefused, OutputRefused
 from soilscope.study.draft import scan_folders
 from soilscope.study.plan import PLAN_FILE
 from soilscope.volume import read_store
@@ -70,30 +70,6 @@ def test_an_init_that_finds_no_room_leaves_nothing_and_can_be_done_again(begun, 
         "sandy.json",
         PLAN_FILE,
     ]
-
-
-def test_one_scan_under_two_names_is_refused(begun, tmp_path):
-    """35. Leakage: a copy of one core on both sides -> refuse."""
-    folder, files = begun
-    plan = study.read_plan(folder)
-    assert plan.learn.targets
-    copy = tmp_path / "scans" / "again"
-    shutil.copytree(files[0].parent, copy)
-    for path in (plan.cores[0].path, str(copy)):
-        cores = (*plan.cores, plan.cores[0].model_copy(update={"id": "again", "path": path}))
-        (folder / PLAN_FILE).unlink()
-        study.write_plan(folder, plan.model_copy(update={"cores": cores}))
-        with pytest.raises(UsageError) as caught:
-            study.run(folder, study.steps_until("import"))
-        assert caught.value.code == "scan-twice"
-        assert "'sandy' and 'again'" in caught.value.text
-        assert not (folder / "cores").exists()
-    other = cores[1].model_copy(update={"soil": "whole"})
-    unlearnt = plan.model_copy(update={"cores": cores, "learn": plan.learn.model_copy(update={"targets": ()})})
-    for sound in (plan.model_copy(update={"cores": (cores[0], other)}), unlearnt):
-        (folder / PLAN_FILE).unlink()
-        study.write_plan(folder, sound)
-        assert study.run(folder, study.steps_until("import")).failures == ()
 
 
 def test_what_lies_beside_a_folder_called_dicom_is_a_core_too(begun, tmp_path):

@@ -81,6 +81,12 @@ def test_inspect_lists_what_is_not_usable_with_its_reason(stack):
     assert "1 series, 0 usable, 0 files skipped" in done.stdout
 
 
+def test_one_file_that_is_skipped_is_told_as_one(tmp_path):
+    np.save(tmp_path / "core.npy", np.ones((4, 5, 6), np.uint16))
+    (tmp_path / "notes.txt").write_text("dug on a rainy day")
+    assert "1 file skipped" in command("inspect", tmp_path, "--spacing-mm", "1,1,1").stdout
+
+
 def test_a_montage_of_what_cannot_be_read_is_exit_code_3_and_leaves_no_file(stack, tmp_path):
     done = command("inspect", stack[0], "--montage", tmp_path / "look.png")
     assert done.returncode == 3

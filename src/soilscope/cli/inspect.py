@@ -118,7 +118,9 @@ def inspect(
         if digests is not None:
             value["digests"] = {"file": str(digests), "files": studies.write_digests(digests, path)}
     usable = sum(s.usable for s in found.series)
-    words = f"{len(found.series)} series, {usable} usable, {found.skipped} files skipped"
+    words = (
+        f"{len(found.series)} series, {usable} usable, {found.skipped} file{'' if found.skipped == 1 else 's'} skipped"
+    )
     output.result(value, words if montage is None else f"{words}\nmontage: {montage}")
 
 

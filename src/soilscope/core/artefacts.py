@@ -228,19 +228,23 @@ def _told(measured: Artefacts, name: str, found: Cupping | Drift, core: Volume, 
         how = "Evening it out moved" if done else "Evening it out would move"
         text += f" {how} {share:.2%} of the soil's voxels into another class of {edges.name}."
     sure = _sure(found)
-    if not sure:
+    if sure is None:
+        text += " So the soil's own unevenness may be behind all of it, or none."
+    elif not sure:
         text += (
             " That is no more than the soil's own unevenness."
             if isinstance(found, Cupping)
             else " Scatter alone gives as much."
         )
     layered = isinstance(found, Drift) and found.reference == "matrix"  # the soil's own layers are no fault of the scan
-    notable = share >= NOTABLE_SHARE and sure and not done and not layered
+    notable = share >= NOTABLE_SHARE and sure is not False and not done and not layered
     return Finding(name, "warning" if notable else "note", text)
 
 
-def _sure(found: Cupping | Drift) -> bool:
-    """Whether an artefact is larger than what noise and the soil's own unevenness make of none."""
+def _sure(found: Cupping | Drift) -> bool | None:
+    """Whether an artefact is larger than what noise and the soil's own unevenness make of none; None where its error is unknown."""
+    if np.isnan(found.error):
+        return None
     name = "beam-hardening" if isinstance(found, Cupping) else "drift"
     return abs(found.size) > max(SURE[name] * found.error, _least(found))
 
@@ -252,9 +256,12 @@ def _least(found: Cupping | Drift) -> float:
 def _size_in_words(found: Cupping | Drift, unit: str) -> str:
     if isinstance(found, Cupping):
         more, side = ("more", "rim") if found.size >= 0 else ("less", "axis")
+        known = not np.isnan(found.error)
+        size = f"{abs(found.size):.1f} ± {found.error:.1f}" if known else f"{abs(found.size):.1f}"
         return (
-            f"Matrix-like voxels at the rim read {abs(found.size):.1f} ± {found.error:.1f} {unit} {more} than on "
+            f"Matrix-like voxels at the rim read {size} {unit} {more} than on "
             f"the axis (a + b r² through {len(found.values)} rings); a soil that is denser towards the {side} reads the same."
+            f"{'' if known else ' The error cannot be told from so few voxels.'}"
         )
     spread = (
         f"by {found.size:.1f} {unit} from its least to its greatest slice (scatter of single slices {found.error:.1f})"
@@ -273,7 +280,9 @@ def _corrected(measured: Artefacts, name: str, units: str) -> Finding:
     doubts = []
     if isinstance(found, Drift) and found.reference == "matrix":
         doubts.append("The reference was the soil's own matrix, so its layers were evened out too.")
-    if found is not None and not _sure(found):
+    if found is not None and _sure(found) is None:
+        doubts.append("Its error cannot be told from so few voxels, so it may be the soil's own.")
+    elif found is not None and not _sure(found):
         least = max(_least(found), SURE[name] * found.error)
         doubts.append(f"Below {least:.1f}, with its error of {found.error:.1f}, it may be the soil's own.")
     return Finding(f"{name}-corrected", "warning" if doubts else "note", " ".join([text, *doubts]))

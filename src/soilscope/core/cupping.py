@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +46,7 @@ class Cupping:
         ``b R²``: what the rim reads more than the axis; negative where the rim reads less (capping).
     error : float
         Standard error of ``size``, from the scatter of quarters of the core, upper and lower, fitted apart: the soil's own
-        unevenness across the core is part of it.
+        unevenness across the core is part of it. NaN, unknown, where fewer than two such parts hold enough to be fitted.
     radius_mm : float
         ``R``, the soil's radius.
     radii_mm, values : tuple of float
@@ -76,7 +77,7 @@ class Cupping:
         return {
             "axis_value": round(self.axis_value, 3),
             "size": round(self.size, 3),
-            "error": round(self.error, 3),
+            "error": None if math.isnan(self.error) else round(self.error, 3),
             "radius_mm": round(self.radius_mm, 4),
             "radii_mm": [round(v, 4) for v in self.radii_mm],
             "values": [round(v, 3) for v in self.values],
@@ -86,7 +87,9 @@ class Cupping:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Cupping:
         """The inverse of :meth:`as_dict`."""
-        return cls(**{**values, "radii_mm": tuple(values["radii_mm"]), "values": tuple(values["values"])})
+        error = math.nan if values["error"] is None else float(values["error"])
+        lists = {name: tuple(values[name]) for name in ("radii_mm", "values")}
+        return cls(**{**values, **lists, "error": error})
 
 
 def measure_cupping(core: Volume, level: float) -> Cupping | None:
@@ -126,7 +129,7 @@ def measure_cupping(core: Volume, level: float) -> Cupping | None:
     a, b, good = fitted
     parts = [_fit(squares, *_near(part, bins, values, reach)) for part in counts]
     slopes = [part[1] for part in parts if part is not None]
-    error = float(np.std(slopes, ddof=1) / np.sqrt(len(slopes))) if len(slopes) > 1 else float("nan")
+    error = float(np.std(slopes, ddof=1) / np.sqrt(len(slopes))) if len(slopes) > 1 else math.nan
     radii = tuple(float(r) for r in radius * np.sqrt(squares[good]))
     share = float(number[good].sum() / counts[:, good].sum())
     return Cupping(a, b, error, radius, radii, tuple(float(v) for v in values[good]), share)

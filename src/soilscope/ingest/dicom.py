@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from soilscope.errors import InputRefused
 from soilscope.findings import Finding, merge
+from soilscope.ingest import steps
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.decode import check_syntax, content, stored_values
 from soilscope.ingest.fill import Filled, Progress, fill, unwatched
@@ -22,6 +24,7 @@ from soilscope.ingest.neighbours import may_be_two, told_alternating, told_jumps
 from soilscope.ingest.pixels import check_rescale, told
 from soilscope.ingest.series import Series, group
 from soilscope.ingest.shown import shown
+from soilscope.ingest.spacing import told_of_step
 from soilscope.ingest.steps import MOST_NAMED, mm
 from soilscope.ingest.tags import plain, rekey
 from soilscope.ingest.verdict import counted, names, note, refuse, warn
@@ -106,7 +109,7 @@ def _candidate(series: Series, root: Path, options: Options, empty: Sequence[Pat
     judged: tuple[Finding, ...] = ()
     try:
         judged = found = merge(found, _judge(series, options))
-        grid = arrange(series.slices, _same, options.on_gap, options.spacing_mm)
+        grid = _told_apart(arrange(series.slices, _same, options.on_gap, options.spacing_mm), options)
         shape, spacing = grid.shape, grid.spacing_mm
         found = merge(found, grid.findings)
     except InputRefused as error:
@@ -136,6 +139,17 @@ def _candidate(series: Series, root: Path, options: Options, empty: Sequence[Pat
         objects=len(series.slices),
         marks=_marks(series, root),
     )
+
+
+def _told_apart(grid: Grid, options: Options) -> Grid:
+    """The grid with a warning where positions contradict the user's step, and the headers say nothing of the pixels' size."""
+    there = [one for one in grid.planes if one is not None]
+    level = positions_mm(there)
+    if there[0].pixel_spacing is not None or level is None:
+        return grid
+    told = told_of_step(steps.regular(there, level, options.spacing_mm, options.on_gap).mm, options.spacing_mm)
+    others = [f for f in grid.findings if not told or f.code != told[0].code]
+    return replace(grid, findings=(*others, *told))
 
 
 def _unseen(series: Series, grid: Grid | None) -> bool:

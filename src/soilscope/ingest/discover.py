@@ -13,10 +13,14 @@ from typing import Any
 
 from soilscope.findings import Finding
 from soilscope.ingest.limits import MOST_DEPTH, MOST_FILES
-from soilscope.ingest.shown import Below, repeated
+from soilscope.ingest.shown import Below, repeated, shown
 from soilscope.ingest.verdict import counted, refuse, warn
 
 __all__ = ["Found", "discover", "natural"]
+
+LINKS = "copy here what they lead to, or name the folder that holds it"
+ODD = "a scan is read from files"
+DEEP = "name one of them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,50 +71,51 @@ def _walk(root: Path) -> Found:
     links: list[Path] = []
     odd: list[Path] = []
     closed: list[Path] = []
-    for kind, entry in _entries(root, 0, closed):
-        {"file": files, "link": links, "odd": odd}[kind].append(entry)
+    deep: list[Path] = []
+    for kind, entry in _entries(root, 0):
+        {"file": files, "link": links, "odd": odd, "closed": closed, "deep": deep}[kind].append(entry)
         if len(files) > MOST_FILES:
             refuse(
                 "too-many-files", f"more than {MOST_FILES} files below {root.name}; choose one scan's folder.", [root]
             )
-    findings = []
-    if links:
-        findings.append(
-            warn("link", f"{counted(len(links), 'symbolic link was', 'symbolic links were')} not followed.", links)
+    findings = [
+        warn(
+            code,
+            f"{counted(len(some), *noun)} {why} ({shown(some[0])}{' first' if len(some) > 1 else ''}); {step}.",
+            some,
         )
-    if odd:
-        findings.append(
-            warn(
-                "not-a-file",
-                f"{counted(len(odd), 'device, pipe or socket was', 'devices, pipes or sockets were')} not opened.",
-                odd,
-            )
+        for some, code, noun, why, step in (
+            (links, "link", ("symbolic link was", "symbolic links were"), "not followed", LINKS),
+            (odd, "not-a-file", ("device, pipe or socket was", "devices, pipes or sockets were"), "not opened", ODD),
+            (closed, "unreadable", ("folder",), "may not be listed", "ask the owner for the right to"),
+            (deep, "unreadable", ("folder",), f"more than {MOST_DEPTH} levels below not looked into", DEEP),
         )
-    if closed:
-        findings.append(warn("unreadable", f"{counted(len(closed), 'folder')} could not be listed.", closed))
+        if some
+    ]
     below = {path: path.relative_to(root).as_posix() for path in files}
     same = repeated(path.name for path in files)
     ordered = sorted(files, key=lambda path: natural(below[path]))
     called = (Below.of(path, below[path]) if path.name in same else path for path in ordered)
-    return Found(root, tuple(called), len(links) + len(odd) + len(closed), tuple(findings))
+    return Found(root, tuple(called), len(links) + len(odd) + len(closed) + len(deep), tuple(findings))
 
 
-def _entries(folder: Path, depth: int, closed: list[Path]) -> Iterator[tuple[str, Path]]:
+def _entries(folder: Path, depth: int) -> Iterator[tuple[str, Path]]:
+    """Everything below a folder, and what it is."""
     if depth > MOST_DEPTH:
-        closed.append(folder)
+        yield "deep", folder
         return
     try:
         with os.scandir(folder) as listing:
             entries = list(listing)
     except OSError:
-        closed.append(folder)
+        yield "closed", folder
         return
     for entry in entries:
         path = Path(entry.path)
         if entry.is_symlink():
             yield "link", path
         elif entry.is_dir(follow_symlinks=False):
-            yield from _entries(path, depth + 1, closed)
+            yield from _entries(path, depth + 1)
         elif entry.is_file(follow_symlinks=False):
             yield "file", path
         else:

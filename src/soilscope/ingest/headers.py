@@ -17,10 +17,10 @@ from soilscope.ingest.limits import MOST_PIXELS, MOST_PLANES
 from soilscope.ingest.part10 import Parsed, PixelElement, parse
 from soilscope.ingest.shown import shown
 from soilscope.ingest.tags import TECHNICAL, joined, plain, technical_tags
-from soilscope.ingest.verdict import parsing, refuse
+from soilscope.ingest.verdict import counted, parsing, refuse
 from soilscope.ingest.written import Unread, asked, length_of, number_of, numbers_of, tagged, whole_of
 
-__all__ = ["Broken", "Encoding", "Headers", "NoImage", "Slice", "class_name", "read_headers"]
+__all__ = ["CT_CLASSES", "Broken", "Encoding", "Headers", "NoImage", "Slice", "class_name", "read_headers"]
 
 PATIENT_FREE = [
     "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "ImageType", "NumberOfFrames", "InstanceNumber",
@@ -35,7 +35,13 @@ PATIENT_FREE = [
 MODALITY_CHARACTERS = 16
 """The longest code string (PS3.5 6.2)."""
 
+CT_CLASSES = {f"1.2.840.10008.5.1.4.1.1.2{kind}" for kind in ("", ".1", ".2")}
+"""CT, Enhanced CT and Legacy Converted Enhanced CT Image Storage."""
+
 GREY, PALETTE, CT = {"MONOCHROME1", "MONOCHROME2"}, "PALETTE COLOR", "1.2.840.10008.5.1.4.1.1.2"
+
+NO_SCAN = {"colour", "one-bit"}
+"""Refusals of what is sound and no scan: screenshots and dose sheets, masks of one bit a pixel."""
 
 DIRECTORY = "DICOMDIR"
 """The one name the standard reserves (PS3.10 8.6): a list of files that lie elsewhere, not even opened."""
@@ -174,7 +180,7 @@ class _Pass:
                 else:
                     self.no_image.append(_no_image(path, dataset))
         except InputRefused as error:
-            if error.code == "colour":  # a screenshot or a dose sheet, sound but no scan
+            if error.code in NO_SCAN:
                 self.no_image.append(_no_image(path, dataset))
             else:
                 self.broken.append(Broken(path, error, _series_of(dataset)))
@@ -260,6 +266,8 @@ def _encoding(path: Path, dataset: Any, pixels: PixelElement) -> Encoding:
             [path],
         )
     allocated = _count(path, dataset, "BitsAllocated")
+    if allocated == 1 and str(_declared(dataset)) not in CT_CLASSES:
+        refuse("one-bit", f"{shown(path)} is a mask (one bit a pixel), not CT values; choose the CT series.", [path])
     stored_value = whole_of(asked(dataset, "BitsStored"))
     stored = 0 if stored_value == 0 else _count(path, dataset, "BitsStored", allocated)
     _not_coloured(path, dataset)
@@ -267,8 +275,8 @@ def _encoding(path: Path, dataset: Any, pixels: PixelElement) -> Encoding:
     high = high_value if isinstance(high_value, int) else stored - 1
     if allocated not in (8, 16, 32) or not 1 <= stored <= high + 1 <= allocated:
         text = (
-            f"{shown(path)}: {stored} bits stored up to bit {high} do not fit {allocated} bits allocated (8, 16 or 32); copy "
-            "it again from the scanner."
+            f"{shown(path)}: {counted(stored, 'bit')} stored up to bit {high} of {allocated} allocated, where a CT value has 8, 16 "
+            "or 32 allocated and fits in; copy it again from the scanner."
         )
         refuse("bits", text, [path])
     syntax = str(dataset.file_meta.get("TransferSyntaxUID") or "")

@@ -101,14 +101,17 @@ def read_labels(path: str | Path, like: Volume) -> LabelVolume:
         ``labels-ambiguous``.
     """
     path = Path(path)
-    labels, grid = _read(path, like)
-    _same_place(grid, like, path)
-    check_not_turned(labels, like, path.name)
+    labels, grid, stated = _read(path, like)
+    _same_place(grid, stated, like, path)
+    check_not_turned(labels, like, path.name, stated)
     return labels
 
 
-def _read(path: Path, like: Volume | None) -> tuple[LabelVolume, Any]:
-    """Labels of a scan's size, and where the file says they lie; the size is not compared where nobody knows the scan's."""
+def _read(path: Path, like: Volume | None) -> tuple[LabelVolume, Any, Spacing | None]:
+    """Labels of a scan's size, where the file says they lie, and the voxel size it states.
+
+    The size is not compared where nobody knows the scan's.
+    """
     stated = _compared_by_header(path, like)
     spacing = stated or (like.spacing_mm if like is not None else (1.0, 1.0, 1.0))
     with opened(path, Options(spacing_mm=spacing, labels=True)) as source:
@@ -116,7 +119,7 @@ def _read(path: Path, like: Volume | None) -> tuple[LabelVolume, Any]:
         if chosen.refusal is not None:
             raise chosen.refusal
         mask = chosen.load()
-    return _whole(mask.values, path), mask.source.get("grid")
+    return _whole(mask.values, path), mask.source.get("grid"), stated
 
 
 def _compared_by_header(path: Path, like: Volume | None) -> Spacing | None:
@@ -169,11 +172,13 @@ def label_values(path: str | Path, scan: OpenScan) -> tuple[int, ...]:
     InputRefused
         Codes ``labels-shape``, ``labels-spacing``, ``labels-values``, ``labels-ambiguous``, and what reading the file refuses.
     """
-    labels, _ = _read(Path(path), _grid_of(scan))
+    labels, _, _ = _read(Path(path), _grid_of(scan))
     return tuple(int(value) for value in np.unique(labels) if value)
 
 
-def check_not_turned(labels: LabelVolume, like: Volume, name: str = "the label array") -> None:
+def check_not_turned(
+    labels: LabelVolume, like: Volume, name: str = "the label array", spacing_mm: Spacing | None = None
+) -> None:
     """Refuse labels on the scan's grid that fit it only turned over.
 
     Parameters
@@ -183,14 +188,17 @@ def check_not_turned(labels: LabelVolume, like: Volume, name: str = "the label a
         The scan, of the same shape.
     name : str
         What a refusal calls them.
+    spacing_mm : (dz, dy, dx), optional
+        The voxel size they state; None, as for an array, where they state none.
 
     Raises
     ------
     InputRefused
         Code ``labels-flipped``, naming the axes, or the turn.
     """
-    _inside(labels, like, name)
-    _meaningful(labels, like, name)
+    way = _inside(labels, like) or _meaningful(labels, like)
+    if way is not None:
+        _flipped(name, way, spacing_mm, like)
 
 
 def _only(source: Source, path: Path) -> Candidate:
@@ -208,10 +216,10 @@ def _only(source: Source, path: Path) -> Candidate:
 
 
 def _grids(name: str, shape: Shape, spacing: Spacing | None, like: Volume) -> str:
-    own = "unstated voxel size" if spacing is None else f"{' x '.join(f'{s:g}' for s in spacing)} mm"
+    own = " (voxel size not stated)" if spacing is None else f" of {' x '.join(f'{s:g}' for s in spacing)} mm"
     scan = " x ".join(f"{s:g}" for s in like.spacing_mm)
     return (
-        f"{name} is {' x '.join(map(str, shape))} voxels of {own}, the scan {' x '.join(map(str, like.shape))} voxels "
+        f"{name} is {' x '.join(map(str, shape))} voxels{own}, the scan {' x '.join(map(str, like.shape))} voxels "
         f"of {scan} mm (z, y, x)"
     )
 
@@ -240,7 +248,7 @@ def _whole(values: NDArray[Any], path: Path) -> LabelVolume:
     return values.astype(np.uint8)
 
 
-def _same_place(grid: Any, like: Volume, path: Path) -> None:
+def _same_place(grid: Any, stated: Spacing | None, like: Volume, path: Path) -> None:
     """Where both say how they lie in the patient, their first voxels must coincide."""
     scan = like.source.get("grid")
     if not grid or not scan:
@@ -257,28 +265,24 @@ def _same_place(grid: Any, like: Volume, path: Path) -> None:
     offset = np.asarray(grid["origin_mm"]) - first
     shift = [float(offset @ np.asarray(scan[a])) / s for a, s in zip(axes, like.spacing_mm, strict=True)]
     if reversed_axes:
-        _flipped(path.name, "turned over along " + " and ".join(reversed_axes), like)
+        _flipped(path.name, "turned over along " + " and ".join(reversed_axes), stated, like)
     if max(map(abs, shift)) > HALF_VOXEL:
         moved = ", ".join(f"{s:.1f}" for s in shift)
         text = f"{path.name} starts {moved} voxels (z, y, x) away from the scan's first voxel; export it on the scan's grid."
         refuse("labels-grid", text, [path])
 
 
-def _inside(labels: LabelVolume, like: Volume, name: str) -> None:
-    """A mask that leaves the soil, but not when turned over, was turned over on its way."""
-    if like.valid.all():
-        return
-    outside = _outside(labels, like)
-    if outside == 0:
-        return
-    for way, turn in _ways(like).items():
-        if _outside(turn(labels), like) == 0:
-            _flipped(name, way, like)
+def _inside(labels: LabelVolume, like: Volume) -> str | None:
+    """How a mask was turned on its way that leaves the soil, but not when turned; None where the soil does not tell."""
+    if like.valid.all() or _outside(labels, like) == 0:
+        return None
+    return next((way for way, turn in _ways(like).items() if _outside(turn(labels), like) == 0), None)
 
 
-def _meaningful(labels: LabelVolume, like: Volume, name: str) -> None:
-    """Classes differ in their values; a mask whose classes only do so when turned over was turned over on its way.
+def _meaningful(labels: LabelVolume, like: Volume) -> str | None:
+    """How a mask was turned on its way, as its values tell, or None.
 
+    Classes differ in their values; a mask whose classes only do so when turned over was turned over on its way.
     They are compared where they meet: the parts of a core differ as well, and a region drawn by hand fits one of its mirror
     images better than itself by chance, but at no border of such a region do the values change.
     """
@@ -293,7 +297,8 @@ def _meaningful(labels: LabelVolume, like: Volume, name: str) -> None:
         best = _told(like.values[thin], turned[way], where & turn(meet)[thin])
         own = _told(like.values[thin], labels[thin], where & meet[thin])
         if best >= TELLING and own < HALF * best and _in_slices(turned[way], where & turn(meet)[thin]):
-            _flipped(name, way, like)
+            return way
+    return None
 
 
 def _in_slices(labels: LabelVolume, where: BoolVolume) -> bool:
@@ -369,10 +374,10 @@ def _outside(labels: LabelVolume, like: Volume) -> int:
     return int(np.count_nonzero((labels > 0) & ~like.valid))
 
 
-def _flipped(name: str, way: str, like: Volume) -> None:
+def _flipped(name: str, way: str, stated: Spacing | None, like: Volume) -> None:
     raise InputRefused(
         "labels-flipped",
-        f"{_grids(name, like.shape, like.spacing_mm, like)}: it fits only if {way}. It is not turned in silence; turn "
+        f"{_grids(name, like.shape, stated, like)}: it fits only if {way}. It is not turned in silence; turn "
         "it in the program it comes from.",
         [name],
     )

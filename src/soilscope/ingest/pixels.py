@@ -15,7 +15,7 @@ from soilscope.ingest.headers import Slice
 from soilscope.ingest.limits import UNSCANNED_BORDER, UNSCANNED_HU, UNSCANNED_RUN
 from soilscope.ingest.padding import padding_range
 from soilscope.ingest.scan_circle import around_circle, circle_told, reached
-from soilscope.ingest.verdict import note, refuse, warn
+from soilscope.ingest.verdict import counted, note, refuse, warn
 from soilscope.types import FILL, Units
 from soilscope.volume.ends import SHARE_TOLD
 
@@ -89,7 +89,8 @@ def told(planes: Sequence[Plane], lossy: Sequence[str], units: Units = "HU") -> 
     if rounded:
         found.append(note("hu-rounded", f"{rounded / total:.0%} of the voxels had fractions of a HU and were rounded."))
     if lossy:
-        text = f"{len(lossy)} slices were compressed with loss; their values are not what the scanner measured."
+        many = counted(len(lossy), "slice was", "slices were")
+        text = f"{many} compressed with loss; {'its' if len(lossy) == 1 else 'their'} values are not what the scanner measured."
         found.append(warn("lossy", text, lossy))
     return (*found, *_shares(planes, units))
 

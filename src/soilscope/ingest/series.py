@@ -12,18 +12,13 @@ import numpy as np
 from soilscope.errors import InputRefused
 from soilscope.findings import Finding
 from soilscope.ingest.geometry import positions_mm
-from soilscope.ingest.headers import Broken, Headers, Slice, class_name
+from soilscope.ingest.headers import CT_CLASSES, Broken, Headers, Slice, class_name
 from soilscope.ingest.steps import MOST_NAMED, mm
 from soilscope.ingest.tags import rekey
 from soilscope.ingest.verdict import names, note, warn
 
-__all__ = ["CT_CLASSES", "Series", "group"]
+__all__ = ["Series", "group"]
 
-CT_CLASSES = {
-    "1.2.840.10008.5.1.4.1.1.2": "CT Image Storage",
-    "1.2.840.10008.5.1.4.1.1.2.1": "Enhanced CT Image Storage",
-    "1.2.840.10008.5.1.4.1.1.2.2": "Legacy Converted Enhanced CT Image Storage",
-}
 APART: dict[str, Callable[[Slice], str]] = {
     "kernels": lambda one: one.kernel,
     "studies": lambda one: one.study_uid,

@@ -16,6 +16,7 @@ from soilscope.ingest import containers, dicom, omezarr, stacks, volumes
 from soilscope.ingest.archives import inside
 from soilscope.ingest.candidates import Candidate, Options
 from soilscope.ingest.discover import Found, discover
+from soilscope.ingest.members import Member
 from soilscope.ingest.naming import ids, named
 from soilscope.ingest.nifti import PAIR
 from soilscope.ingest.shown import shown
@@ -42,6 +43,9 @@ PACKED = {".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"}
 NO_SLICES = {".txt", ".md", ".db", ".ini", ".log"}
 """Endings of files that may well be empty."""
 
+LEFT_OUT = {"link", "not-a-file", "unreadable", "archive-not-opened", "empty-file"}
+"""Findings that may be why no scan was found."""
+
 ASIDE = (stacks.PICTURE, volumes.NO_VOLUME)
 """Kinds that are taken only where they are named, or alone."""
 
@@ -55,6 +59,8 @@ class Source:
     skipped: int
     findings: tuple[Finding, ...] = ()
     broken: tuple[InputRefused, ...] = ()
+    left_out: int = 0
+    """How many of those skipped were not looked at: links, folders that may not be listed, devices."""
 
     @property
     def nothing(self) -> InputRefused | None:
@@ -62,7 +68,8 @@ class Source:
         if any(c.is_image for c in self.candidates):
             return None
         beside = "".join(f"; {c.objects} of {c.kind}, not a scan" for c in self.candidates)
-        return next(iter(self.broken), nothing_readable(self.name, self.skipped, beside))
+        seen = " ".join(f.text[:1].upper() + f.text[1:] for f in self.findings if f.code in LEFT_OUT)
+        return next(iter(self.broken), nothing_readable(self.name, self.skipped - self.left_out, beside, seen))
 
     def named(self, series: str) -> list[Candidate]:
         """The candidates of one name: those with that id, else those whose other name it is.
@@ -180,13 +187,20 @@ def _look(found: Found, options: Options, name: str) -> Source:
         text = f"{many} packed one by one ({shown(packed[0])} first); unpack them, or put them into one zip."
         broken.append(InputRefused("nothing-readable", text, [shown(p) for p in packed]))
     if by_kind["archive"]:
-        text = "archives inside a folder or an archive are not opened; name one to have it read."
+        inner = by_kind["archive"]
+        step = (
+            "unpack the outer one and name one of them" if isinstance(inner[0], Member) else "name one to have it read"
+        )
+        text = (
+            f"archives inside a folder or an archive are not opened ({len(inner)} here, {shown(inner[0])}"
+            f"{' first' if len(inner) > 1 else ''}); {step}."
+        )
         findings.append(note("archive-not-opened", text, by_kind["archive"]))
     if by_kind["unreadable"]:
         closed = by_kind["unreadable"]
         text = f"{counted(len(closed), 'file')} may not be read ({shown(closed[0])} first); ask their owner for the right to."
         refuse("unreadable", text, closed)
-    return Source(name, _running(candidates), skipped, tuple(findings), tuple(broken))
+    return Source(name, _running(candidates), skipped, tuple(findings), tuple(broken), found.left_out)
 
 
 def _running(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:

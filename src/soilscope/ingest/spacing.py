@@ -10,7 +10,7 @@ from soilscope.ingest.limits import SPACING_SHARE
 from soilscope.ingest.verdict import note, refuse, warn
 from soilscope.types import Shape, Spacing
 
-__all__ = ["checked", "needed", "shorter", "told_twice"]
+__all__ = ["checked", "needed", "shorter", "told_of_step", "told_twice"]
 
 SHORT_STEPS = 0.5
 """A scan that is shorter than stated by less than half a slice is not: lengths are measured with a ruler."""
@@ -71,6 +71,17 @@ def told_twice(stated: Spacing | None, given: Spacing | None) -> tuple[Finding, 
         return (note("spacing-asserted", text),)
     other = "says nothing of it" if stated is None else f"says {_text(stated)} mm"
     return (warn("spacing-asserted", f"the voxel size {_text(given)} mm was stated by the user; the file {other}."),)
+
+
+def told_of_step(step_mm: float | None, given: Spacing | None) -> tuple[Finding, ...]:
+    """A warning where the user's slices lie further or less far apart than the files' positions, which say nothing of pixels."""
+    if given is None or step_mm is None or np.isclose(step_mm, given[0], rtol=SPACING_SHARE * 0.1, atol=0):
+        return ()
+    text = (
+        f"the voxel size {_text(given)} mm was stated by the user; by the positions in the files the slices lie {step_mm:.5g} mm "
+        f"apart, not {given[0]:g} (of the pixels' size they say nothing)."
+    )
+    return (warn("spacing-asserted", text),)
 
 
 def shorter(shape: Shape, spacing_mm: Spacing, length_mm: float | None) -> tuple[Finding, ...]:

@@ -54,12 +54,14 @@ def counted(number: int, one: str = "slice", several: str = "") -> str:
     return f"{number} {one if number == 1 else several or one + 's'}"
 
 
-def nothing_readable(name: str, skipped: int, beside: str = "") -> InputRefused:
-    """The refusal of a path at which no scan lies."""
+def nothing_readable(name: str, skipped: int, beside: str = "", seen: str = "") -> InputRefused:
+    """The refusal of a path at which no scan lies; ``seen`` tells in sentences what was left out there, and what to do."""
     files = counted(skipped, "file")
+    so = f". {seen} Or" if seen else ";"
     text = (
-        f"{name} holds no scan that can be read ({files} looked at and skipped{beside}); name the folder, file or archive "
-        "that holds the slices or the volume: DICOM, TIFF, PNG, NIfTI, NRRD, MetaImage, HDF5, Zarr, npy or npz (docs/formats.md)."
+        f"{name} holds no scan that can be read ({files} looked at and skipped{beside}){so} name the "
+        "folder, file or archive that holds the slices or the volume: DICOM, TIFF, PNG, NIfTI, NRRD, MetaImage, HDF5, Zarr, npy or "
+        "npz (docs/formats.md)."
     )
     return InputRefused("nothing-readable", text, [name])
 

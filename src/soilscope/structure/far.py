@@ -83,10 +83,13 @@ class FarFields:
 
     def critical(self, values: Sequence[int], ends: tuple[int, int], say: Tell) -> dict[int, float]:
         """Critical diameter of each class from one slice to another (not included), as
-        :func:`soilscope.structure.critical_diameter`; mm, NaN where a class has no wall.
+        :func:`soilscope.structure.critical_diameter`; mm, NaN where a class has no wall, and where no slice lies
+        between.
 
         The widest ball that passes is sought by halving, for all classes at once: a pass over the core each time.
         """
+        if ends[0] >= ends[1]:
+            return dict.fromkeys(values, float("nan"))
         with self._room.array(np.float32) as squared:
             widest = self._squared_distances(squared, ends, say)
             of_class = {k: widest[ends[0] : ends[1], k] for k in values}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
@@ -25,6 +25,9 @@ STORE_FILES = ("zarr.json", ".zgroup", ".zarray")
 DICOM_MARK_AT = 128
 GAPS = {"gap", "chunks-missing"}
 """What is found where masked planes were asked for and stand in the place of what is missing."""
+
+MOST_NAMED = 12
+"""Cores named in a refusal."""
 
 IMAGE_SIZE = 200
 WORKERS_AT_MOST = 2
@@ -132,11 +135,15 @@ def draft(study: Path, cores: Path, asked: Asked | None = None, progress: ingest
     named = not_shared(named, asked.id_from) if asked.id_from in ingest.ID_TAGS else _distinct(named)
     units = {scan.units for _, scan in found}
     if len(units) > 1:
-        raise InputRefused(
-            "units-mixed",
-            "some scans hold HU and some grey values; make a study of each, for no scheme fits both.",
-            [cores],
+        of = {
+            unit: [core.id for core, (_, scan) in zip(named, found, strict=True) if scan.units == unit]
+            for unit in units
+        }
+        text = (
+            f"some scans hold HU ({_some(of['HU'])}) and some grey values ({_some(of['grey'])}); make a study of each kind, "
+            "its scans in a folder of their own, for no scheme fits both."
         )
+        raise InputRefused("units-mixed", text, [cores])
     hu = units == {"HU"}
     processors = os.cpu_count() or 1
     workers = max(1, min(WORKERS_AT_MOST, processors)) if len(found) > 1 else 1
@@ -154,6 +161,12 @@ def draft(study: Path, cores: Path, asked: Asked | None = None, progress: ingest
         run=RunPlan(workers=workers),
     )
     return Draft(plan, {core.id: scan.findings for core, (_, scan) in zip(named, found, strict=True)})
+
+
+def _some(ids: Sequence[str]) -> str:
+    """Names of cores, the first of them where there are many."""
+    more = len(ids) - MOST_NAMED
+    return ", ".join(ids[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _targets() -> tuple[TargetPlan, ...]:

@@ -23,7 +23,16 @@ from soilscope.study.plan import PLAN_FILE, CorePlan, Plan, read_plan
 from soilscope.study.write import not_planned, write_plan
 from soilscope.volume import Volume
 
-__all__ = ["accept_inputs", "begin", "check_grid", "check_inputs", "imported", "keep_inputs", "with_gone"]
+__all__ = [
+    "accept_inputs",
+    "begin",
+    "check_grid",
+    "check_inputs",
+    "imported",
+    "keep_inputs",
+    "labels_there",
+    "with_gone",
+]
 
 MOST_NAMED = 20
 
@@ -165,13 +174,26 @@ def check_grid(study: Path, labels: str | None, core: CorePlan, scan: ingest.Ope
         Codes ``labels-shape`` and ``labels-spacing``, naming both grids; ``no-such-labels``.
     """
     if labels is not None:
-        ingest.check_label_grid(_labels_there(study, labels, core), scan)
+        ingest.check_label_grid(labels_there(study, labels, core), scan)
 
 
-def _labels_there(study: Path, labels: str, core: CorePlan) -> Path:
+def labels_there(study: Path, labels: str, core: CorePlan) -> Path:
+    """Where a core's labels made elsewhere lie.
+
+    Raises
+    ------
+    InputRefused
+        Code ``no-such-labels``, naming the folder that was looked in.
+    """
     path = study / labels.replace("{core}", core.id)
     if not path.exists():
-        raise InputRefused("no-such-labels", f"core {core.id!r}: there is no label volume at {path.name}.", [path.name])
+        folder = path.parent.relative_to(study) if path.is_relative_to(study) else path.parent
+        where = "the study's own folder" if folder == Path() else str(folder)
+        text = (
+            f'core {core.id!r}: there is no label volume {path.name} in {where} (labels = "{labels}" in the plan); put it there, '
+            "or correct labels."
+        )
+        raise InputRefused("no-such-labels", text, [path.name])
     return path
 
 
@@ -182,7 +204,7 @@ def _check_labels(study: Path, core: CorePlan, like: Volume | None) -> None:
     plan = read_plan(study)
     if plan.labels is None:
         return
-    path = _labels_there(study, plan.labels, core)
+    path = labels_there(study, plan.labels, core)
     if like is not None:
         held = tuple(int(value) for value in np.unique(ingest.read_labels(path, like)) if value)
     else:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from soilscope._version import __version__
-from soilscope.errors import UsageError
 from soilscope.files import digest_json
 from soilscope.study.layout import Layout
 from soilscope.study.ledger import Ledger
@@ -131,15 +130,7 @@ class _Builder:
 
 
 def items(study: Path, plan: Plan, ledger: Ledger) -> list[Item]:
-    """All items of a plan, in an order in which each comes after what it needs.
-
-    Raises
-    ------
-    UsageError
-        Code ``scan-twice``: something is to be learnt, and two cores are one scan, byte for byte, read alike.
-    """
-    if plan.learn.targets:
-        _all_different(study, plan, ledger)
+    """All items of a plan, in an order in which each comes after what it needs."""
     build = _Builder()
     tables = _structure(build, study, plan, ledger)
     if plan.learn.targets:
@@ -148,23 +139,6 @@ def items(study: Path, plan: Plan, ledger: Ledger) -> list[Item]:
     gathered = [*drawn, *(key for key in build.items if key.startswith(GATHERED))]
     build.add("report:_page", plan_values(plan), _Do(report.write_report, None, [Layout.report]), [tables], gathered)
     return list(build.items.values())
-
-
-def _all_different(study: Path, plan: Plan, ledger: Ledger) -> None:
-    """A model trained on one of two names of a scan has seen the other: it would be called unseen."""
-    named: dict[str, CorePlan] = {}
-    for core in plan.cores:
-        scan = ledger.input_digest(core.id, study / core.path)
-        if scan == "absent":
-            continue
-        first = named.setdefault(digest_json([scan, core.model_dump(mode="json", exclude={"id", "path"})]), core)
-        if first is not core:
-            raise UsageError(
-                "scan-twice",
-                f"cores {first.id!r} and {core.id!r} are one scan, byte for byte: {first.path} and {core.path}. A model trained on "
-                "the one has seen the other: take one of them out of the plan, or name the other core's scan.",
-                [core.path],
-            )
 
 
 def _structure(build: _Builder, study: Path, plan: Plan, ledger: Ledger) -> str:

@@ -17,6 +17,7 @@ from soilscope.findings import Finding, to_records
 from soilscope.progress import telling
 from soilscope.structure.budget import compared_gb
 from soilscope.structure.slabs import slab_bounds
+from soilscope.study.inputs import labels_there
 from soilscope.study.layout import Layout
 from soilscope.study.plan import CorePlan, Plan
 from soilscope.study.steps import edges
@@ -93,9 +94,7 @@ def _keep_labels(study: Path, plan: Plan, core: CorePlan, large: LargeCore | Non
         Code ``no-such-labels``; code ``memory-budget``: scan and labels, which are compared as a whole, do not fit into the memory;
         and whatever :func:`soilscope.ingest.read_labels` refuses.
     """
-    path = labels_path(study, plan, core.id)
-    if not path.exists():
-        raise InputRefused("no-such-labels", f"core {core.id!r}: there is no label volume at {path.name}.", [path])
+    path = labels_there(study, str(plan.labels), core)
     if large is not None:
         _check_room(study, core, large)
     labels = ingest.read_labels(path, like=read_scan(study, core))

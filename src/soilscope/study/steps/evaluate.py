@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from soilscope import evaluate, learn
-from soilscope.files import write_json, write_table
+from soilscope.files import digest_bytes, write_json, write_table
 from soilscope.study.layout import Layout
 from soilscope.study.models import ModelPlan
 from soilscope.study.plan import Plan
@@ -37,12 +37,26 @@ def evaluate_model(study: Path, plan: Plan, gathered: Gathered, send: Callable[[
         send(("progress", done, len(cores), f"{model.name} on {core}"))
         data[core] = slices_of(study, plan, core, model.target)
     row = evaluate.cross({model.name: loaded}, data)
+    row["in_sample"] |= row["core"].isin(_known(data, {str(core) for core in loaded.card["cores"]}))
     own = _own_predictions(loaded, data[model.core], model)
     write_json(
         study / Layout.part("evaluate", f"{model.name}.json"),
         {"matrix": _records(row[MATRIX_COLUMNS]), "predictions": _records(own)},
     )
     return None
+
+
+def _known(data: Mapping[str, learn.Slices], trained: Set[str]) -> list[str]:
+    """Cores that share a slice, byte for byte, with one the model was trained on: one scan under two names is not unseen.
+
+    Flat slices, all of one value, are no copies of one another.
+    """
+    prints = {
+        core: {digest_bytes(image.tobytes()) for image in slices.images if np.ptp(image) > 0}
+        for core, slices in data.items()
+    }
+    seen = set().union(*(prints[core] for core in trained if core in prints))
+    return [core for core, own in prints.items() if not seen.isdisjoint(own)]
 
 
 def _own_predictions(loaded: learn.Model, data: learn.Slices, model: ModelPlan) -> pd.DataFrame:
