@@ -267,3 +267,18 @@ def test_a_layer_of_the_network_may_have_heat_maps_by_either_name(layers, tmp_pa
     text = f'name = "t"\n{CORE}[[learn.targets]]\nof = [2]\n[explain]\nlayers = {layers}\n'
     (tmp_path / "study.toml").write_text(text, encoding="utf-8")
     assert read_plan(tmp_path).explain.layers
+
+
+@pytest.mark.parametrize("name", ["vgg16", "vgg13", "vgg11", "small"])
+def test_a_plan_that_names_no_layers_has_heat_maps_of_layers_its_network_has(name):
+    """The last convolution of each block, as the network itself names them."""
+    network = pytest.importorskip("soilscope.learn.network")
+    pytest.importorskip("torch")
+    plan = Plan(
+        name="t", cores=(CorePlan(id="a", path="a"),), learn=LearnPlan(network=name, targets=(TargetPlan(of=(3,)),))
+    )
+    built = network.build(name, image_size=32, width=0.125)
+    assert set(plan.explain.layers) <= set(network.layer_names(built))
+    assert [layer.partition("_")[0] for layer in plan.explain.layers] == [
+        f"block{b + 1}" for b in range(len(plan.explain.layers))
+    ]

@@ -246,10 +246,14 @@ def _distance(index: Positions, tested: Positions) -> Positions:
 
 
 def _copies(data: Sequence[Slices], rows: Rows, parts: Division) -> Positions:
-    """Test rows whose image is, byte for byte, a training image of another core; flat images are no copies."""
+    """Test rows whose image is, byte for byte, a training image of another core; images flat in every channel are no copies."""
     if len(set(rows.core.tolist())) < 2:
         return np.empty(0, np.int64)
-    prints = [digest_bytes(image.tobytes()) if np.ptp(image) > 0 else "" for part in data for image in part.images]
+    prints = [
+        digest_bytes(image.tobytes()) if np.ptp(image, axis=(1, 2)).any() else ""
+        for part in data
+        for image in part.images
+    ]
     seen: dict[str, set[str]] = {}
     for row in parts.train:
         seen.setdefault(prints[row], set()).add(str(rows.core[row]))

@@ -18,7 +18,7 @@ from soilscope.structure.representative import REPRESENTATIVE_METRICS
 from soilscope.study.core_plan import PlacePlan, SoilPlan
 from soilscope.study.learn_plan import LearnPlan, Strict, TargetPlan
 from soilscope.study.names import MOST_BYTES, MOST_CHARACTERS, is_core_name, normal
-from soilscope.study.plan_checks import check_between
+from soilscope.study.plan_checks import check_between, ends_of_blocks
 from soilscope.study.plan_mistakes import told
 
 __all__ = ["PLAN_FILE", "CorePlan", "LearnPlan", "Plan", "TargetPlan", "read_plan"]
@@ -201,6 +201,9 @@ class Plan(Strict):
 
     @model_validator(mode="after")
     def _consistent(self, info: ValidationInfo) -> Plan:
+        if "layers" not in self.explain.model_fields_set:
+            own = self.explain.model_copy(update={"layers": ends_of_blocks(self.learn.network)})
+            object.__setattr__(self, "explain", own)  # the default is of the network that was chosen
         check_between(self, (info.context or {}).get("unsure", ()))
         return self
 

@@ -14,7 +14,7 @@ from soilscope.learn import network
 if TYPE_CHECKING:
     from soilscope.study.plan import Plan
 
-__all__ = ["BETWEEN", "check_between", "did_you_mean"]
+__all__ = ["BETWEEN", "check_between", "did_you_mean", "ends_of_blocks"]
 
 BETWEEN = "between-tables"
 """Type of a mistake that only several values together make."""
@@ -55,6 +55,17 @@ def did_you_mean(word: str, there: Collection[str]) -> str:
     """
     close = get_close_matches(word, there, 1)
     return f"did you mean `{close[0]}`?" if close else f"there are {', '.join(sorted(there))}"
+
+
+def ends_of_blocks(name: str) -> tuple[str, ...]:
+    """The last convolution of each block of a network: the layers that get heat maps where a plan names none.
+
+    Examples
+    --------
+    >>> ends_of_blocks("vgg11")
+    ('block1_conv1', 'block2_conv1', 'block3_conv2', 'block4_conv2', 'block5_conv2')
+    """
+    return tuple(f"block{b}_conv{count}" for b, count in enumerate(network.BLOCKS[name], 1))
 
 
 def _cores(plan: Plan, unsure: Collection[str]) -> Iterator[Mistake]:

@@ -47,16 +47,17 @@ def evaluate_model(study: Path, plan: Plan, gathered: Gathered, send: Callable[[
 
 
 def _known(data: Mapping[str, learn.Slices], trained: Set[str]) -> list[str]:
-    """Cores that share a slice, byte for byte, with one the model was trained on: one scan under two names is not unseen.
+    """Cores most of whose slices are, byte for byte, those of one the model was trained on: a scan under two names is not unseen.
 
-    Flat slices, all of one value, are no copies of one another.
+    Slices that are flat in every channel are no copies of one another, and a few others (air that the scanner clipped) may be
+    alike in unlike cores.
     """
     prints = {
-        core: {digest_bytes(image.tobytes()) for image in slices.images if np.ptp(image) > 0}
+        core: [digest_bytes(image.tobytes()) for image in slices.images if np.ptp(image, axis=(1, 2)).any()]
         for core, slices in data.items()
     }
-    seen = set().union(*(prints[core] for core in trained if core in prints))
-    return [core for core, own in prints.items() if not seen.isdisjoint(own)]
+    seen = {one for core in trained for one in prints.get(core, [])}
+    return [core for core, own in prints.items() if sum(one in seen for one in own) > len(own) / 2]
 
 
 def _own_predictions(loaded: learn.Model, data: learn.Slices, model: ModelPlan) -> pd.DataFrame:
