@@ -282,3 +282,29 @@ def test_a_plan_that_names_no_layers_has_heat_maps_of_layers_its_network_has(nam
     assert [layer.partition("_")[0] for layer in plan.explain.layers] == [
         f"block{b + 1}" for b in range(len(plan.explain.layers))
     ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "lines"),
+    [
+        ("window = [1, 2]\n", ["line 2: window", "line 9: cores"]),
+        ("window = [-1, 0, 3]\n", ["line 2: window", "line 2: window", "line 9: cores"]),
+        ('name2 = "x"\n', ["line 2: name2", "line 9: cores"]),
+    ],
+)
+def test_a_mistake_in_one_value_hides_none_between_tables(tmp_path, wrong, lines):
+    cores = '[[cores]]\nid = "a"\npath = "x"\n[[cores]]\npath = "y"\n\nid = "a"\n'
+    (tmp_path / "study.toml").write_text(f'name = "t"\n{wrong}{cores}', encoding="utf-8")
+    with pytest.raises(PlanError) as told:
+        read_plan(tmp_path)
+    found = told.value.text.splitlines()[1:]
+    assert len(found) == len(lines), found
+    assert all(line.strip().startswith(mine) for mine, line in zip(lines, found, strict=True)), found
+
+
+def test_a_core_id_that_is_none_hides_no_other_that_stands_twice(tmp_path):
+    cores = "".join(f'[[cores]]\nid = "{name}"\npath = "x"\n' for name in ("a/b", "a", "a"))
+    (tmp_path / "study.toml").write_text(f'name = "t"\n{cores}', encoding="utf-8")
+    with pytest.raises(PlanError) as told:
+        read_plan(tmp_path)
+    assert [line.split(":")[0].strip() for line in told.value.text.splitlines()[1:]] == ["line 3", "line 9"]

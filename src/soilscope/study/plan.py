@@ -24,6 +24,7 @@ from soilscope.study.plan_mistakes import told
 __all__ = ["PLAN_FILE", "CorePlan", "LearnPlan", "Plan", "TargetPlan", "read_plan"]
 
 PLAN_FILE = "study.toml"
+Voxels = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 CALLED = {
     "pores": {"air", "pore", "pores", "macropores", "void", "voids"},
@@ -179,7 +180,7 @@ class Plan(Strict):
     scheme: str | SchemePlan = "paper-2021"
     labels: str | None = None
     label_names: dict[Annotated[int, Field(ge=1, le=255)], str] | None = None
-    window: Literal["all"] | tuple[int, int, int] = "all"
+    window: Literal["all"] | tuple[Voxels, Voxels, Voxels] = "all"
     cores: tuple[CorePlan, ...]
     core: SoilPlan = SoilPlan()
     structure: StructurePlan = StructurePlan()

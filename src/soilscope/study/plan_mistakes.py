@@ -190,7 +190,10 @@ def _hidden(values: dict[str, Any], model: type[BaseModel], error: ValidationErr
     for whole_tables in (False, True):
         kept = copy.deepcopy(values)
         for mistake in first:
-            _leave_out(kept, _place(values, mistake), mistake["type"] == "missing", whole_tables)
+            absent = mistake["type"] == "missing" and isinstance(
+                mistake["loc"][-1], str
+            )  # not an entry of a short list
+            _leave_out(kept, _place(values, mistake), absent, whole_tables)
         try:
             model.model_validate(kept, context={"unsure": unsure})
         except ValidationError as second:
@@ -217,5 +220,7 @@ def _leave_out(kept: dict[str, Any], place: Place, missing: bool, whole_tables: 
         node = node[part]  # type: ignore[index]
     if missing and place and isinstance(node, dict):
         node[str(place[-1])] = "-".join(map(str, ("missing", *place[1:])))
+    elif place[0] == "cores" and key == "id":  # a core without a name would be one more mistake
+        owner[key] = "-".join(map(str, ("wrong", *place[1:])))
     else:
         owner.pop(key, None)
