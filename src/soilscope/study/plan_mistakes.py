@@ -74,7 +74,7 @@ def lines_of(text: str) -> dict[Place, int]:
     found: dict[Place, int] = {}
     count: dict[Place, int] = {}
     table: Place = ()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # as TOML counts: other separators may stand in a name
         if head := _HEAD.match(line):
             table = ()
             names = _names(head[2])
