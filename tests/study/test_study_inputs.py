@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from soilscope import phantoms, study
 from soilscope.cli.app import app
-from soilscope.errors import InputRefused, OutputRefused
+from soilscope.errors import Busy, InputRefused, OutputRefused, UsageError
+from soilscope.files import lock
 from soilscope.study.draft import scan_folders
 from soilscope.study.plan import PLAN_FILE
 from soilscope.volume import read_store
@@ -65,6 +66,16 @@ def test_an_init_that_finds_no_room_leaves_nothing_and_can_be_done_again(begun, 
             study.begin(new, plan)
     assert caught.value.code == "cannot-write"
     assert not new.exists()
+    study.begin(new, plan)
+    kept = (new / "inputs/sandy.json").read_bytes()
+    with pytest.raises(UsageError) as again:
+        study.begin(new, plan)
+    assert again.value.code == "plan-exists"
+    assert (new / "inputs/sandy.json").read_bytes() == kept
+    (new / PLAN_FILE).unlink()
+    with lock(new / "inputs"), pytest.raises(Busy):
+        study.begin(new, plan)
+    assert (new / "inputs/sandy.json").read_bytes() == kept
     study.begin(new, plan)
     assert sorted(p.name for p in new.rglob("*") if p.is_file() and not p.name.startswith(".")) == [
         "sandy.json",

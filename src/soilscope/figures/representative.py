@@ -83,7 +83,7 @@ def representative(curves: pd.DataFrame) -> Figure:
     handles = _handles(table, classes)
     made.legend(handles=handles, loc="outside upper center", ncols=legend_columns(handles))
     kinds = _kinds(table[table["key"].isin(classes) & table["metric"].isin(metrics)])
-    made.legend(handles=kinds, loc="outside lower center", ncols=len(kinds))
+    made.legend(handles=kinds, loc="outside lower center", ncols=legend_columns(kinds))
     return made
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from soilscope.findings import Finding
 from soilscope.ingest.headers import Slice
 from soilscope.ingest.limits import CORNER_MM, MOST_PLANES, SPACING_SHARE, SPACING_SLACK_MM
-from soilscope.ingest.rounding import Even, even, half_units
+from soilscope.ingest.rounding import EXACT_MM, Even, even, half_units
 from soilscope.ingest.verdict import refuse, warn
 from soilscope.types import Spacing
 
@@ -26,6 +27,9 @@ MOST_INTERLEAVED = 4
 
 LEAST_ROUNDS = 5
 """Slices of each of several acquisitions that numbers alone tell apart though none repeats; fewer come about by chance."""
+
+LEAST_TIMES = 3
+"""Slices of each of several acquisitions that their times tell apart."""
 
 MOST_NAMED = 5
 """Gaps named in a message; their number is told."""
@@ -65,7 +69,7 @@ def regular(slices: Sequence[Slice], along: NDArray[np.float64], spacing_mm: Spa
     between = np.diff(along)
     step = _step(slices, between)
     written = np.asarray([s.position for s in slices])
-    tolerance = max(SPACING_SHARE * step, min(SPACING_SLACK_MM, 4 * float(half_units(written).max())))
+    tolerance = EXACT_MM + max(SPACING_SHARE * step, min(SPACING_SLACK_MM, 4 * float(half_units(written).max())))
     times = np.maximum(np.rint(between / step), 1).astype(int)
     off = np.abs(between - times * step)
     odd = np.flatnonzero(off > tolerance * times)
@@ -122,8 +126,8 @@ def _step(slices: Sequence[Slice], between: NDArray[np.float64]) -> float:
 def _unequal(slices: Sequence[Slice], along: NDArray[np.float64], step: float, at: int) -> None:
     refuse(
         "unequal-spacing",
-        f"{slices[at].name} and {slices[at + 1].name} lie {mm(along[at + 1] - along[at])} mm apart (z = {mm(along[at])} and "
-        f"{mm(along[at + 1])} mm), the other slices {mm(step)} mm; the tolerance is {SPACING_SHARE:.0%}. "
+        f"{slices[at].name} and {slices[at + 1].name} lie {along[at + 1] - along[at]:.5g} mm apart (z = {mm(along[at])} and "
+        f"{mm(along[at + 1])} mm), the other slices {step:.5g} mm; the tolerance is {SPACING_SHARE:.0%}. "
         "Two scans may be mixed, or slices were reconstructed unevenly: choose one series or export it evenly.",
         [slices[at].path, slices[at + 1].path],
     )
@@ -190,32 +194,37 @@ def _hint(slices: Sequence[Slice]) -> float | None:
 def _interleaved(slices: Sequence[Slice], step: float) -> list[Finding]:
     """Two acquisitions half a step apart make one regular grid; the scanner's numbers may tell that each went its own way.
 
-    In one acquisition the numbers of neighbours differ by one. Where those of every n-th slice do, and there are at least two
-    rounds of it, n acquisitions may be interleaved. They are refused if numbers repeat. If each is there once, numbers may also
-    have been given in another order: few slices fall into it by chance; and where all name one and the same acquisition, or where
-    the slices lie as far apart as their header says, which those of several scans between one another do not, their positions
-    count and it is only told; unless their times say that one scan was over before the next began.
+    Where the scanner's times say that one was over before the next began, they are refused. In one acquisition the numbers of
+    neighbours differ by one. Where those of every n-th slice do, and there are at least two rounds of it, n acquisitions may be
+    interleaved. They are refused if numbers repeat. If each is there once, numbers may also have been given in another order: few
+    slices fall into it by chance; and where all name one and the same acquisition, or where the slices lie as far apart as their
+    header says, which those of several scans between one another do not, their positions count and it is only told.
     """
+    for parts in range(2, MOST_INTERLEAVED + 1):
+        if _one_after_another(slices, parts):
+            text = f"the times of every {parts}. slice end before those of the slices between them begin"
+            _refuse_interleaved(slices, parts, text)
     numbers = [s.instance for s in slices if s.instance is not None]
     several = _rounds(numbers) if len(numbers) == len(slices) else None
     if several is None:
         return []
     runs = ", ".join(map(str, numbers[:6]))
-    files = [s.path for s in slices[:several]]
     text = f"InstanceNumber runs {runs}, ... from one position to the next, so that every {several}. slice carries on one count"
     once = len(set(numbers)) == len(numbers)
     if once and len(slices) < LEAST_ROUNDS * several:
         return []
-    why = _one_scan(slices, step) if once and not _one_after_another(slices, several) else None
-    if why is not None:
-        text += (
-            f"; {why}, and their positions were taken. {several} scans put between one another would be numbered so: "
-        )
-        return [warn("numbers-alternate", f"{text}look at the slices.", files)]
-    return refuse(
+    why = _one_scan(slices, step) if once else None
+    if why is None:
+        _refuse_interleaved(slices, several, text)
+    text += f"; {why}, and their positions were taken. {several} scans put between one another would be numbered so: "
+    return [warn("numbers-alternate", f"{text}look at the slices.", [s.path for s in slices[:several]])]
+
+
+def _refuse_interleaved(slices: Sequence[Slice], several: int, text: str) -> NoReturn:
+    refuse(
         "interleaved",
         f"{several} acquisitions seem to be interleaved: {text}. Put each acquisition into a folder of its own.",
-        files,
+        [s.path for s in slices[:several]],
     )
 
 
@@ -231,8 +240,8 @@ def _one_scan(slices: Sequence[Slice], step: float) -> str | None:
 
 
 def _one_after_another(slices: Sequence[Slice], several: int) -> bool:
-    """Whether the times of every ``several``-th slice end before those of the next such part begin."""
-    if not all(one.acquired.strip() for one in slices):
+    """Whether the times of every ``several``-th slice end before those of the next such part begin, with three in each at least."""
+    if len(slices) < LEAST_TIMES * several or not all(one.acquired.strip() for one in slices):
         return False
     times = [[one.acquired for one in slices[k::several]] for k in range(several)]
     spans = sorted((min(part), max(part)) for part in times)

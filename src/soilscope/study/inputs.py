@@ -52,19 +52,27 @@ def begin(study: str | Path, plan: Plan) -> Path:
     ------
     UsageError
         Code ``plan-exists``.
+    Busy
+        Another process begins this study.
     OutputRefused
-        Code ``cannot-write``; then nothing of the study is there.
+        Code ``cannot-write``; then neither plan nor digests are there.
     """
     study = Path(study)
     not_planned(study)
+    records = [study / Layout.inputs(core.id) for core in plan.cores]
     try:
-        keep_inputs(study, plan)
-        return write_plan(study, plan)
-    except BaseException:  # a stop as well
-        records = [study / Layout.inputs(core.id) for core in plan.cores]
-        for record in records:
-            record.unlink(missing_ok=True)
-        for folder in (*dict.fromkeys(record.parent for record in records), study):
+        with files.lock(records[0].parent):  # of two that begin one study, the second finds it begun
+            not_planned(study)
+            new = [record for record in records if not record.exists()]
+            try:
+                keep_inputs(study, plan)
+                return write_plan(study, plan)
+            except BaseException:  # a stop as well
+                for record in new:
+                    record.unlink(missing_ok=True)
+                raise
+    except BaseException:
+        for folder in (records[0].parent, study):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
         raise
