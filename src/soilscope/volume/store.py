@@ -51,7 +51,7 @@ Files = dict[str, dict[str, Any]]
 
 SHARD: Shape = (64, 512, 512)
 CHUNK: Shape = (16, 128, 128)
-SLAB_BYTES = 1 << 29
+SLAB_BYTES = 1 << 28
 """Most bytes of as many whole slices as one shard is thick: an import slab by slab holds that many at a time."""
 
 MANIFEST = "manifest.json"
