@@ -31,14 +31,15 @@ def test_planes_make_the_same_bytes_as_the_whole(tmp_path, shape, dtype):
     ("shape", "dtype", "slices"),
     [
         ((640, 512, 512), np.int16, 64),
-        ((2048, 2048, 2048), np.uint16, 64),
-        ((80, 2048, 2048), np.float32, 32),
+        ((1024, 1024, 1024), np.uint16, 64),
+        ((2048, 2048, 2048), np.uint16, 32),
+        ((80, 2048, 2048), np.float32, 16),
         ((80, 4096, 4096), np.float32, 16),
         ((8, 9, 9), np.uint8, 64),
     ],
 )
-def test_a_shard_is_no_thicker_than_half_a_gigabyte_of_whole_slices(shape, dtype, slices):
-    """2**29 bytes over the bytes of a slice, in whole chunks of 16; a chunk is the least, 64 slices the most."""
+def test_a_shard_is_no_thicker_than_a_quarter_of_a_gigabyte_of_whole_slices(shape, dtype, slices):
+    """2**28 bytes over the bytes of a slice, in whole chunks of 16; a chunk is the least, 64 slices the most."""
     assert shard_slices(shape, np.dtype(dtype)) == slices
 
 
