@@ -63,14 +63,18 @@ def scan_folders(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir() or _is_phantom(path):
         return [_narrowed(path)]
-    try:
-        inside = sorted((p for p in path.iterdir() if not p.name.startswith(".")), key=lambda p: p.name)
-    except PermissionError:
-        raise InputRefused("unreadable", f"{path.name} may not be listed; ask its owner.", [path.name]) from None
+    inside = _inside(path)
     folders = [p for p in inside if p.is_dir() and not p.is_symlink()]
     if any(p.is_file() and _may_be_scan(p) for p in inside) or not folders:
         return [path]
     return [_narrowed(p) for p in folders]
+
+
+def _inside(path: Path) -> list[Path]:
+    try:
+        return sorted((p for p in path.iterdir() if not p.name.startswith(".")), key=lambda p: p.name)
+    except PermissionError:
+        raise InputRefused("unreadable", f"{path.name} may not be listed; ask its owner.", [path.name]) from None
 
 
 def _may_be_scan(path: Path) -> bool:
@@ -98,7 +102,7 @@ def _is_phantom(path: Path) -> bool:
     """Whether there is a folder ``dicom`` and no other scan beside it."""
     if not _is_folder(path / "dicom"):
         return False
-    beside = [p for p in path.iterdir() if p.name != "dicom" and not p.name.startswith(".")]
+    beside = [p for p in _inside(path) if p.name != "dicom"]
     truth = {"truth.nii.gz"} if any(p.name == "truth.json" for p in beside) else set()
     return not any(_is_folder(p) or (p.name not in truth and _may_be_scan(p)) for p in beside)
 
